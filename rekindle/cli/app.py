@@ -1,0 +1,117 @@
+"""The command line: one module a group of commands, found here, imported only when asked for."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import typer
+
+from rekindle.cli.context import Options, as_json, options, parse_instant, set_options
+from rekindle.errors import NotFound, RekindleError, WrongUse
+
+VALUED = ("--workspace", "--database", "--now")
+
+# command -> the module that defines it, as a function of the same name (dashes as underscores) or a Typer app
+COMMANDS = {
+    "init": "workspace", "check": "workspace", "schema": "workspace", "apply": "workspace",
+    "import": "data", "export": "data", "customer": "customer", "keys": "access", "users": "access",
+    "db": "database", "segment": "segments", "drift": "drift", "preview": "preview",
+    "run": "engine", "up": "servers", "web": "servers", "worker": "servers", "scheduler": "servers",
+    "report": "report", "demo": "demo",
+}  # fmt: skip
+NOT_YET = ("plan", "simulate", "send-test", "inbound", "why", "test", "doctor")
+
+
+def split_globals(arguments: list[str]) -> tuple[Options, list[str]]:
+    """Take the global options from wherever they stand. Raises WrongUse for one without its value."""
+    found: dict[str, str] = {}
+    rest: list[str] = []
+    wants_json = False
+    queue = list(arguments)
+    while queue:
+        word = queue.pop(0)
+        name, equals, value = word.partition("=")
+        if word == "--":
+            rest += [word, *queue]
+            break
+        if word == "--json":
+            wants_json = True
+        elif name in VALUED:
+            if not equals and not queue:
+                raise WrongUse(f"{name} needs a value.")
+            found[name] = value if equals else queue.pop(0)
+        else:
+            rest.append(word)
+    return _options_from(found, wants_json), rest
+
+
+def _options_from(found: dict[str, str], wants_json: bool) -> Options:
+    return Options(
+        workspace=Path(found.get("--workspace", ".")),
+        database=found.get("--database"),
+        now=parse_instant(found["--now"]) if "--now" in found else None,
+        as_json=wants_json,
+    )
+
+
+def build_app(command: str | None) -> typer.Typer:
+    """The Typer app with `command` loaded, or with all of them where none is named (for help)."""
+    app = typer.Typer(
+        name="rekindle",
+        help="Customer journeys you keep in git.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        epilog="Everywhere: --workspace DIR, --database URL, --now INSTANT, --json; before or after the command.",
+    )
+
+    @app.callback()
+    def root() -> None:
+        """Customer journeys you keep in git."""
+
+    for name in [command] if command in COMMANDS else COMMANDS:
+        _register(app, name)
+    return app
+
+
+def _register(app: typer.Typer, name: str) -> None:
+    module = import_module(f"rekindle.cli.{COMMANDS[name]}")
+    found = getattr(module, f"{name}_" if name == "import" else name)
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=name)
+    else:
+        app.command(name)(found)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; every expected trouble becomes a sentence and an exit code, never a traceback."""
+    try:
+        chosen, rest = split_globals(sys.argv[1:] if arguments is None else arguments)
+        set_options(chosen)
+        return _run(rest)
+    except WrongUse as error:
+        return _fail(str(error), 2)
+    except NotFound as error:
+        return _fail(str(error), 1)
+    except RekindleError as error:
+        return _fail(str(error), 1)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(rest: list[str]) -> int:
+    command = next((word for word in rest if not word.startswith("-")), None)
+    if command in NOT_YET:
+        raise WrongUse(f"'{command}' is not there yet in this version.")
+    try:
+        build_app(command)(rest, prog_name="rekindle")
+    except SystemExit as ended:  # Typer's way to say the exit code, usage errors (2) included
+        return ended.code if isinstance(ended.code, int) else 1
+    return 0
+
+
+def _fail(sentence: str, code: int) -> int:
+    if options().as_json:
+        print(as_json({"error": sentence}))
+    print(f"rekindle: {sentence}", file=sys.stderr)
+    return code

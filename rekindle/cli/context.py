@@ -1,0 +1,82 @@
+"""What every command shares: the global options, opened services, and one way to print."""
+
+import json
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+
+from rekindle.clock import Clock, FixedClock, RunningClock, SystemClock
+from rekindle.errors import WrongUse
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options that may stand before or after any command."""
+
+    workspace: Path = Path(".")
+    database: str | None = None
+    now: datetime | None = None
+    as_json: bool = False
+
+    def standing_clock(self) -> Clock:
+        """For commands: time stands still while one runs."""
+        return FixedClock(self.now or SystemClock().now())
+
+    def running_clock(self) -> Clock:
+        """For servers: starts at `--now` and runs on."""
+        return RunningClock.started_at(self.now) if self.now else SystemClock()
+
+
+_options: ContextVar[Options] = ContextVar("options")
+
+
+def set_options(options: Options) -> None:
+    _options.set(options)
+
+
+def options() -> Options:
+    return _options.get(Options())
+
+
+def parse_instant(text: str) -> datetime:
+    """An ISO 8601 instant; without offset it is UTC. Raises WrongUse."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise WrongUse(f"--now takes an ISO 8601 instant such as 2026-03-02T08:00:00Z, not {text!r}.") from error
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def as_json(value: object) -> str:
+    """One JSON document; instants as ISO 8601 in UTC."""
+    return json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+
+
+def _plain(value: object) -> Any:
+    match value:
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case date() | Path():
+            return str(value)
+        case Mapping():
+            return dict(value)
+        case _:
+            raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def say(text: str, document: object = None) -> None:
+    """Print `text` for people or, under `--json`, `document` and nothing else."""
+    if not options().as_json:
+        print(text)
+    elif document is not None:
+        print(as_json(document))
+
+
+def leave(code: int) -> NoReturn:
+    """End the command: 0 good, 1 a finding, 2 wrong use."""
+    raise typer.Exit(code)

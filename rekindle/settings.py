@@ -1,0 +1,197 @@
+"""`rekindle.yaml` as one frozen object; every key has a default, secrets come only from the environment."""
+
+import re
+from collections.abc import Mapping
+from datetime import time, timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from rekindle.durations import Duration, parse_duration
+
+
+class Part(BaseModel):
+    """A piece of the settings: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"no time zone is called {name!r}")
+    return name
+
+
+class Brand(Part):
+    """Who is writing; also the zone of customers whose own is unknown."""
+
+    name: str = "Shop"
+    zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    language: str = "en"
+    address: str = ""
+
+    @property
+    def tz(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
+
+
+class Sender(Part):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    address: str = Field("Shop <hello@example.com>", alias="from")
+    reply_to: str = ""
+
+
+class Smtp(Part):
+    host: str = "127.0.0.1"
+    port: int = Field(25, ge=1, le=65535)
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    tls: Literal["none", "starttls", "tls"] = "none"
+
+
+class SendGrid(Part):
+    api_key: SecretStr = SecretStr("")
+    host: str = ""
+    webhook_public_key: str = ""
+    inbound_secret: SecretStr = SecretStr("")
+
+
+class Source(Part):
+    """What a foreign webhook needs to prove itself; which of these depends on the vendor."""
+
+    secret: SecretStr = SecretStr("")
+    app_key: SecretStr = SecretStr("")
+    verify_token: SecretStr = SecretStr("")
+    header: str = ""
+
+
+class Topic(Part):
+    """A kind of mail; `assumed` consent means that silence counts as yes."""
+
+    consent: Literal["assumed", "required"] = "assumed"
+
+
+class Activity(Part):
+    """What counts as a customer's own doing: the goal clock's events and the any clock's channels."""
+
+    goal: tuple[str, ...] = ("order.completed",)
+    any: tuple[str, ...] = (
+        "web", "app", "store", "email", "ticket", "chat", "phone", "social", "review",
+    )  # fmt: skip
+
+
+class Cap(Part):
+    """At most `count` messages in any stretch of `within`."""
+
+    count: int = Field(ge=0)
+    within: Duration
+
+
+def parse_cap(written: object) -> object:
+    """`4 per 7 days` as a Cap. Raises ValueError naming the form."""
+    match = re.fullmatch(r"\s*(\d+)\s+per\s+(.+)", str(written))
+    if not isinstance(written, str) or not match:
+        raise ValueError(f"a cap reads like '4 per 7 days', not {written!r}")
+    return {"count": int(match[1]), "within": parse_duration(match[2])}
+
+
+class QuietHours(Part):
+    """A stretch of the customer's local day in which marketing mail waits; may pass midnight."""
+
+    begins: time
+    ends: time
+
+
+def parse_hours(written: object) -> object:
+    """`21:00-08:00` as two times of day. Raises ValueError naming the form."""
+    match = re.fullmatch(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*", str(written))
+    if not isinstance(written, str) or not match:
+        raise ValueError(f"hours read like '21:00-08:00', not {written!r}")
+    first, second, third, fourth = (int(part) for part in match.groups())
+    if third == 24 and fourth == 0:
+        third = 0
+    return {"begins": time(first, second), "ends": time(third, fourth)}
+
+
+def parse_share(written: object) -> float:
+    """`20%` as 0.2. Raises ValueError for anything but a percentage from 0 to 100."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", str(written))
+    if not match or float(match[1]) > 100:
+        raise ValueError(f"a share is a percentage from 0% to 100%, not {written!r}")
+    return float(match[1]) / 100
+
+
+Share = Annotated[float, BeforeValidator(parse_share)]
+
+
+class Limits(Part):
+    """What one `apply` may set in motion before it asks."""
+
+    mails_24h: int = Field(5000, ge=0)
+    share: Share = 0.2
+
+
+DEFAULT_CHANNELS: Mapping[str, str] = {
+    "ticket.*": "ticket", "chat.*": "chat", "review.*": "review", "social.*": "social", "order.*": "store",
+}  # fmt: skip
+
+
+class Settings(Part):
+    """The whole of `rekindle.yaml`."""
+
+    brand: Brand = Brand()
+    base_url: str = "http://127.0.0.1:8000"
+    sender: Sender = Sender()
+    provider: str = "outbox"
+    smtp: Smtp = Smtp()
+    sendgrid: SendGrid = SendGrid()
+    sources: Mapping[str, Source] = Field(default_factory=dict)
+    channels: Mapping[str, str] = Field(default_factory=lambda: dict(DEFAULT_CHANNELS))
+    topics: Mapping[str, Topic] = Field(
+        default_factory=lambda: {
+            "offers": Topic(),
+            "news": Topic(consent="required"),
+            "surveys": Topic(),
+        }
+    )
+    activity: Activity = Activity()
+    survey_rest: Duration = timedelta(days=30)
+    caps: Mapping[str, Annotated[Cap, BeforeValidator(parse_cap)]] = Field(default_factory=dict)
+    quiet_hours: Annotated[QuietHours | None, BeforeValidator(lambda v: v and parse_hours(v))] = None
+    people: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    limits: Limits = Limits()
+
+
+# What belongs to the place where a process runs rather than to the meaning of segments and journeys:
+# read from the folder when a process starts, everything else from what was applied.
+DEPLOYMENT_KEYS = ("base_url", "sender", "provider", "smtp", "sendgrid", "sources", "people")
+
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+def fill_variables(value: Any, environment: Mapping[str, str]) -> Any:
+    """`value` with every `${NAME}` and `${NAME:-default}` replaced; an unset NAME without default becomes empty."""
+    match value:
+        case str():
+            return VARIABLE.sub(lambda m: environment.get(m[1], "") or m[2] or "", value)
+        case dict():
+            return {key: fill_variables(item, environment) for key, item in value.items()}
+        case list():
+            return [fill_variables(item, environment) for item in value]
+        case _:
+            return value
+
+
+def find_unset_variables(value: Any, environment: Mapping[str, str]) -> list[str]:
+    """Names used as `${NAME}` without a default that the environment does not set."""
+    match value:
+        case str():
+            return [m[1] for m in VARIABLE.finditer(value) if m[2] is None and not environment.get(m[1])]
+        case dict():
+            return [name for item in value.values() for name in find_unset_variables(item, environment)]
+        case list():
+            return [name for item in value for name in find_unset_variables(item, environment)]
+        case _:
+            return []

@@ -1,0 +1,207 @@
+"""Frozen rows and the values that travel between the layers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal, NewType
+
+CustomerId = NewType("CustomerId", int)
+EventId = NewType("EventId", int)
+EnrollmentId = NewType("EnrollmentId", int)
+MessageId = NewType("MessageId", int)
+DefinitionId = NewType("DefinitionId", int)
+
+NOBODY = CustomerId(0)  # owner of events that are parked, and of messages to our own people
+
+
+class Actor(StrEnum):
+    """Who did it: only a customer's own acts are activity."""
+
+    CUSTOMER = "customer"
+    AGENT = "agent"
+    REKINDLE = "rekindle"
+
+
+class Trust(StrEnum):
+    """How far a source may be believed about identity and consent (design: customers and identity)."""
+
+    SERVER = "server"  # a server-side write key, the API: may merge, grant consent, change an email
+    BROWSER = "browser"  # anybody can hold its key: may not change an email, grant consent or merge
+    HELPDESK = "helpdesk"  # proves who wrote, not who they are: attaches by address, never merges
+    FILE = "file"  # imported by the operator: as a server
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One way to recognise a customer: `external`, `email`, `phone`, `anonymous`, `helpdesk` or `social`."""
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True)
+class IncomingEvent:
+    """A foreign event in our words, before anybody knows whose it is."""
+
+    name: str  # canonical: lower case, noun.past_participle
+    occurred_at: datetime
+    message_id: str
+    identities: tuple[Identity, ...]  # most certain first
+    channel: str | None = None  # None: the default for its name
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "api"
+    trust: Trust = Trust.SERVER
+    actor: Actor = Actor.CUSTOMER
+    original_name: str | None = None
+    traits: Mapping[str, Any] = field(default_factory=dict)  # of an identify
+    consents: Mapping[str, str] = field(default_factory=dict)  # topic to granted, denied, unknown
+    previous: Identity | None = None  # of an alias: this one becomes the same customer
+    is_known_since_occurred: bool = False  # imported history: known_at = occurred_at
+
+
+@dataclass(frozen=True)
+class IncomingCustomer:
+    """A row of a customers file: what it says is known from the beginning."""
+
+    external_id: str
+    traits: Mapping[str, Any] = field(default_factory=dict)  # email, locale, zone among them
+    consents: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reject:
+    """An item that was not taken, and why, in words for its sender."""
+
+    reason: str
+    item: Any = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a batch; accepted + duplicates + rejected = items."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    customer_ids: tuple[CustomerId, ...] = ()  # whose picture changed
+
+
+@dataclass(frozen=True)
+class Customer:
+    id: CustomerId
+    external_id: str
+    traits: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def email(self) -> str:
+        value = self.traits.get("email")
+        return value if isinstance(value, str) else ""
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    id: EventId
+    customer_id: CustomerId
+    name: str
+    channel: str
+    actor: Actor
+    occurred_at: datetime
+    known_at: datetime
+    message_id: str
+    source: str
+    original_name: str | None
+    properties: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One version of something a marketer wrote, as applied."""
+
+    id: DefinitionId
+    kind: str
+    name: str
+    version: int
+    digest: str
+    body: str | None  # None: retired
+    known_at: datetime
+
+
+Cause = Literal["event", "time", "late", "definition", "refit", "first"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a segment says of one customer at one instant."""
+
+    customer_id: CustomerId
+    holds: bool
+    next_check_at: datetime | None  # never later than the first instant at which time alone can change it
+
+
+@dataclass(frozen=True)
+class Membership:
+    """A stored place of one customer in one segment."""
+
+    segment: str
+    customer_id: CustomerId
+    is_member: bool
+    since: datetime | None
+    next_check_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Enrollment:
+    """One customer's trip through one journey version, and where it stands."""
+
+    id: EnrollmentId
+    journey: str
+    version_id: DefinitionId
+    customer_id: CustomerId
+    key: str
+    event_id: EventId | None
+    is_held_out: bool
+    started_at: datetime
+    step: str
+    visit: int
+    arrived_at: datetime
+    ended: str | None = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """One mail to one customer, from queued to its last delivery event."""
+
+    id: MessageId
+    customer_id: CustomerId
+    enrollment_id: EnrollmentId | None
+    step: str
+    visit: int
+    template: str
+    topic: str
+    survey: str | None
+    address: str
+    status: str
+    reason: str
+    header_id: str
+    payload: Mapping[str, Any] | None = None
+    queued_at: datetime | None = None
+    due_at: datetime | None = None
+    handed_over_at: datetime | None = None
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one customer said, one revision of it."""
+
+    survey: str
+    customer_id: CustomerId
+    message_id: MessageId
+    score: int
+    comment: str
+    answered_at: datetime
+    is_counted: bool = True
+    revision: int = 1
+    enrollment_id: EnrollmentId | None = None
+    key: str = ""

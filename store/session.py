@@ -1,0 +1,191 @@
+"""Opens the database: SQLite with one writer per process, or PostgreSQL.
+
+On SQLite every writer in this process takes turns on one connection (`BEGIN IMMEDIATE`); whatever is submitted while a
+commit runs shares the next one. Readers have their own read-only connections and never wait for the writer.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import QueuePool
+
+from rekindle.errors import StoreUnavailable
+
+Work = Callable[[Connection], Any]
+MOST_JOBS_A_COMMIT = 500
+SQLITE_CACHE_KIB = 65_536
+BUSY_TIMEOUT_MS = 10_000
+
+
+@dataclass(frozen=True)
+class _Job:
+    work: Work
+    done: Future[Any]
+
+
+class Store:
+    """The one door to the database.
+
+    `begin` is one transaction, committed at its end; `read` is a look without locks; `submit` runs a small write in a
+    savepoint of the next common commit and resolves only once that commit is durable.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _parsed(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._writer = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
+        self._reader = _sqlite_engine(self.url, read_only=True) if self.is_sqlite else self._writer
+        self._turn = threading.RLock()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    @property
+    def engine(self) -> Engine:
+        """The writing engine, for migrations."""
+        return self._writer
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One transaction. Raises StoreUnavailable if the database cannot be reached."""
+        if not self.is_sqlite:
+            with _reachable(), self._writer.begin() as tx:
+                yield tx
+            return
+        with self._turn, _reachable(), self._writer.begin() as tx:
+            yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent look at what is committed. Raises StoreUnavailable."""
+        with _reachable(), self._reader.connect() as connection, connection.begin():
+            yield connection
+
+    def submit(self, work: Work) -> Future[Any]:
+        """Run `work` in a savepoint of the next common commit; the future resolves after that commit."""
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._write_on, name="store-writer", daemon=True)
+                self._thread.start()
+        job = _Job(work, Future())
+        self._jobs.put(job)
+        return job.done
+
+    def close(self) -> None:
+        """Finish what was submitted, then let go of every connection."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
+            self._thread = None
+        self._writer.dispose()
+        self._reader.dispose()
+
+    def _write_on(self) -> None:
+        while (first := self._jobs.get()) is not None:
+            jobs, is_last = self._queued_after(first)
+            self._write_together(jobs)
+            if is_last:
+                return
+
+    def _queued_after(self, first: _Job) -> tuple[list[_Job], bool]:
+        jobs = [first]
+        while len(jobs) < MOST_JOBS_A_COMMIT and not self._jobs.empty():
+            job = self._jobs.get()
+            if job is None:
+                return jobs, True
+            jobs.append(job)
+        return jobs, False
+
+    def _write_together(self, jobs: list[_Job]) -> None:
+        outcomes: list[tuple[_Job, Any, Exception | None]] = []
+        try:
+            with self.begin() as tx:
+                outcomes = [_in_savepoint(tx, job) for job in jobs]
+        except Exception as error:  # the common commit failed: nobody's work is durable
+            for job in jobs:
+                job.done.set_exception(error)
+            return
+        for job, result, problem in outcomes:
+            job.done.set_exception(problem) if problem else job.done.set_result(result)
+
+
+def _in_savepoint(tx: Connection, job: _Job) -> tuple[_Job, Any, Exception | None]:
+    try:
+        with tx.begin_nested():
+            return job, job.work(tx), None
+    except Exception as error:  # one bad job never spoils the others in its commit; its caller is told
+        return job, None, error
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StoreUnavailable(f"{url!r} is not a database address.") from error
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise StoreUnavailable(f"{parsed.get_backend_name()} is not supported; use sqlite or postgresql.")
+    return parsed
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if _is_unreachable(error):
+            raise StoreUnavailable(f"the database does not answer: {_first_line(error)}") from error
+        raise
+
+
+def _is_unreachable(error: DBAPIError) -> bool:
+    text = str(error.orig).lower()
+    signs = ("unable to open", "connection", "no such table", "does not exist", "readonly", "not a database")
+    return error.connection_invalidated or any(sign in text for sign in signs)
+
+
+def _first_line(error: DBAPIError) -> str:
+    text = str(error.orig).strip()
+    return text.splitlines()[0] if text else type(error.orig).__name__
+
+
+def _postgres_engine(url: URL) -> Engine:
+    try:
+        return create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise StoreUnavailable("PostgreSQL needs the extra 'postgres': pip install 'rekindle[postgres]'.") from error
+
+
+def _sqlite_engine(url: URL, *, read_only: bool = False) -> Engine:
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=8 if read_only else 1,
+        max_overflow=16 if read_only else 0,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False, "isolation_level": None},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute(f"PRAGMA cache_size=-{SQLITE_CACHE_KIB}")
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        if read_only:
+            cursor.execute("PRAGMA query_only=1")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine

@@ -1,0 +1,502 @@
+"""Every table, as SQLAlchemy Core. Migrations add up to exactly this; a test proves it.
+
+Instants are whole microseconds since 1970 in UTC, so that comparisons and sums mean the same on every database.
+Histories (traits, consents, suppressions, definitions, priors) only grow; each row says when it became known.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def microseconds(instant: datetime) -> int:
+    """`instant` as stored. Raises TypeError for a naive datetime."""
+    return (instant - EPOCH) // MICROSECOND
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime in Python, whole microseconds since 1970 in the database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else microseconds(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else EPOCH + timedelta(microseconds=int(value))
+
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# --- who -------------------------------------------------------------------------------------------------------------
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("external_id", Text, unique=True),  # null once erased
+    Column("known_at", Instant, nullable=False),
+    Column("merged_into", Id),
+    Column("erased_at", Instant),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("customer_id", Id, nullable=False),
+    Column("kind", Text, nullable=False),  # email, phone, anonymous, helpdesk, social
+    Column("value", Text, nullable=False),
+    Column("known_at", Instant, nullable=False),
+    UniqueConstraint("kind", "value", "customer_id"),
+    Index("ix_identities_customer_id", "customer_id"),
+)
+
+traits = Table(
+    "traits",
+    metadata,
+    Column("id", Id, primary_key=True),  # arrival order
+    Column("customer_id", Id, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("value", Json),  # null clears
+    Column("occurred_at", Instant, nullable=False),
+    Column("known_at", Instant, nullable=False),
+    Index("ix_traits_customer_name", "customer_id", "name", "occurred_at"),
+    Index("ix_traits_name_occurred_at", "name", "occurred_at"),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("customer_id", Id, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("status", Text, nullable=False),  # granted, denied, unknown
+    Column("source", Text, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Column("known_at", Instant, nullable=False),
+    Index("ix_consents_customer_topic", "customer_id", "topic"),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("address", Text, nullable=False),  # lower case
+    Column("reason", Text, nullable=False),  # hard_bounce, complaint, person, import
+    Column("detail", Text, nullable=False, default=""),
+    Column("known_at", Instant, nullable=False),
+    Column("lifted_at", Instant),
+    Index("ix_suppressions_address", "address"),
+)
+
+# --- what happened ---------------------------------------------------------------------------------------------------
+
+event_kinds = Table(
+    "event_kinds",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),  # lower case, noun.past_participle
+    Column("channel", Text, nullable=False),
+    Column("actor", Text, nullable=False),  # customer, agent, rekindle
+    UniqueConstraint("name", "channel", "actor"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),  # arrival order
+    Column("customer_id", Id, nullable=False),  # 0 while parked: see parked_events
+    Column("kind_id", Integer, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("known_at", Instant, nullable=False),
+    Column("message_id", Text, nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("original_name", Text),  # only where it differs from the kind's
+    Column("properties", Json, nullable=False),
+    Index("ix_events_customer_kind", "customer_id", "kind_id", "occurred_at", "known_at"),
+    Index("ix_events_kind_occurred_at", "kind_id", "occurred_at"),
+)
+
+parked_events = Table(
+    "parked_events",
+    metadata,
+    Column("event_id", Id, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),  # the identity that is waited for
+    Column("value", Text, nullable=False),
+    Index("ix_parked_events_identity", "kind", "value"),
+)
+
+pending_changes = Table(
+    "pending_changes",  # what `evaluate` has yet to look at; a row is deleted with the work it caused
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("customer_id", Id, nullable=False),
+    Column("event_id", Id),  # null: a customer row or a consent changed, not an event
+    Index("ix_pending_changes_customer_id", "customer_id"),
+)
+
+rejects = Table(
+    "rejects",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("item", Json),
+    Column("received_at", Instant, nullable=False),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("digest", Text, primary_key=True),  # of the file's content and the mapping
+    Column("name", Text, nullable=False),
+    Column("rows_done", Integer, nullable=False),
+    Column("accepted", Integer, nullable=False),
+    Column("duplicates", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+    Column("finished_at", Instant),
+)
+
+# --- what was written ------------------------------------------------------------------------------------------------
+
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", Text, nullable=False),  # segment, journey, survey, template, data, settings
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("body", Text),  # the file's text; null: retired
+    Column("known_at", Instant, nullable=False),
+    UniqueConstraint("kind", "name", "version"),
+)
+
+# --- who is where ----------------------------------------------------------------------------------------------------
+
+memberships = Table(
+    "memberships",  # members, and those who are not but may become so by time alone
+    metadata,
+    Column("segment", Text, primary_key=True),
+    Column("customer_id", Id, primary_key=True, autoincrement=False),
+    Column("is_member", Boolean, nullable=False),
+    Column("since", Instant),
+    Column("next_check_at", Instant),
+    Index("ix_memberships_customer_id", "customer_id"),
+)
+Index(
+    "ix_memberships_next_check_at",
+    memberships.c.next_check_at,
+    sqlite_where=memberships.c.next_check_at.is_not(None),
+    postgresql_where=memberships.c.next_check_at.is_not(None),
+)
+
+segment_states = Table(
+    "segment_states",  # how far the evaluation for everybody has come
+    metadata,
+    Column("segment", Text, primary_key=True),
+    Column("definition_id", Id, nullable=False),
+    Column("cause", Text, nullable=False),  # first, definition, refit
+    Column("cursor", Id, nullable=False),  # customers up to this id are done
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("refreshed_at", Instant),
+)
+
+drift_priors = Table(
+    "drift_priors",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("clock", Text, nullable=False),  # goal, any
+    Column("r", Float, nullable=False),
+    Column("alpha", Float, nullable=False),  # days
+    Column("a", Float, nullable=False),
+    Column("b", Float, nullable=False),
+    Column("rho", Float, nullable=False),
+    Column("lapse_days", Float, nullable=False),
+    Column("horizon_days", Float, nullable=False),
+    Column("sample", Integer, nullable=False),  # customers they were learned from; 0: defaults
+    Column("known_at", Instant, nullable=False),
+)
+
+drift_states = Table(
+    "drift_states",
+    metadata,
+    Column("clock", Text, primary_key=True),
+    Column("customer_id", Id, primary_key=True, autoincrement=False),
+    Column("priors_id", Id, nullable=False),
+    Column("n", Integer, nullable=False),  # event days
+    Column("first_at", Instant, nullable=False),  # first instant of the day in the brand's zone
+    Column("last_at", Instant, nullable=False),
+    Column("ee", Float, nullable=False),  # discounted gaps, days
+    Column("dec", Float, nullable=False),
+    Column("fst", Float, nullable=False),
+    Column("cooling_at", Instant, nullable=False),
+    Column("drifting_at", Instant, nullable=False),
+    Column("dormant_at", Instant, nullable=False),
+    Column("lost_at", Instant, nullable=False),
+    Index("ix_drift_states_customer_id", "customer_id"),
+)
+
+# --- what happens next -----------------------------------------------------------------------------------------------
+
+enrollments = Table(
+    "enrollments",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("journey", Text, nullable=False),
+    Column("version_id", Id, nullable=False),  # definitions.id
+    Column("customer_id", Id, nullable=False),
+    Column("key", Text, nullable=False),  # the value of `per`, or empty
+    Column("occurrence", Text, nullable=False),  # what started it: never started twice by the same thing
+    Column("event_id", Id),  # what templates call `event`
+    Column("cause", Text, nullable=False),
+    Column("is_held_out", Boolean, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("ended", Text),  # finished, goal, exited, merged, failed
+    UniqueConstraint("journey", "customer_id", "key", "occurrence"),
+    Index("ix_enrollments_customer_id", "customer_id"),
+)
+Index(
+    "uq_enrollments_one_active",
+    enrollments.c.journey,
+    enrollments.c.customer_id,
+    enrollments.c.key,
+    unique=True,
+    sqlite_where=enrollments.c.ended_at.is_(None),
+    postgresql_where=enrollments.c.ended_at.is_(None),
+)
+
+positions = Table(
+    "positions",  # where each active enrollment stands: narrow, because it is written at every step
+    metadata,
+    Column("enrollment_id", Id, primary_key=True, autoincrement=False),
+    Column("step", Text, nullable=False),
+    Column("visit", Integer, nullable=False),
+    Column("arrived_at", Instant, nullable=False),
+    Column("due_at", Instant),  # null: waits for something that is not time
+    Column("enqueued_until", Instant),  # wall time: a broker has it until then
+)
+Index(
+    "ix_positions_due_at",
+    positions.c.due_at,
+    sqlite_where=positions.c.due_at.is_not(None),
+    postgresql_where=positions.c.due_at.is_not(None),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("enrollment_id", Id, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("visit", Integer, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("decided_at", Instant, nullable=False),
+    Index("ix_decisions_enrollment_id", "enrollment_id"),
+)
+
+effects = Table(
+    "effects",  # what must be done outside and is not a mail to the customer
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("enrollment_id", Id, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("visit", Integer, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("kind", Text, nullable=False),  # notify
+    Column("payload", Json, nullable=False),
+    Column("status", Text, nullable=False),  # due, done, failed
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("due_at", Instant),
+    Column("error", Text),
+    UniqueConstraint("enrollment_id", "step", "visit", "ordinal"),
+)
+Index(
+    "ix_effects_due_at",
+    effects.c.due_at,
+    sqlite_where=effects.c.due_at.is_not(None),
+    postgresql_where=effects.c.due_at.is_not(None),
+)
+
+# --- what leaves and what comes back ---------------------------------------------------------------------------------
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("customer_id", Id, nullable=False),  # 0: to our own people
+    Column("enrollment_id", Id),
+    Column("step", Text, nullable=False, default=""),
+    Column("visit", Integer, nullable=False, default=1),
+    Column("template", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("survey", Text),
+    Column("address", Text, nullable=False, default=""),
+    Column("status", Text, nullable=False),
+    # queued, held, sending, sent, delivered, bounced, complained, refused, cancelled, uncertain
+    Column("reason", Text, nullable=False, default=""),
+    Column("payload", Json),  # words that no template has: a notice to our own people
+    Column("queued_at", Instant, nullable=False),
+    Column("due_at", Instant),  # null: nothing to do any more
+    Column("enqueued_until", Instant),  # wall time
+    Column("claimed_by", Text),  # a lease: freely retaken once its process is gone
+    Column("claimed_until", Instant),  # wall time
+    Column("handed_over_at", Instant),  # committed before the last byte leaves
+    Column("sent_at", Instant),  # the provider took it
+    Column("header_id", Text, nullable=False),  # Message-ID, fixed before the first try
+    Column("provider_message_id", Text),
+    Index("ix_messages_customer_id", "customer_id", "sent_at"),
+    Index("ix_messages_survey", "survey", "customer_id"),
+    UniqueConstraint("enrollment_id", "step", "visit"),
+)
+Index(
+    "ix_messages_due_at",
+    messages.c.due_at,
+    sqlite_where=messages.c.due_at.is_not(None),
+    postgresql_where=messages.c.due_at.is_not(None),
+)
+Index(
+    "ix_messages_claimed",
+    messages.c.claimed_by,
+    sqlite_where=messages.c.claimed_by.is_not(None),
+    postgresql_where=messages.c.claimed_by.is_not(None),
+)
+
+stored_mails = Table(
+    "stored_mails",  # service mails as handed over, so that an uncertain one can be sent again byte for byte
+    metadata,
+    Column("message_id", Id, primary_key=True, autoincrement=False),
+    Column("mime", LargeBinary, nullable=False),
+)
+
+delivery_events = Table(
+    "delivery_events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("message_id", Id, nullable=False),
+    Column("kind", Text, nullable=False),  # sent, delivered, opened, clicked, bounced, complained, refused, …
+    Column("occurred_at", Instant, nullable=False),
+    Column("known_at", Instant, nullable=False),
+    Column("provider_event_id", Text, unique=True),
+    Column("is_machine", Boolean, nullable=False, default=False),
+    Column("details", Json, nullable=False),
+    Index("ix_delivery_events_message", "message_id", "kind", "occurred_at"),
+)
+
+hits = Table(
+    "hits",  # raw evidence: every request to a signed link, before anybody judges it
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("message_id", Id, nullable=False),
+    Column("link", Text, nullable=False),  # click:3, survey:5, unsubscribe, open, decoy
+    Column("method", Text, nullable=False),
+    Column("agent", Text, nullable=False, default=""),
+    Column("occurred_at", Instant, nullable=False),
+    Index("ix_hits_message_id", "message_id", "occurred_at"),
+)
+
+answers = Table(
+    "answers",  # a row a revision; one current row for each message and survey
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("survey", Text, nullable=False),
+    Column("customer_id", Id, nullable=False),
+    Column("message_id", Id, nullable=False),
+    Column("enrollment_id", Id),
+    Column("key", Text, nullable=False, default=""),
+    Column("score", Integer, nullable=False),
+    Column("comment", Text, nullable=False, default=""),
+    Column("revision", Integer, nullable=False),
+    Column("is_current", Boolean, nullable=False),
+    Column("is_counted", Boolean, nullable=False),  # False: a machine, not a person
+    Column("answered_at", Instant, nullable=False),
+    Column("known_at", Instant, nullable=False),
+    UniqueConstraint("message_id", "survey", "revision"),
+    Index("ix_answers_customer_id", "customer_id"),
+    Index("ix_answers_survey", "survey", "answered_at"),
+)
+
+# --- who may come in -------------------------------------------------------------------------------------------------
+
+access_keys = Table(
+    "access_keys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", Text, nullable=False),  # write, api
+    Column("digest", Text, nullable=False, unique=True),  # SHA-256 of the key
+    Column("label", Text, nullable=False, default=""),
+    Column("is_browser", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("email", Text, nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+used_tokens = Table(
+    "used_tokens",  # one-time links that were followed
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("used_at", Instant, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("until", Instant, nullable=False),  # wall time
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("raised_at", Instant, nullable=False),
+    Column("cleared_at", Instant),
+)
