@@ -1,0 +1,20 @@
+"""Opens the services for the global options of this command line."""
+
+from rekindle.cli.context import options
+from rekindle.clock import Clock
+from rekindle.services import Services, Wake, open_services, state_folder
+
+
+def open_here(clock: Clock | None = None, wake: Wake | None = None) -> Services:
+    """The services of this workspace at `--now`; the caller closes them.
+
+    Raises StoreUnavailable if the database cannot be reached or is not migrated.
+    """
+    chosen = options()
+    if not chosen.database:
+        state_folder(chosen.workspace)
+    return open_services(
+        chosen.workspace, clock or chosen.standing_clock(), database=chosen.database, wake=wake
+    )
+
+

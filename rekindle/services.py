@@ -1,0 +1,146 @@
+"""Wires settings, database, clock, signer and the applied definitions together for one process."""
+
+import os
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from rekindle.clock import Clock
+from rekindle.settings import Settings
+from rekindle.workspace.folder import read_folder
+from rekindle.workspace.library import Library, library_from
+from store.definitions import load_current, load_versions, newest_definition
+from store.session import Store
+from templates.links import Signer
+
+STATE_FOLDER = ".rekindle"
+Work = Literal["advance", "deliver", "effects"]
+
+
+class Wake(Protocol):
+    """How a process tells its workers that there is something to do; losing a call costs time, never work."""
+
+    def changed(self) -> None:
+        """Rows of `pending_changes` were committed."""
+
+    def due(self, work: Work, ids: Sequence[int]) -> None:
+        """These enrollments, messages or effects have become due."""
+
+
+class NoWake:
+    """For commands that work off everything themselves, and for tests."""
+
+    def changed(self) -> None: ...
+
+    def due(self, work: Work, ids: Sequence[int]) -> None: ...
+
+
+@dataclass
+class Services:
+    """What every shell is given; opened once per process by `open_services`."""
+
+    store: Store
+    clock: Clock
+    signer: Signer
+    workspace: Path
+    environment: Mapping[str, str]
+    wake: Wake = field(default_factory=NoWake)
+    _library: Library | None = None
+    _newest: int = -1
+    _loading: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def outbox(self) -> Path:
+        return self.workspace / "outbox"
+
+    @property
+    def settings(self) -> Settings:
+        return self.library().settings
+
+    def library(self) -> Library:
+        """What was applied; before the first apply, what the folder says. Reloaded when something was applied."""
+        with self.store.read() as connection:
+            newest = newest_definition(connection) or 0
+        with self._loading:
+            if self._library is None or newest != self._newest:
+                self._library, self._newest = self._load(newest), newest
+            return self._library
+
+    def _load(self, newest: int) -> Library:
+        folder, _problems = read_folder(self.workspace, self.environment)
+        if not newest:
+            return folder
+        with self.store.read() as connection:
+            current = load_current(connection, self.clock.now())
+            versions = load_versions(connection)
+        has_folder = (self.workspace / "rekindle.yaml").is_file()
+        return library_from(
+            current,
+            self.environment,
+            folder.settings if has_folder else None,
+            journey_versions=versions,
+        )
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def open_services(
+    workspace: Path,
+    clock: Clock,
+    *,
+    database: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    wake: Wake | None = None,
+) -> Services:
+    """Open the database (migrating the embedded default) and make what a process needs.
+
+    Raises StoreUnavailable if the database cannot be reached or is not migrated.
+    """
+    environment = os.environ if environment is None else environment
+    url = database or environment.get("REKINDLE_DATABASE_URL") or embedded_url(workspace)
+    store = Store(url)
+    _bring_up_to_date(store, is_embedded=url == embedded_url(workspace))
+    signer = Signer(secret_key(workspace, environment))
+    return Services(store, clock, signer, workspace, environment, wake or NoWake())
+
+
+def embedded_url(workspace: Path) -> str:
+    """The default database: one SQLite file in the workspace's state folder."""
+    return f"sqlite:///{workspace.resolve() / STATE_FOLDER / 'rekindle.db'}"
+
+
+def secret_key(workspace: Path, environment: Mapping[str, str]) -> str:
+    """The key that signs links: from the environment, else made once in a file only its owner can read."""
+    if given := environment.get("REKINDLE_SECRET_KEY"):
+        return given
+    file = state_folder(workspace) / "secret.key"
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text().strip()
+    with os.fdopen(handle, "w") as opened:
+        opened.write(key := secrets.token_urlsafe(32))
+    return key
+
+
+def state_folder(workspace: Path) -> Path:
+    """Where the engine keeps what must not be committed: database, key. Made on first use."""
+    folder = workspace / STATE_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n")
+    return folder
+
+
+def _bring_up_to_date(store: Store, *, is_embedded: bool) -> None:
+    from rekindle.migrating import require_current, upgrade  # Alembic is slow to import
+
+    if is_embedded:
+        upgrade(store)
+    else:
+        require_current(store)
