@@ -205,3 +205,15 @@ class Answer:
     revision: int = 1
     enrollment_id: EnrollmentId | None = None
     key: str = ""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One request to a signed link, before anybody judges it."""
+
+    id: int  # order of arrival
+    message_id: MessageId
+    link: str  # click:3, survey:5, unsubscribe, open, decoy
+    method: str
+    agent: str
+    occurred_at: datetime

@@ -1,0 +1,150 @@
+"""Was it a person? What the requests to one message's links say about each other.
+
+Mail gateways fetch every link within seconds of delivery, some run a page's scripts; people follow
+one link and take their time. Nothing here remembers: a verdict is computed from all requests known
+so far, so later ones may reverse it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import combinations
+
+from store.records import Hit
+
+AFTER_DELIVERY = timedelta(seconds=10)
+AT_ONCE = timedelta(seconds=3)  # a person needs longer to come back to the mail for another link
+ONE_MOMENT = timedelta(seconds=1)  # some gateways change their agent with every request
+ONE_VISIT = timedelta(seconds=10)  # how long one agent's requests shed light on each other
+READING = timedelta(seconds=1)  # nobody reads a page and presses its button in less
+MOST_AT_ONCE = 2  # a person may open a second link in another tab, hardly a third
+
+# Agents of mail gateways, previews and crawlers: public field reports, read 2026-03.
+KNOWN_AGENTS = re.compile(
+    r"barracuda|proofpoint|mimecast|safelinks|trendmicro|fireeye|symantec|sophos|ironport|"
+    r"forcepoint|virustotal|urlscan|bot\b|crawler|spider|preview|headless|facebookexternalhit",
+    re.IGNORECASE,
+)
+# Apple's mail proxy and several gateways say this, or nothing.
+BARE_AGENT = re.compile(r"\s*(mozilla/\d\.\d)?\s*", re.IGNORECASE)
+LIBRARIES = re.compile(
+    r"\s*(python|curl|wget|java|go-http|okhttp|ruby|php|perl|libwww|node|axios|apache-http|aiohttp)",
+    re.IGNORECASE,
+)
+
+
+class Sign(StrEnum):
+    """Why a request does not look like a person's."""
+
+    HEAD = "asked for the headers only"
+    AFTER_DELIVERY = "seconds after delivery"
+    AGENT = "an agent no person uses"
+    PROBED = "asked for the headers first"
+    DECOY = "followed a link no person can see"
+    MANY_LINKS = "followed several links at once"
+    MANY_SCORES = "tried several scores at once"
+    UNSEEN = "sent the form without opening its page"
+    HURRIED = "sent the form faster than anybody reads"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What speaks against a person's act; nothing does if it was one."""
+
+    signs: tuple[Sign, ...] = ()
+
+    @property
+    def is_person(self) -> bool:
+        return not self.signs
+
+
+def judge(hit: Hit, hits: Sequence[Hit], delivered_at: datetime | None) -> Verdict:
+    """Weigh `hit` in the light of all `hits` of its message, itself among them.
+
+    `delivered_at` is when the message was delivered or, not known yet, taken by the provider.
+    """
+    found = {
+        Sign.HEAD: hit.method == "HEAD",
+        Sign.AFTER_DELIVERY: _follows_delivery(hit, delivered_at),
+        Sign.AGENT: _is_machine_agent(hit),
+        Sign.PROBED: any(_probes(other, hit) for other in hits),
+        Sign.DECOY: any(other.link == "decoy" and _is_one_visit(hit, other) for other in hits),
+        Sign.MANY_LINKS: len({_page(other) for other in _fetched_with(hit, hits)}) > MOST_AT_ONCE,
+        Sign.MANY_SCORES: _tries_scores(hit, hits),
+        Sign.UNSEEN: hit.method == "POST" and not _views_before(hit, hits),
+        Sign.HURRIED: hit.method == "POST" and _is_hurried(hit, hits),
+    }
+    return Verdict(tuple(sign for sign, is_there in found.items() if is_there))
+
+
+def _follows_delivery(hit: Hit, delivered_at: datetime | None) -> bool:
+    return delivered_at is not None and hit.occurred_at < delivered_at + AFTER_DELIVERY
+
+
+def _is_machine_agent(hit: Hit) -> bool:
+    """Gateways that press buttons pose as browsers: a plain library sends a form on purpose."""
+    if KNOWN_AGENTS.search(hit.agent) or BARE_AGENT.fullmatch(hit.agent):
+        return True
+    return hit.method != "POST" and LIBRARIES.match(hit.agent) is not None
+
+
+def _probes(other: Hit, hit: Hit) -> bool:
+    is_same = other.link == hit.link and other.agent == hit.agent
+    is_before = (other.occurred_at, other.id) < (hit.occurred_at, hit.id)
+    return other.method == "HEAD" and is_same and is_before and _is_one_visit(hit, other)
+
+
+def _is_one_visit(one: Hit, other: Hit) -> bool:
+    return _apart(one, other) <= (ONE_VISIT if one.agent == other.agent else ONE_MOMENT)
+
+
+def _is_at_once(one: Hit, other: Hit) -> bool:
+    return _apart(one, other) <= (AT_ONCE if one.agent == other.agent else ONE_MOMENT)
+
+
+def _apart(one: Hit, other: Hit) -> timedelta:
+    return abs(one.occurred_at - other.occurred_at)
+
+
+def _fetched_with(hit: Hit, hits: Iterable[Hit]) -> list[Hit]:
+    """Links fetched at once with `hit`; images do not count, they are loaded with the mail."""
+    return [other for other in hits if _is_fetch(other) and _is_at_once(hit, other)]
+
+
+def _is_fetch(hit: Hit) -> bool:
+    return hit.method != "POST" and hit.link != "open"
+
+
+def _page(hit: Hit) -> str:
+    """What a link leads to: all the scores of a survey are one page."""
+    return "survey" if hit.link.startswith("survey:") else hit.link
+
+
+def _tries_scores(hit: Hit, hits: Iterable[Hit]) -> bool:
+    """True if this visit followed two scores' links at once; the form may bear yet another."""
+    tries = [other for other in hits if _is_score_fetch(other) and _is_one_visit(hit, other)]
+    return any(
+        one.link != other.link and _is_at_once(one, other) for one, other in combinations(tries, 2)
+    )
+
+
+def _is_score_fetch(hit: Hit) -> bool:
+    return hit.link.startswith("survey:") and _is_fetch(hit)
+
+
+def _views_before(hit: Hit, hits: Iterable[Hit]) -> list[Hit]:
+    """Earlier looks at the page whose form `hit` sends."""
+    return [
+        other
+        for other in hits
+        if other.method == "GET"
+        and _page(other) == _page(hit)
+        and (other.occurred_at, other.id) < (hit.occurred_at, hit.id)
+    ]
+
+
+def _is_hurried(hit: Hit, hits: Iterable[Hit]) -> bool:
+    views = (view for view in _views_before(hit, hits) if view.agent == hit.agent)
+    return any(_apart(hit, view) < READING for view in views)
