@@ -150,11 +150,11 @@ events = Table(
 )
 
 parked_events = Table(
-    "parked_events",
+    "parked_events",  # a row for each identity that an event without a customer waits for
     metadata,
     Column("event_id", Id, primary_key=True, autoincrement=False),
-    Column("kind", Text, nullable=False),  # the identity that is waited for
-    Column("value", Text, nullable=False),
+    Column("kind", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
     Index("ix_parked_events_identity", "kind", "value"),
 )
 

@@ -1,0 +1,102 @@
+"""Customers and what is known about them at an instant."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, Subquery, func, select
+
+from store.records import Customer, CustomerId
+from store.tables import consents, customers, traits
+
+
+def ids_of(connection: Connection, external_ids: Iterable[str]) -> dict[str, CustomerId]:
+    """The customer behind each known external id; a merged one is who it was merged into."""
+    survivor = func.coalesce(customers.c.merged_into, customers.c.id)
+    rows = connection.execute(
+        select(customers.c.external_id, survivor).where(
+            customers.c.external_id.in_(list(external_ids))
+        )
+    )
+    return {external_id: CustomerId(number) for external_id, number in rows}
+
+
+def find_customer(connection: Connection, external_id: str) -> CustomerId | None:
+    """Who has this external id, if anybody."""
+    return ids_of(connection, [external_id]).get(external_id)
+
+
+def external_ids_of(connection: Connection, ids: Iterable[CustomerId]) -> dict[CustomerId, str]:
+    """The external id of each customer; an erased one has the empty text."""
+    rows = connection.execute(
+        select(customers.c.id, customers.c.external_id).where(customers.c.id.in_(list(ids)))
+    )
+    return {CustomerId(number): external_id or "" for number, external_id in rows}
+
+
+def load_customers(
+    connection: Connection, ids: Iterable[CustomerId], at: datetime
+) -> dict[CustomerId, Customer]:
+    """Customers by id, with the traits in force at `at`; ids that do not exist are left out."""
+    wanted = list(ids)
+    found = load_traits(connection, wanted, at)
+    return {
+        number: Customer(number, external_id, found.get(number, {}))
+        for number, external_id in external_ids_of(connection, wanted).items()
+    }
+
+
+def load_traits(
+    connection: Connection, ids: Iterable[CustomerId], at: datetime
+) -> dict[CustomerId, Mapping[str, Any]]:
+    """Each customer's traits in force at `at`: of each name the latest timestamp, then the later arrival.
+
+    What is dated or became known after `at` does not exist yet; a null has cleared its name.
+    """
+    found: dict[CustomerId, dict[str, Any]] = {}
+    for row in connection.execute(_in_force(traits_ranked(list(ids), at))):
+        if row.value is not None:
+            found.setdefault(CustomerId(row.customer_id), {})[row.name] = row.value
+    return dict(found)
+
+
+def load_consents(
+    connection: Connection, ids: Iterable[CustomerId], at: datetime
+) -> dict[CustomerId, Mapping[str, str]]:
+    """Each customer's latest word on each topic at `at`; topics never spoken of are left out."""
+    ranked = _consents_ranked(list(ids), at)
+    found: dict[CustomerId, dict[str, str]] = {}
+    for row in connection.execute(_in_force(ranked)):
+        found.setdefault(CustomerId(row.customer_id), {})[row.topic] = row.status
+    return dict(found)
+
+
+def traits_ranked(ids: list[CustomerId], at: datetime) -> Subquery:
+    """Every version of every trait of `ids` at `at`; `newest` is 1 for the one in force."""
+    newest = func.row_number().over(
+        partition_by=(traits.c.customer_id, traits.c.name),
+        order_by=(traits.c.occurred_at.desc(), traits.c.id.desc()),
+    )
+    return (
+        select(traits, newest.label("newest"))
+        .where(traits.c.customer_id.in_(ids), traits.c.occurred_at <= at, traits.c.known_at <= at)
+        .subquery()
+    )
+
+
+def _consents_ranked(ids: list[CustomerId], at: datetime) -> Subquery:
+    newest = func.row_number().over(
+        partition_by=(consents.c.customer_id, consents.c.topic),
+        order_by=(consents.c.occurred_at.desc(), consents.c.id.desc()),
+    )
+    return (
+        select(consents, newest.label("newest"))
+        .where(
+            consents.c.customer_id.in_(ids), consents.c.occurred_at <= at, consents.c.known_at <= at
+        )
+        .subquery()
+    )
+
+
+def _in_force(ranked: Subquery) -> Select[Any]:
+    return select(ranked).where(ranked.c.newest == 1)
