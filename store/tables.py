@@ -375,6 +375,7 @@ messages = Table(
     Column("queued_at", Instant, nullable=False),
     Column("due_at", Instant),  # null: nothing to do any more
     Column("enqueued_until", Instant),  # wall time
+    Column("attempts", Integer, nullable=False, default=0),
     Column("claimed_by", Text),  # a lease: freely retaken once its process is gone
     Column("claimed_until", Instant),  # wall time
     Column("handed_over_at", Instant),  # committed before the last byte leaves

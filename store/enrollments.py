@@ -1,0 +1,213 @@
+"""Enrollments: started once, moved by decisions, woken by events. All in sets."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+
+from store.inserting import insert_missing
+from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId, EventId
+from store.tables import decisions, enrollments, positions
+
+
+@dataclass(frozen=True)
+class NewEnrollment:
+    """An enrollment about to start; `occurrence` names what started it, and starts it at most once."""
+
+    journey: str
+    version_id: DefinitionId
+    customer_id: CustomerId
+    key: str
+    occurrence: str
+    event_id: EventId | None
+    cause: str
+    is_held_out: bool
+    first_step: str
+
+
+@dataclass(frozen=True)
+class Starts:
+    """What is known of one customer's earlier enrollments under one key."""
+
+    last_started_at: datetime
+    is_active: bool
+
+
+STANDING = select(
+    enrollments.c.id,
+    enrollments.c.journey,
+    enrollments.c.version_id,
+    enrollments.c.customer_id,
+    enrollments.c.key,
+    enrollments.c.event_id,
+    enrollments.c.is_held_out,
+    enrollments.c.started_at,
+    positions.c.step,
+    positions.c.visit,
+    positions.c.arrived_at,
+).join_from(positions, enrollments, positions.c.enrollment_id == enrollments.c.id)
+
+
+def _standing(row: Row[Any]) -> Enrollment:
+    return Enrollment(*row)
+
+
+def claim_due(
+    tx: Connection, now: datetime, limit_rows: int, ids: Sequence[int] | None = None
+) -> list[Enrollment]:
+    """Enrollments due at `now`, locked for this transaction; another worker's are passed over."""
+    query = STANDING.where(positions.c.due_at <= now).order_by(positions.c.due_at, positions.c.enrollment_id)
+    if ids is not None:
+        query = query.where(positions.c.enrollment_id.in_(ids))
+    locked: Select[Any] = query.limit(limit_rows).with_for_update(skip_locked=True, of=positions)
+    return [_standing(row) for row in tx.execute(locked)]
+
+
+def find_due(tx: Connection, now: datetime, wall: datetime, until: datetime, limit_rows: int) -> list[int]:
+    """Ids of due enrollments that no broker holds, marked as handed to one until `until` (wall time)."""
+    free = (positions.c.enqueued_until.is_(None)) | (positions.c.enqueued_until <= wall)
+    query = (
+        select(positions.c.enrollment_id)
+        .where(positions.c.due_at <= now, free)
+        .order_by(positions.c.due_at)
+        .limit(limit_rows)
+        .with_for_update(skip_locked=True)
+    )
+    ids = [row.enrollment_id for row in tx.execute(query)]
+    if ids:
+        tx.execute(
+            update(positions).where(positions.c.enrollment_id.in_(ids)).values(enqueued_until=until)
+        )
+    return ids
+
+
+def earlier_starts(
+    tx: Connection, journey: str, customer_ids: Iterable[CustomerId]
+) -> Mapping[tuple[CustomerId, str], Starts]:
+    """For each (customer, key) that was ever enrolled in `journey`: when last, and whether still."""
+    query = (
+        select(
+            enrollments.c.customer_id,
+            enrollments.c.key,
+            func.max(enrollments.c.started_at, type_=enrollments.c.started_at.type).label("last"),
+            func.count(enrollments.c.id).filter(enrollments.c.ended_at.is_(None)).label("active"),
+        )
+        .where(enrollments.c.journey == journey, enrollments.c.customer_id.in_(list(customer_ids)))
+        .group_by(enrollments.c.customer_id, enrollments.c.key)
+    )
+    return {(row.customer_id, row.key): Starts(row.last, row.active > 0) for row in tx.execute(query)}
+
+
+def start_enrollments(
+    tx: Connection, starting: Sequence[NewEnrollment], now: datetime
+) -> list[tuple[EnrollmentId, NewEnrollment]]:
+    """Begin those that nothing forbids: one active per (journey, customer, key), one per occurrence."""
+    begun = []
+    for new in starting:
+        row = tx.execute(
+            insert_missing(tx, enrollments)
+            .values(
+                journey=new.journey,
+                version_id=new.version_id,
+                customer_id=new.customer_id,
+                key=new.key,
+                occurrence=new.occurrence,
+                event_id=new.event_id,
+                cause=new.cause,
+                is_held_out=new.is_held_out,
+                started_at=now,
+            )
+            .returning(enrollments.c.id)
+        ).first()
+        if row is not None:
+            begun.append((EnrollmentId(row.id), new))
+    _stand_at_first_step(tx, begun, now)
+    return begun
+
+
+def _stand_at_first_step(
+    tx: Connection, begun: Sequence[tuple[EnrollmentId, NewEnrollment]], now: datetime
+) -> None:
+    if begun:
+        tx.execute(
+            insert(positions),
+            [
+                {
+                    "enrollment_id": id_, "step": new.first_step, "visit": 1,
+                    "arrived_at": now, "due_at": now, "enqueued_until": None,
+                }
+                for id_, new in begun
+            ],
+        )  # fmt: skip
+
+
+def wake_customers(tx: Connection, customer_ids: Sequence[CustomerId], now: datetime) -> None:
+    """Something happened to these customers: each of their enrollments is looked at."""
+    theirs = select(enrollments.c.id).where(
+        enrollments.c.customer_id.in_(customer_ids), enrollments.c.ended_at.is_(None)
+    )
+    tx.execute(
+        update(positions)
+        .where(positions.c.enrollment_id.in_(theirs))
+        .values(due_at=now, enqueued_until=None)
+    )
+
+
+def wake_enrollments(tx: Connection, ids: Sequence[EnrollmentId], now: datetime) -> None:
+    """What these enrollments waited for has come."""
+    if ids:
+        tx.execute(
+            update(positions)
+            .where(positions.c.enrollment_id.in_(ids))
+            .values(due_at=now, enqueued_until=None)
+        )
+
+
+def move_enrollments(
+    tx: Connection, moved: Sequence[tuple[Enrollment, datetime | None]]
+) -> None:
+    """Write where each enrollment stands and when it is next looked at (None: when something happens)."""
+    if moved:
+        tx.execute(
+            update(positions)
+            .where(positions.c.enrollment_id == bindparam("id_"))
+            .values(
+                step=bindparam("step_"), visit=bindparam("visit_"), arrived_at=bindparam("arrived_at_"),
+                due_at=bindparam("due_at_"), enqueued_until=None,
+            ),
+            [
+                {
+                    "id_": stands.id, "step_": stands.step, "visit_": stands.visit,
+                    "arrived_at_": stands.arrived_at, "due_at_": due_at,
+                }
+                for stands, due_at in moved
+            ],
+        )  # fmt: skip
+
+
+def end_enrollments(tx: Connection, ended: Sequence[Enrollment], now: datetime) -> None:
+    """Close these enrollments with the reason each bears, and take them out of the due index."""
+    if not ended:
+        return
+    tx.execute(delete(positions).where(positions.c.enrollment_id.in_([one.id for one in ended])))
+    tx.execute(
+        update(enrollments)
+        .where(enrollments.c.id == bindparam("id_"))
+        .values(ended=bindparam("ended_"), ended_at=bindparam("ended_at_")),
+        [{"id_": one.id, "ended_": one.ended, "ended_at_": now} for one in ended],
+    )
+
+
+def save_decisions(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Keep what was decided; rows have the columns of `decisions`."""
+    if rows:
+        tx.execute(insert(decisions), list(rows))
+
+
+def next_due_at(connection: Connection) -> datetime | None:
+    """The earliest instant at which any enrollment is due."""
+    return connection.execute(
+        select(positions.c.due_at).where(positions.c.due_at.is_not(None)).order_by(positions.c.due_at).limit(1)
+    ).scalar()

@@ -1,0 +1,275 @@
+"""Messages: queued once per step and visit, claimed by one worker, handed over at most once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, func, or_, select, tuple_, update
+
+from store.inserting import insert_missing
+from store.records import CustomerId, Enrollment, EnrollmentId, Message, MessageId
+from store.tables import enrollments, messages, stored_mails
+
+COLUMNS = (
+    messages.c.id, messages.c.customer_id, messages.c.enrollment_id, messages.c.step, messages.c.visit,
+    messages.c.template, messages.c.topic, messages.c.survey, messages.c.address, messages.c.status,
+    messages.c.reason, messages.c.header_id, messages.c.payload, messages.c.queued_at, messages.c.due_at,
+    messages.c.handed_over_at, messages.c.sent_at,
+)  # fmt: skip
+ROWS = select(*COLUMNS)
+TAKEN = ("sending", "sent", "delivered", "bounced", "complained", "uncertain")
+
+
+@dataclass(frozen=True)
+class Sending:
+    """What became of one attempt, as the worker that made it knows."""
+
+    message_id: MessageId
+    status: str  # sent, refused, uncertain, queued (try again)
+    reason: str = ""
+    sent_at: datetime | None = None
+    due_at: datetime | None = None
+    provider_message_id: str | None = None
+
+
+def queue_messages(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> list[MessageId]:
+    """Add messages; one that its (enrollment, step, visit) already has is left as it is."""
+    if not rows:
+        return []
+    statement = insert_missing(tx, messages).values(list(rows)).returning(messages.c.id)
+    return [MessageId(row.id) for row in tx.execute(statement)]
+
+
+def messages_at(
+    tx: Connection, standing: Sequence[Enrollment]
+) -> dict[tuple[EnrollmentId, str, int], Message]:
+    """The message of each enrollment's step and visit, where there is one."""
+    keys = [(one.id, one.step, one.visit) for one in standing]
+    if not keys:
+        return {}
+    query = ROWS.where(
+        tuple_(messages.c.enrollment_id, messages.c.step, messages.c.visit).in_(keys)
+    )
+    found = [Message(*row) for row in tx.execute(query)]
+    return {(one.enrollment_id, one.step, one.visit): one for one in found if one.enrollment_id}
+
+
+def refused_surveys(tx: Connection, ids: Sequence[EnrollmentId]) -> dict[EnrollmentId, dict[str, str]]:
+    """For each enrollment the surveys whose invitations were all refused or cancelled, with the reason."""
+    query = select(
+        messages.c.enrollment_id, messages.c.survey, messages.c.status, messages.c.reason
+    ).where(messages.c.enrollment_id.in_(ids), messages.c.survey.is_not(None))
+    refused: dict[EnrollmentId, dict[str, str]] = {}
+    alive: set[tuple[int, str]] = set()
+    for row in tx.execute(query):
+        if row.status in ("refused", "cancelled"):
+            refused.setdefault(row.enrollment_id, {})[row.survey] = row.reason
+        else:
+            alive.add((row.enrollment_id, row.survey))
+    return {
+        id_: {name: why for name, why in theirs.items() if (id_, name) not in alive}
+        for id_, theirs in refused.items()
+    }
+
+
+def lock_due(
+    tx: Connection, now: datetime, limit_rows: int, ids: Sequence[int] | None = None
+) -> list[Message]:
+    """Messages due at `now`, locked for this transaction, at most one a customer so that caps see each other."""
+    query = ROWS.where(messages.c.due_at <= now, messages.c.claimed_by.is_(None))
+    if ids is not None:
+        query = query.where(messages.c.id.in_(ids))
+    query = query.order_by(messages.c.due_at, messages.c.id).limit(limit_rows)
+    seen: set[CustomerId] = set()
+    chosen = []
+    for row in tx.execute(query.with_for_update(skip_locked=True)):
+        message = Message(*row)
+        if message.customer_id == 0 or message.customer_id not in seen:
+            chosen.append(message)
+            seen.add(message.customer_id)
+    return chosen
+
+
+def find_due(tx: Connection, now: datetime, wall: datetime, until: datetime, limit_rows: int) -> list[int]:
+    """Ids of due messages that no broker holds, marked as handed to one until `until` (wall time)."""
+    free = or_(messages.c.enqueued_until.is_(None), messages.c.enqueued_until <= wall)
+    query = (
+        select(messages.c.id)
+        .where(messages.c.due_at <= now, messages.c.claimed_by.is_(None), free)
+        .order_by(messages.c.due_at)
+        .limit(limit_rows)
+        .with_for_update(skip_locked=True)
+    )
+    ids = [row.id for row in tx.execute(query)]
+    if ids:
+        tx.execute(update(messages).where(messages.c.id.in_(ids)).values(enqueued_until=until))
+    return ids
+
+
+def claim(tx: Connection, addresses: Mapping[MessageId, str], worker: str, until: datetime) -> None:
+    """These messages are `worker`'s until `until` (wall time); nothing has left yet."""
+    if addresses:
+        tx.execute(
+            update(messages)
+            .where(messages.c.id == bindparam("id_"))
+            .values(
+                status="sending", reason="", address=bindparam("address_"), due_at=None,
+                claimed_by=worker, claimed_until=until,
+            ),
+            [{"id_": id_, "address_": address} for id_, address in addresses.items()],
+        )  # fmt: skip
+
+
+def hold(tx: Connection, held: Mapping[MessageId, tuple[datetime, str]]) -> None:
+    """Ask again for these at their instants, for the reason given."""
+    if held:
+        tx.execute(
+            update(messages)
+            .where(messages.c.id == bindparam("id_"))
+            .values(status="held", due_at=bindparam("due_at_"), reason=bindparam("reason_"), enqueued_until=None),
+            [{"id_": id_, "due_at_": until, "reason_": why} for id_, (until, why) in held.items()],
+        )
+
+
+def refuse(tx: Connection, refused: Mapping[MessageId, str]) -> None:
+    """These are never sent, because."""
+    if refused:
+        tx.execute(
+            update(messages)
+            .where(messages.c.id == bindparam("id_"))
+            .values(status="refused", due_at=None, reason=bindparam("reason_"), claimed_by=None),
+            [{"id_": id_, "reason_": why} for id_, why in refused.items()],
+        )
+
+
+def cancel_queued(tx: Connection, ids: Sequence[EnrollmentId], reason: str) -> None:
+    """Mails that have not left are not sent once their enrollment was left."""
+    if ids:
+        tx.execute(
+            update(messages)
+            .where(messages.c.enrollment_id.in_(ids), messages.c.status.in_(("queued", "held")))
+            .values(status="cancelled", reason=reason, due_at=None)
+        )
+
+
+def mark_handed_over(tx: Connection, id_: MessageId, now: datetime) -> None:
+    """The second mark: committed before the last byte of this very message leaves."""
+    tx.execute(update(messages).where(messages.c.id == id_).values(handed_over_at=now))
+
+
+def save_sendings(tx: Connection, sendings: Sequence[Sending]) -> None:
+    """Results, still claimed: the claim is let go in the transaction that tells the rest of the engine."""
+    for one in sendings:
+        tx.execute(
+            update(messages)
+            .where(messages.c.id == one.message_id)
+            .values(
+                status=one.status, reason=one.reason, sent_at=one.sent_at,
+                provider_message_id=one.provider_message_id,
+            )
+        )  # fmt: skip
+
+
+def let_go(tx: Connection, sendings: Sequence[Sending]) -> None:
+    """Final state of a batch: nobody's any more, due again only where it is to be tried again."""
+    if sendings:
+        tx.execute(
+            update(messages)
+            .where(messages.c.id == bindparam("id_"))
+            .values(
+                status=bindparam("status_"), reason=bindparam("reason_"), sent_at=bindparam("sent_at_"),
+                due_at=bindparam("due_at_"), provider_message_id=bindparam("provider_message_id_"),
+                claimed_by=None, claimed_until=None, enqueued_until=None,
+                handed_over_at=case((bindparam("status_") == "queued", None), else_=messages.c.handed_over_at),
+                attempts=messages.c.attempts + 1,
+            ),
+            [
+                {
+                    "id_": one.message_id, "status_": one.status, "reason_": one.reason,
+                    "sent_at_": one.sent_at, "due_at_": one.due_at,
+                    "provider_message_id_": one.provider_message_id,
+                }
+                for one in sendings
+            ],
+        )  # fmt: skip
+
+
+def attempts_of(tx: Connection, ids: Sequence[MessageId]) -> dict[MessageId, int]:
+    query = select(messages.c.id, messages.c.attempts).where(messages.c.id.in_(ids))
+    return {MessageId(row.id): row.attempts for row in tx.execute(query)}
+
+
+def claims(tx: Connection) -> list[tuple[Message, str, datetime]]:
+    """Every claimed message with its holder and the end of its lease (wall time)."""
+    query = select(*COLUMNS, messages.c.claimed_by, messages.c.claimed_until).where(
+        messages.c.claimed_by.is_not(None)
+    )
+    return [(Message(*row[: len(COLUMNS)]), row.claimed_by, row.claimed_until) for row in tx.execute(query)]
+
+
+def store_mails(tx: Connection, mails: Mapping[MessageId, bytes]) -> None:
+    """Keep the bytes of service mails, so that an uncertain one is sent again as it was."""
+    if mails:
+        tx.execute(
+            insert_missing(tx, stored_mails),
+            [{"message_id": id_, "mime": mime} for id_, mime in mails.items()],
+        )
+
+
+def load_stored(tx: Connection, ids: Sequence[MessageId]) -> dict[MessageId, bytes]:
+    query = select(stored_mails).where(stored_mails.c.message_id.in_(ids))
+    return {MessageId(row.message_id): row.mime for row in tx.execute(query)}
+
+
+def sent_lately(
+    tx: Connection, customer_ids: Sequence[CustomerId], since: datetime
+) -> dict[CustomerId, list[tuple[datetime, str]]]:
+    """Newest first, when each customer was sent a mail after `since`, and on which topic; service mail aside."""
+    at = func.coalesce(messages.c.sent_at, messages.c.handed_over_at, messages.c.queued_at, type_=messages.c.sent_at.type)
+    query = (
+        select(messages.c.customer_id, at.label("at"), messages.c.topic)
+        .where(
+            messages.c.customer_id.in_(customer_ids), messages.c.status.in_(TAKEN),
+            messages.c.topic != "service", at > since,
+        )
+        .order_by(at.desc())
+    )  # fmt: skip
+    found: dict[CustomerId, list[tuple[datetime, str]]] = {}
+    for row in tx.execute(query):
+        found.setdefault(row.customer_id, []).append((row.at, row.topic))
+    return found
+
+
+def last_invitations(
+    tx: Connection, customer_ids: Sequence[CustomerId]
+) -> dict[CustomerId, list[tuple[datetime, EnrollmentId | None]]]:
+    """For each customer the instants of survey invitations that left, newest first, with their enrollments."""
+    at = func.coalesce(messages.c.sent_at, messages.c.handed_over_at, messages.c.queued_at, type_=messages.c.sent_at.type)
+    query = (
+        select(messages.c.customer_id, at.label("at"), messages.c.enrollment_id)
+        .where(
+            messages.c.customer_id.in_(customer_ids), messages.c.survey.is_not(None),
+            messages.c.status.in_(TAKEN),
+        )
+        .order_by(at.desc())
+    )  # fmt: skip
+    found: dict[CustomerId, list[tuple[datetime, EnrollmentId | None]]] = {}
+    for row in tx.execute(query):
+        found.setdefault(row.customer_id, []).append((row.at, row.enrollment_id))
+    return found
+
+
+def ended_reasons(tx: Connection, ids: Iterable[EnrollmentId]) -> dict[EnrollmentId, str]:
+    """How those of the enrollments were left that were left: exited, goal, merged; not those that finished."""
+    query = select(enrollments.c.id, enrollments.c.ended).where(
+        enrollments.c.id.in_(list(ids)), enrollments.c.ended.in_(("exited", "goal", "merged", "failed"))
+    )
+    return {EnrollmentId(row.id): row.ended for row in tx.execute(query)}
+
+
+def count_by_status(connection: Connection) -> dict[str, int]:
+    query = select(messages.c.status, func.count()).group_by(messages.c.status)
+    return {status: count for status, count in connection.execute(query)}
+
+

@@ -1,0 +1,26 @@
+"""What a stretch of work came to."""
+
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Sums over one run; `+` adds two of them."""
+
+    events: int = 0  # looked at
+    entered: int = 0
+    left: int = 0
+    started: int = 0
+    advanced: int = 0  # steps taken
+    sent: int = 0
+    held: int = 0
+    refused: int = 0
+    uncertain: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            **{one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(self)}
+        )
+
+    def as_document(self) -> dict[str, int]:
+        return asdict(self)
