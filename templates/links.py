@@ -1,0 +1,198 @@
+"""The signed links of a mail: every address that comes back to us proves that we wrote it.
+
+A token is readable and signed, not secret: `payload.signature`, one salt for each purpose, so that a token made for one
+address is worth nothing at another.
+"""
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from itsdangerous import BadSignature
+from itsdangerous import Signer as Seal
+from itsdangerous.signer import SigningAlgorithm
+
+from store.records import CustomerId, MessageId
+
+SIGNATURE_BYTES = 16  # 128 bits of HMAC-SHA-256: a third shorter links, still beyond guessing
+DECOY = 0  # the number of the link that people cannot see; real links count from 1
+
+
+@dataclass(frozen=True)
+class Click:
+    """A link in one message: its number in the edition of the template, or the address itself where that was computed."""
+
+    message_id: MessageId
+    number: int | None = None
+    edition: str = ""
+    address: str | None = None
+
+    @property
+    def is_decoy(self) -> bool:
+        return self.number == DECOY
+
+
+@dataclass(frozen=True)
+class SurveyInvitation:
+    """The right to answer one survey once (and revise it), as given with one message."""
+
+    message_id: MessageId
+    survey: str
+
+
+@dataclass(frozen=True)
+class Unsubscription:
+    """The right to change one customer's preferences; names the topic that the mail was about."""
+
+    message_id: MessageId
+    customer_id: CustomerId
+    topic: str
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """A one-time way into the dashboard; the shell remembers the nonces that were used."""
+
+    nonce: str
+    expires_at: datetime
+
+
+class Signer:
+    """Signs and reads tokens. Readers return None for anything that we did not sign.
+
+    `secrets` are one or more keys, newest first: the first signs, all are accepted.
+    """
+
+    def __init__(self, secrets: str | Sequence[str]) -> None:
+        keys = [secrets] if isinstance(secrets, str) else list(secrets)
+        self._seals = {purpose: _seal(keys, purpose) for purpose in PURPOSES}
+
+    def sign_click(self, message_id: int, link: int | str, edition: str = "") -> str:
+        """`link` is a number in the mail's `edition`, or an address (http or https) that was computed."""
+        if isinstance(link, int):
+            return self._sign("click", f"{message_id}.{edition}.{link}")
+        return self._sign("address", f"{message_id}.{_packed(link)}")
+
+    def read_click(self, token: str) -> Click | None:
+        if payload := self._read("click", token):
+            message_id, edition, number = payload.split(".")
+            return Click(MessageId(int(message_id)), number=int(number), edition=edition)
+        if payload := self._read("address", token):
+            message_id, packed = payload.split(".")
+            return Click(MessageId(int(message_id)), address=_unpacked(packed))
+        return None
+
+    def sign_survey(self, message_id: int, survey: str) -> str:
+        """The score stands beside the token (`?score=4`): whoever may answer may choose."""
+        return self._sign("survey", f"{message_id}.{_packed(survey)}")
+
+    def read_survey(self, token: str) -> SurveyInvitation | None:
+        if not (payload := self._read("survey", token)):
+            return None
+        message_id, packed = payload.split(".")
+        return SurveyInvitation(MessageId(int(message_id)), _unpacked(packed))
+
+    def sign_unsubscribe(self, message_id: int, customer_id: int, topic: str) -> str:
+        return self._sign("unsubscribe", f"{message_id}.{customer_id}.{_packed(topic)}")
+
+    def read_unsubscribe(self, token: str) -> Unsubscription | None:
+        if not (payload := self._read("unsubscribe", token)):
+            return None
+        message_id, customer_id, packed = payload.split(".")
+        return Unsubscription(MessageId(int(message_id)), CustomerId(int(customer_id)), _unpacked(packed))
+
+    def sign_open(self, message_id: int) -> str:
+        return self._sign("open", str(message_id))
+
+    def read_open(self, token: str) -> MessageId | None:
+        payload = self._read("open", token)
+        return MessageId(int(payload)) if payload else None
+
+    def sign_view(self, message_id: int) -> str:
+        """To read the mail in a browser."""
+        return self._sign("view", str(message_id))
+
+    def read_view(self, token: str) -> MessageId | None:
+        payload = self._read("view", token)
+        return MessageId(int(payload)) if payload else None
+
+    def sign_in(self, nonce: str, expires_at: datetime) -> str:
+        return self._sign("sign_in", f"{int(expires_at.timestamp())}.{_packed(nonce)}")
+
+    def read_sign_in(self, token: str, now: datetime) -> SignIn | None:
+        """None also once it has expired."""
+        if not (payload := self._read("sign_in", token)):
+            return None
+        seconds, packed = payload.split(".")
+        expires_at = datetime.fromtimestamp(int(seconds), UTC)
+        return SignIn(_unpacked(packed), expires_at) if now < expires_at else None
+
+    def _sign(self, purpose: str, payload: str) -> str:
+        return self._seals[purpose].sign(payload).decode("ascii")
+
+    def _read(self, purpose: str, token: str) -> str | None:
+        try:
+            return self._seals[purpose].unsign(token).decode("ascii")
+        except (BadSignature, UnicodeError):
+            return None
+
+
+PURPOSES = ("click", "address", "survey", "unsubscribe", "open", "view", "sign_in")
+
+
+@dataclass(frozen=True)
+class MailLinks:
+    """Every address of ours in one message."""
+
+    signer: Signer
+    base_url: str  # without a slash at its end
+    message_id: int
+    customer_id: int
+    topic: str
+
+    def click_url(self, link: int | str, edition: str = "") -> str:
+        return f"{self.base_url}/c/{self.signer.sign_click(self.message_id, link, edition)}"
+
+    def survey_url(self, survey: str) -> str:
+        """The survey's page; `?score=N` chooses a score on it."""
+        return f"{self.base_url}/s/{self.signer.sign_survey(self.message_id, survey)}"
+
+    @property
+    def unsubscribe_url(self) -> str:
+        return f"{self.base_url}/u/{self.signer.sign_unsubscribe(self.message_id, self.customer_id, self.topic)}"
+
+    @property
+    def open_url(self) -> str:
+        return f"{self.base_url}/o/{self.signer.sign_open(self.message_id)}"
+
+    @property
+    def view_url(self) -> str:
+        return f"{self.base_url}/m/{self.signer.sign_view(self.message_id)}"
+
+
+class _ShortHmac(SigningAlgorithm):
+    """HMAC-SHA-256 in one call of the C library, cut to SIGNATURE_BYTES."""
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        return hmac.digest(key, value, "sha256")[:SIGNATURE_BYTES]
+
+
+def _seal(secrets: Sequence[str], purpose: str) -> Seal:
+    # each purpose's keys are derived once, here, and not again for each of a mail's twenty links
+    keys = [sha256(f"rekindle.{purpose}|{secret}".encode()).digest() for secret in reversed(secrets)]
+    return Seal(keys, key_derivation="none", algorithm=_ShortHmac())
+
+
+def _packed(text: str) -> str:
+    return urlsafe_b64encode(text.encode()).decode("ascii").rstrip("=")
+
+
+def _unpacked(packed: str) -> str:
+    try:
+        return urlsafe_b64decode(packed + "=" * (-len(packed) % 4)).decode()
+    except (NotBase64, UnicodeError):
+        return ""
