@@ -1,0 +1,119 @@
+"""Migrations add up to `store/tables.py`, take themselves back, and take turns."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+from rekindle.errors import StoreUnavailable
+from rekindle.migrating import (
+    current_revision,
+    downgrade,
+    is_current,
+    newest_revision,
+    require_current,
+    upgrade,
+)
+from store.session import Store
+from store.tables import metadata
+
+
+@pytest.fixture
+def bare(store: Store) -> Store:
+    """A database with nothing in it."""
+    downgrade(store)
+    return store
+
+
+@pytest.fixture(autouse=True)
+def current_afterwards(store: Store) -> Any:
+    """Other tests of this process share the PostgreSQL database."""
+    yield
+    if not store.is_sqlite:
+        with store.begin() as tx:
+            metadata.drop_all(tx)
+            tx.execute(text("DROP TABLE IF EXISTS alembic_version"))
+        upgrade(store)
+
+
+def test_migrations_add_up_to_the_tables(bare):
+    upgrade(bare)
+    with bare.read() as connection:
+        migrated = picture(connection)
+    downgrade(bare)
+    with bare.begin() as tx:
+        metadata.create_all(tx)
+
+    with bare.read() as connection:
+        assert migrated == picture(connection)
+
+
+def test_alembic_sees_nothing_left_to_do(store):
+    with store.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_migrations_take_themselves_back_to_nothing(store):
+    downgrade(store)
+
+    with store.read() as connection:
+        assert set(inspect(connection).get_table_names()) <= {"alembic_version"}
+    assert current_revision(store) is None
+
+
+def test_upgrading_twice_changes_nothing(bare):
+    upgrade(bare)
+    upgrade(bare)
+
+    assert current_revision(bare) == newest_revision()
+
+
+def test_processes_that_upgrade_at_once_take_turns(bare):
+    url = bare.url.render_as_string(hide_password=False)
+    stores = [Store(url) for _ in range(4)]
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(upgrade, stores))
+
+    assert is_current(bare)
+    for store in stores:
+        store.close()
+
+
+def test_an_old_database_is_named_with_what_to_do(bare):
+    with pytest.raises(StoreUnavailable, match="rekindle db upgrade"):
+        require_current(bare)
+
+
+def test_a_database_from_the_future_is_left_alone(store):
+    with store.begin() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = 'from_the_future'"))
+
+    with pytest.raises(StoreUnavailable, match="from_the_future"):
+        upgrade(store)
+
+
+def picture(connection: Connection) -> dict[str, Any]:
+    """Everything the database says about our tables, in a form that compares."""
+    seen = inspect(connection)
+    return {
+        table: {
+            "columns": [_column(column) for column in seen.get_columns(table)],
+            "primary key": seen.get_pk_constraint(table),
+            "unique": sorted(map(str, seen.get_unique_constraints(table))),
+            "indexes": sorted(map(_index, seen.get_indexes(table))),
+        }
+        for table in metadata.tables
+    }
+
+
+def _column(column: Any) -> tuple[str, str, bool, str]:
+    return column["name"], str(column["type"]), column["nullable"], str(column["default"])
+
+
+def _index(index: Any) -> str:
+    options = {key: str(value) for key, value in sorted(index["dialect_options"].items())}
+    return f"{index['name']} {index['column_names']} unique={bool(index['unique'])} {options}"
