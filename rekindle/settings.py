@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import time, timedelta
+from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -133,6 +134,7 @@ class Limits(Part):
     share: Share = 0.2
 
 
+DEFAULT_CHANNEL = "web"  # where neither the event nor its name says
 DEFAULT_CHANNELS: Mapping[str, str] = {
     "ticket.*": "ticket", "chat.*": "chat", "review.*": "review", "social.*": "social", "order.*": "store",
 }  # fmt: skip
@@ -162,6 +164,25 @@ class Settings(Part):
     quiet_hours: Annotated[QuietHours | None, BeforeValidator(lambda v: v and parse_hours(v))] = None
     people: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     limits: Limits = Limits()
+
+    @property
+    def known_channels(self) -> frozenset[str]:
+        """The workspace's channels: where people act, and where events without one are put."""
+        return frozenset((*self.activity.any, *self.channels.values(), DEFAULT_CHANNEL))
+
+    def channel_for(self, name: str) -> str:
+        """The channel of an event that names none; of its name's patterns the first that fits."""
+        fitting = (channel for glob, channel in self.channels.items() if _fits(glob, name))
+        return next(fitting, DEFAULT_CHANNEL)
+
+
+@cache
+def _pattern(glob: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, glob.lower().split("*"))), re.DOTALL)
+
+
+def _fits(glob: str, name: str) -> bool:
+    return _pattern(glob).fullmatch(name) is not None
 
 
 # What belongs to the place where a process runs rather than to the meaning of segments and journeys:
