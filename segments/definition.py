@@ -1,0 +1,33 @@
+"""A segment file as typed objects."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from segments.conditions import Condition
+from segments.conditions.base import ConditionBase, walk
+
+__all__ = ["Condition", "ConditionBase", "Segment", "walk"]
+
+
+class Segment(BaseModel):
+    """A rule that every customer meets or does not meet at any instant."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    segment: str
+    description: str = ""
+    match: Condition
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _needs_no_journey(self) -> Self:
+        for place, condition in walk(self.match):
+            if condition.needs_enrollment:
+                where = ".".join(str(part) for part in ("match", *place))
+                raise ValueError(
+                    f"{where} speaks of a journey's steps and cannot stand in a segment"
+                )
+            if any(name.startswith("segment.") for name in condition.named_events):
+                raise ValueError("segment.* events cannot be asked here; use segment: NAME")
+        return self

@@ -1,0 +1,72 @@
+"""What every kind of condition shares: frozen, strict about unknown keys, and able to name its parts."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+Path = tuple[str | int, ...]
+
+
+class ConditionBase(BaseModel):
+    """One condition of a rule; `kind` is the one key that tells which.
+
+    The `named_…` properties are what the condition itself refers to, its branches not included.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False
+    )
+    kind: ClassVar[str]
+
+    def __hash__(self) -> int:  # mappings inside are kept sorted, so equal conditions read the same
+        return hash(repr(self))
+
+    def branches(self) -> tuple[tuple[Path, "ConditionBase"], ...]:
+        """The conditions directly inside this one, each with its place in the mapping."""
+        return ()
+
+    def children(self) -> tuple["ConditionBase", ...]:
+        """The conditions directly inside this one."""
+        return tuple(child for _, child in self.branches())
+
+    @property
+    def named_segments(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def named_surveys(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def named_templates(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def named_events(self) -> tuple[str, ...]:
+        """Names and globs in lower case, as stored names are."""
+        return ()
+
+    @property
+    def named_channels(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def named_traits(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def named_steps(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def needs_enrollment(self) -> bool:
+        """True for what can be asked only inside a journey."""
+        return bool(self.named_steps)
+
+
+def walk(condition: ConditionBase, at: Path = ()) -> Iterator[tuple[Path, ConditionBase]]:
+    """`condition` and everything inside it, each with its place below `at`."""
+    yield at, condition
+    for place, child in condition.branches():
+        yield from walk(child, at + place)

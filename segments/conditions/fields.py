@@ -1,0 +1,142 @@
+"""The values that qualifiers of conditions take, each parsed in one place."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    PlainSerializer,
+    PlainValidator,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+)
+
+from rekindle.durations import Duration
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def _a_number(written: object) -> object:
+    if isinstance(written, bool) or not isinstance(written, int | float):
+        raise ValueError(f"this compares numbers, and {written!r} is none")
+    return written
+
+
+def _a_plain_value(written: object) -> object:
+    if isinstance(written, list | tuple):
+        raise ValueError("one value is expected here; for several use 'in' or 'not_in'")
+    if written is None:
+        raise ValueError("nothing can equal a missing value; use exists: false")
+    if not isinstance(written, bool | int | float | str):
+        raise ValueError("a text, a number, true or false is expected here")
+    return written
+
+
+def _longer_than_nothing(duration: timedelta) -> timedelta:
+    if duration <= timedelta():
+        raise ValueError("a window must be longer than nothing")
+    return duration
+
+
+def parse_day_or_instant(written: object) -> date | datetime:
+    """An ISO 8601 date or date-time; one without offset is UTC. Raises ValueError in words."""
+    if isinstance(written, datetime):
+        return written if written.tzinfo else written.replace(tzinfo=UTC)
+    if isinstance(written, date):
+        return written
+    try:
+        text = str(written).strip()
+        if len(text) == len("2026-03-01"):
+            return date.fromisoformat(text)
+        return parse_day_or_instant(datetime.fromisoformat(text))
+    except ValueError as error:
+        raise ValueError(
+            f"{written!r} is not a date; write 2026-03-01 or 2026-03-01T08:00:00Z"
+        ) from error
+
+
+def _parse_bound(written: object) -> object:
+    return "today" if written == "today" else parse_day_or_instant(written)
+
+
+def _parse_since(written: object) -> object:
+    if isinstance(written, str) and NAME.fullmatch(written):
+        return written
+    return parse_day_or_instant(written)
+
+
+def _parse_names(written: object) -> object:
+    names = [written] if isinstance(written, str) else written
+    if not isinstance(names, list | tuple) or not names:
+        raise ValueError("a name or a list of names is expected here")
+    return tuple(_parse_event_name(name) for name in names)
+
+
+def _parse_event_name(written: object) -> str:
+    if not isinstance(written, str) or not written.strip():
+        raise ValueError(f"an event's name is a text such as order.completed, not {written!r}")
+    return written.strip().lower()
+
+
+def _parse_property(written: object) -> str:
+    if not isinstance(written, str) or not all(written.split(".")) or '"' in written:
+        raise ValueError(f"{written!r} cannot be the name of a property")
+    return written
+
+
+def _parse_range(written: object) -> object:
+    if not isinstance(written, list | tuple) or len(written) != 2:
+        raise ValueError("between takes two numbers, as in [2, 5]")
+    low, high = (_a_number(bound) for bound in written)
+    if low > high:  # type: ignore[operator]  # both were just proved to be numbers
+        raise ValueError(f"nothing lies between {low} and {high}; write the smaller number first")
+    return (low, high)
+
+
+def _written(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+_as_text = PlainSerializer(_written)
+
+Number = Annotated[
+    StrictInt | StrictFloat,
+    BeforeValidator(_a_number, json_schema_input_type=float),
+]
+Range = Annotated[
+    tuple[StrictInt | StrictFloat, StrictInt | StrictFloat],
+    BeforeValidator(_parse_range, json_schema_input_type=list[float]),
+]
+PlainValue = Annotated[
+    StrictBool | StrictInt | StrictFloat | StrictStr,
+    BeforeValidator(_a_plain_value, json_schema_input_type=bool | int | float | str),
+]
+Stretch = Annotated[Duration, AfterValidator(_longer_than_nothing)]
+EventNames = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_parse_names, json_schema_input_type=str | list[str]),
+]
+PropertyName = Annotated[str, BeforeValidator(_parse_property, json_schema_input_type=str)]
+DayOrInstant = Annotated[
+    date | datetime,
+    PlainValidator(parse_day_or_instant),
+    _as_text,
+    WithJsonSchema({"type": "string", "examples": ["2026-03-01"]}),
+]
+DateBound = Annotated[
+    date | datetime | Literal["today"],
+    PlainValidator(_parse_bound),
+    _as_text,
+    WithJsonSchema({"type": "string", "examples": ["2026-03-01", "today"]}),
+]
+Since = Annotated[
+    date | datetime | str,
+    PlainValidator(_parse_since),
+    _as_text,
+    WithJsonSchema({"type": "string", "examples": ["2026-03-01", "start"]}),
+]
