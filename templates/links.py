@@ -1,7 +1,7 @@
 """The signed links of a mail: every address that comes back to us proves that we wrote it.
 
-A token is readable and signed, not secret: `payload.signature`, one salt for each purpose, so that a token made for one
-address is worth nothing at another.
+A token is readable and signed, not secret: `payload.signature`, with a salt for each purpose, so
+that a token made for one address is worth nothing at another.
 """
 
 import hmac
@@ -24,7 +24,10 @@ DECOY = 0  # the number of the link that people cannot see; real links count fro
 
 @dataclass(frozen=True)
 class Click:
-    """A link in one message: its number in the edition of the template, or the address itself where that was computed."""
+    """A link in one message: its number in an edition of the mail, or the address if computed.
+
+    `store.editions` keeps the addresses of every edition that was sent.
+    """
 
     message_id: MessageId
     number: int | None = None
@@ -72,7 +75,7 @@ class Signer:
         self._seals = {purpose: _seal(keys, purpose) for purpose in PURPOSES}
 
     def sign_click(self, message_id: int, link: int | str, edition: str = "") -> str:
-        """`link` is a number in the mail's `edition`, or an address (http or https) that was computed."""
+        """`link` is a number in the mail's `edition`, or an address (http, https) that was computed."""
         if isinstance(link, int):
             return self._sign("click", f"{message_id}.{edition}.{link}")
         return self._sign("address", f"{message_id}.{_packed(link)}")
@@ -103,7 +106,9 @@ class Signer:
         if not (payload := self._read("unsubscribe", token)):
             return None
         message_id, customer_id, packed = payload.split(".")
-        return Unsubscription(MessageId(int(message_id)), CustomerId(int(customer_id)), _unpacked(packed))
+        return Unsubscription(
+            MessageId(int(message_id)), CustomerId(int(customer_id)), _unpacked(packed)
+        )
 
     def sign_open(self, message_id: int) -> str:
         return self._sign("open", str(message_id))
@@ -163,7 +168,8 @@ class MailLinks:
 
     @property
     def unsubscribe_url(self) -> str:
-        return f"{self.base_url}/u/{self.signer.sign_unsubscribe(self.message_id, self.customer_id, self.topic)}"
+        token = self.signer.sign_unsubscribe(self.message_id, self.customer_id, self.topic)
+        return f"{self.base_url}/u/{token}"
 
     @property
     def open_url(self) -> str:
@@ -183,7 +189,9 @@ class _ShortHmac(SigningAlgorithm):
 
 def _seal(secrets: Sequence[str], purpose: str) -> Seal:
     # each purpose's keys are derived once, here, and not again for each of a mail's twenty links
-    keys = [sha256(f"rekindle.{purpose}|{secret}".encode()).digest() for secret in reversed(secrets)]
+    keys = [
+        sha256(f"rekindle.{purpose}|{secret}".encode()).digest() for secret in reversed(secrets)
+    ]
     return Seal(keys, key_derivation="none", algorithm=_ShortHmac())
 
 

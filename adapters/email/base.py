@@ -1,4 +1,4 @@
-"""What every mail provider is to us: a place that opens channels, and a channel that takes one mail at a time."""
+"""What every mail provider is to us: it opens channels, and a channel takes one mail at a time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ BeforeLastByte = Callable[[], None]
 
 @dataclass(frozen=True)
 class OutgoingEmail:
-    """One message as it leaves: the same bytes and the same `header_id` however often it is tried."""
+    """One message as it leaves; the same bytes and `header_id` however often it is tried."""
 
     message_id: int
     header_id: str  # Message-ID, without angle brackets
@@ -28,7 +28,9 @@ class OutgoingEmail:
     subject: str
     html: str
     text: str
-    headers: tuple[tuple[str, str], ...] = ()  # beyond From, To, Subject, Reply-To, Date, Message-ID
+    headers: tuple[
+        tuple[str, str], ...
+    ] = ()  # beyond From, To, Subject, Reply-To, Date, Message-ID
     topic: str = ""
     reply_to: str = ""
 
@@ -39,8 +41,8 @@ class Channel(Protocol):
     def send(self, email: OutgoingEmail, before_last_byte: BeforeLastByte) -> ProviderMessageId:
         """Hand `email` over and return the provider's own id for it, empty where it gives none.
 
-        `before_last_byte` is called once everything but the last byte has been sent; when it returns, the mark is
-        durable, and the last byte leaves. If it raises, nothing is handed over.
+        `before_last_byte` is called once everything but the last byte has been sent; when it
+        returns, the mark is durable, and the last byte leaves. If it raises, nothing is handed over.
 
         Raises ProviderUnavailable (nothing accepted, may be tried again), ProviderRefused (never),
         HandoverUncertain (the last byte left and no answer came) and Unsupported.
@@ -54,7 +56,7 @@ class EmailAdapter(Protocol):
     """A provider, as configured."""
 
     name: str
-    is_idempotent: bool  # handing the same message over twice leaves one: an uncertain one may simply be repeated
+    is_idempotent: bool  # handed over twice, a message arrives once: an uncertain one is repeated
     connections: int  # how many channels are worth keeping open
 
     def open(self) -> Channel:
