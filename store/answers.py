@@ -1,6 +1,6 @@
 """What customers said: a row a revision, the newest that counts is the current one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,7 +44,7 @@ class Invited:
     survey: str | None
     asked_at: datetime
     key: str
-    ticket_id: str | None  # of the event that started the enrollment
+    ties: Mapping[str, Any]  # by which an answer belongs to the ticket or order it is about
 
 
 def lock_message(tx: Connection, message_id: MessageId) -> None:
@@ -59,7 +59,6 @@ def find_invited(connection: Connection, message_id: MessageId) -> Invited | Non
 
 
 def _invited(row: Row[Any]) -> Invited:
-    ticket_id = (row.properties or {}).get("ticket_id")
     return Invited(
         message_id=MessageId(row.id),
         customer_id=CustomerId(row.customer_id),
@@ -69,15 +68,22 @@ def _invited(row: Row[Any]) -> Invited:
         survey=row.survey,
         asked_at=row.asked_at,
         key=row.key or "",
-        ticket_id=None if ticket_id is None else str(ticket_id),
+        ties=_ties(row.properties or {}, row.key or ""),
     )
 
 
-def load_answers(connection: Connection, message_id: MessageId, survey: str) -> list[Answer]:
-    """Every revision this message has had, oldest first."""
-    query = ROWS.where(answers.c.message_id == message_id, answers.c.survey == survey).order_by(
-        answers.c.revision
-    )
+def _ties(start: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Of the event that started the enrollment: the ticket, and what `per` made the key of."""
+    return {
+        name: value
+        for name, value in start.items()
+        if name == "ticket_id" or (key and str(value) == key)
+    }
+
+
+def load_answers(connection: Connection, message_id: MessageId) -> list[Answer]:
+    """Every revision of every survey that this message has had, oldest first."""
+    query = ROWS.where(answers.c.message_id == message_id).order_by(answers.c.revision)
     return [Answer(*row) for row in connection.execute(query)]
 
 
@@ -103,14 +109,13 @@ def save_answer(tx: Connection, answer: Answer, now: datetime) -> None:
 
 
 def save_standing(tx: Connection, changed: Sequence[Answer]) -> None:
-    """Write which answers count now; all are of one message and survey."""
+    """Write which answers count now, and so which are current."""
     for answer in changed:
         tx.execute(
             update(answers)
             .where(*_of(answer.message_id, answer.survey), answers.c.revision == answer.revision)
             .values(is_counted=answer.is_counted)
         )
-    for answer in changed[:1]:
         _settle_current(tx, answer.message_id, answer.survey)
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from store.customers import load_consents
+from store.events import note_changes
+from store.knowledge import NewConsent, insert_consents
 from store.records import CustomerId
-from store.tables import consents, pending_changes
 
 
 def save_choices(
@@ -18,15 +19,12 @@ def save_choices(
     news = {topic: status for topic, status in choices.items() if standing.get(topic) != status}
     if not news:
         return False
-    tx.execute(
-        insert(consents),
+    insert_consents(
+        tx,
         [
-            {
-                "customer_id": customer_id, "topic": topic, "status": status, "source": source,
-                "occurred_at": now, "known_at": now,
-            }
+            NewConsent(customer_id, topic, status, source, now, now)
             for topic, status in news.items()
         ],
-    )  # fmt: skip
-    tx.execute(insert(pending_changes).values(customer_id=customer_id))
+    )
+    note_changes(tx, [(customer_id, None)])
     return True

@@ -1,13 +1,18 @@
 """Raw evidence: every request to a message's signed links, and when that message was delivered."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from store.records import Hit, MessageId
 from store.tables import delivery_events, hits, messages
+from store.upserts import insert_or_skip
 
-MOST_HITS = 500  # of one message that are looked at; whoever asks more often is no person
+OURS = "hit:"  # before the hit's id: the delivery events that no provider told us of
+MOST_HITS = 100  # of one message that are looked at; whoever asks more often is no person
 
 
 def save_hit(
@@ -43,3 +48,52 @@ def delivered_at(connection: Connection, message_id: MessageId) -> datetime | No
         messages.c.id == message_id
     )
     return connection.execute(arrivals).scalar() or connection.execute(handed).scalar()
+
+
+@dataclass(frozen=True)
+class Act:
+    """An open or click that a hit amounts to, as it stands among the message's delivery events."""
+
+    hit_id: int
+    kind: str  # opened, clicked
+    is_machine: bool
+
+
+def save_act(tx: Connection, act: Act, hit: Hit, now: datetime, details: Mapping[str, Any]) -> None:
+    """Tell the message's delivery events of this hit, once."""
+    tx.execute(
+        insert_or_skip(tx, delivery_events).values(
+            message_id=hit.message_id,
+            kind=act.kind,
+            occurred_at=hit.occurred_at,
+            known_at=now,
+            provider_event_id=f"{OURS}{act.hit_id}",
+            is_machine=act.is_machine,
+            details=dict(details),
+        )
+    )
+
+
+def load_acts(connection: Connection, message_id: MessageId) -> dict[int, Act]:
+    """Every open and click of one message that we saw ourselves, by the hit's id."""
+    query = select(
+        delivery_events.c.provider_event_id, delivery_events.c.kind, delivery_events.c.is_machine
+    ).where(
+        delivery_events.c.message_id == message_id,
+        delivery_events.c.provider_event_id.startswith(OURS),
+    )
+    found = [
+        Act(int(row.provider_event_id.removeprefix(OURS)), row.kind, row.is_machine)
+        for row in connection.execute(query)
+    ]
+    return {act.hit_id: act for act in found}
+
+
+def save_standing(tx: Connection, changed: Iterable[Act]) -> None:
+    """Write who these opens and clicks turned out to be."""
+    for act in changed:
+        tx.execute(
+            update(delivery_events)
+            .where(delivery_events.c.provider_event_id == f"{OURS}{act.hit_id}")
+            .values(is_machine=act.is_machine)
+        )

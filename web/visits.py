@@ -1,0 +1,144 @@
+"""A request to a signed link: kept as evidence, judged, and judged again when more is known.
+
+All of it happens in one transaction: the hit, and whatever it changes about the opens, clicks and
+answers of its message.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from store import answers as answers_store
+from store import hits as hits_store
+from store.answers import Invited, find_invited, load_answers, lock_message
+from store.events import note_changes
+from store.hits import Act, delivered_at, load_acts, load_hits, save_act, save_hit
+from store.intake import OwnEvent, record_own_events
+from store.records import Actor, Answer, Hit, MessageId
+from surveys.answers import current_answer, recount
+from surveys.evidence import Verdict, judge
+
+Verdicts = Mapping[int, Verdict]  # by the hit's id
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks, as far as a request tells."""
+
+    method: str
+    agent: str
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One judged request, and the message it belongs to."""
+
+    hit: Hit
+    verdict: Verdict
+    invited: Invited
+
+
+def record_visit(
+    tx: Connection, message_id: MessageId, link: str, visitor: Visitor, now: datetime
+) -> Visit | None:
+    """Keep one request and judge it; None where the message is no longer known.
+
+    What was judged earlier is judged again: a gateway may betray itself by its second request.
+    """
+    lock_message(tx, message_id)
+    invited = find_invited(tx, message_id)
+    if invited is None:
+        return None
+    hit = save_hit(tx, message_id, link, visitor.method, visitor.agent, now)
+    hits = load_hits(tx, message_id)
+    arrived_at = delivered_at(tx, message_id)
+    verdicts = {one.id: judge(one, hits, arrived_at) for one in hits}
+    events = _review_acts(tx, invited, hits, verdicts) + _review_answers(
+        tx, invited, hits, verdicts
+    )
+    record_own_events(tx, events, now)
+    return Visit(hit, verdicts[hit.id], invited)
+
+
+def record_act(tx: Connection, visit: Visit, kind: str, now: datetime, **details: Any) -> None:
+    """An `opened` or `clicked`: told to the message's history, and an event if a person did it."""
+    act = Act(visit.hit.id, kind, is_machine=not visit.verdict.is_person)
+    save_act(tx, act, visit.hit, now, {**details, "signs": list(visit.verdict.signs)})
+    if visit.verdict.is_person:
+        record_own_events(tx, [_act_event(visit.invited, visit.hit, kind, details)], now)
+
+
+def answer_event(name: str, invited: Invited, answer: Answer, **more: Any) -> OwnEvent:
+    """What tells of an answer: `survey.answered` or `survey.revised`."""
+    return OwnEvent(
+        customer_id=answer.customer_id,
+        name=name,
+        occurred_at=answer.answered_at,
+        message_id=f"survey:{answer.message_id}:{answer.survey}:{answer.revision}",
+        properties={
+            **invited.ties,
+            "survey": answer.survey,
+            "score": answer.score,
+            "comment": answer.comment,
+            "message_id": answer.message_id,
+            "template": invited.template,
+            "key": answer.key,
+            **more,
+        },
+        actor=Actor.CUSTOMER,
+    )
+
+
+def _act_event(
+    invited: Invited, hit: Hit, kind: str, details: Mapping[str, Any] | None = None
+) -> OwnEvent:
+    return OwnEvent(
+        customer_id=invited.customer_id,
+        name=f"message.{kind}",
+        occurred_at=hit.occurred_at,
+        message_id=f"hit:{hit.id}",
+        properties={
+            **(details or {}),
+            "template": invited.template,
+            "message_id": invited.message_id,
+        },
+        actor=Actor.CUSTOMER,
+    )
+
+
+def _review_acts(
+    tx: Connection, invited: Invited, hits: Sequence[Hit], verdicts: Verdicts
+) -> list[OwnEvent]:
+    """Let earlier opens and clicks stand as they look now; what turned out a person's is told."""
+    changed = [
+        replace(act, is_machine=not act.is_machine)
+        for act in load_acts(tx, invited.message_id).values()
+        if act.hit_id in verdicts and verdicts[act.hit_id].is_person == act.is_machine
+    ]
+    if changed:
+        hits_store.save_standing(tx, changed)
+        note_changes(tx, [(invited.customer_id, None)])
+    kinds = {act.hit_id: act.kind for act in changed if not act.is_machine}
+    return [_act_event(invited, hit, kinds[hit.id]) for hit in hits if hit.id in kinds]
+
+
+def _review_answers(
+    tx: Connection, invited: Invited, hits: Sequence[Hit], verdicts: Verdicts
+) -> list[OwnEvent]:
+    """Let earlier answers stand as they look now; an answer is tied to its hit by the instant."""
+    people = {
+        hit.occurred_at: verdicts[hit.id].is_person
+        for hit in hits
+        if hit.method == "POST" and hit.link.startswith("survey:")
+    }
+    given = [one for one in load_answers(tx, invited.message_id) if one.answered_at in people]
+    changed = recount(given, {one.revision: people[one.answered_at] for one in given})
+    if changed:
+        answers_store.save_standing(tx, changed)
+        note_changes(tx, [(invited.customer_id, None)])
+    is_first = current_answer(given) is None
+    name = "survey.answered" if is_first else "survey.revised"
+    return [answer_event(name, invited, answer) for answer in changed if answer.is_counted]
