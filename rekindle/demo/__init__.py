@@ -1,0 +1,1 @@
+"""A generated shop: people with their own rhythms, a year of their lives, their answers to mails."""
