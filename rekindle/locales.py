@@ -55,7 +55,7 @@ def digits(written: object, locale: str) -> str:
 
 
 def isolated(text: str, locale: str) -> str:
-    """`text` so that it cannot disturb right-to-left text around it; as it is in left-to-right text."""
+    """`text` so that it cannot disturb right-to-left text around it."""
     if direction(locale) == "ltr":
         return text
     return f"{FIRST_STRONG_ISOLATE}{text}{POP_ISOLATE}"

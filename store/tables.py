@@ -406,6 +406,13 @@ stored_mails = Table(
     Column("mime", LargeBinary, nullable=False),
 )
 
+mail_editions = Table(
+    "mail_editions",  # where the numbered links of a mail lead, as it was when it was sent
+    metadata,
+    Column("edition", Text, primary_key=True),
+    Column("addresses", Json, nullable=False),  # of link 1, 2, …
+)
+
 delivery_events = Table(
     "delivery_events",
     metadata,

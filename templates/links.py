@@ -75,7 +75,7 @@ class Signer:
         self._seals = {purpose: _seal(keys, purpose) for purpose in PURPOSES}
 
     def sign_click(self, message_id: int, link: int | str, edition: str = "") -> str:
-        """`link` is a number in the mail's `edition`, or an address (http, https) that was computed."""
+        """`link` is a number in the mail's `edition`, or an address that was computed."""
         if isinstance(link, int):
             return self._sign("click", f"{message_id}.{edition}.{link}")
         return self._sign("address", f"{message_id}.{_packed(link)}")

@@ -42,7 +42,7 @@ class Channel(Protocol):
         """Hand `email` over and return the provider's own id for it, empty where it gives none.
 
         `before_last_byte` is called once everything but the last byte has been sent; when it
-        returns, the mark is durable, and the last byte leaves. If it raises, nothing is handed over.
+        returns, the mark is durable and the last byte leaves. If it raises, nothing is handed over.
 
         Raises ProviderUnavailable (nothing accepted, may be tried again), ProviderRefused (never),
         HandoverUncertain (the last byte left and no answer came) and Unsupported.

@@ -41,6 +41,7 @@ TABLES = (
     "effects",
     "messages",
     "stored_mails",
+    "mail_editions",
     "delivery_events",
     "hits",
     "answers",
@@ -419,6 +420,12 @@ def _create_what_leaves_and_comes_back() -> None:
         sa.Column("message_id", ID, autoincrement=False),
         sa.Column("mime", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("message_id", name="pk_stored_mails"),
+    )
+    op.create_table(
+        "mail_editions",
+        sa.Column("edition", sa.Text()),
+        sa.Column("addresses", JSON, nullable=False),
+        sa.PrimaryKeyConstraint("edition", name="pk_mail_editions"),
     )
     op.create_table(
         "delivery_events",
