@@ -1,13 +1,38 @@
 """Customers and what is known about them at an instant."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Subquery, func, select
+from sqlalchemy import Connection, Select, Subquery, bindparam, func, select, update
 
 from store.records import Customer, CustomerId
 from store.tables import consents, customers, traits
+from store.upserts import insert_or_skip
+
+
+def make_customers(tx: Connection, since: Mapping[str, datetime]) -> None:
+    """See to it that every external id has its customer, known since that instant or earlier."""
+    known = dict(
+        tx.execute(
+            select(customers.c.external_id, customers.c.known_at).where(
+                customers.c.external_id.in_(list(since))
+            )
+        )
+        .tuples()
+        .all()
+    )
+    new = [{"external_id": i, "known_at": at} for i, at in since.items() if i not in known]
+    if new:
+        tx.execute(insert_or_skip(tx, customers), new)
+    earlier = [{"id_": i, "at": since[i]} for i, at in known.items() if i and since[i] < at]
+    if earlier:  # history that was imported late
+        tx.execute(
+            update(customers)
+            .where(customers.c.external_id == bindparam("id_"))
+            .values(known_at=bindparam("at")),
+            earlier,
+        )
 
 
 def ids_of(connection: Connection, external_ids: Iterable[str]) -> dict[str, CustomerId]:
@@ -47,14 +72,19 @@ def load_customers(
 
 
 def load_traits(
-    connection: Connection, ids: Iterable[CustomerId], at: datetime
+    connection: Connection,
+    ids: Iterable[CustomerId],
+    at: datetime,
+    *,
+    names: Collection[str] = (),
 ) -> dict[CustomerId, Mapping[str, Any]]:
-    """Each customer's traits in force at `at`: of each name the latest timestamp, then the later arrival.
+    """Each customer's traits in force at `at`: per name the latest one, then the later arrival.
 
     What is dated or became known after `at` does not exist yet; a null has cleared its name.
+    With `names` only these are read.
     """
     found: dict[CustomerId, dict[str, Any]] = {}
-    for row in connection.execute(_in_force(traits_ranked(list(ids), at))):
+    for row in connection.execute(_in_force(_traits_ranked(list(ids), at, names))):
         if row.value is not None:
             found.setdefault(CustomerId(row.customer_id), {})[row.name] = row.value
     return dict(found)
@@ -71,17 +101,15 @@ def load_consents(
     return dict(found)
 
 
-def traits_ranked(ids: list[CustomerId], at: datetime) -> Subquery:
-    """Every version of every trait of `ids` at `at`; `newest` is 1 for the one in force."""
+def _traits_ranked(ids: list[CustomerId], at: datetime, names: Collection[str]) -> Subquery:
     newest = func.row_number().over(
         partition_by=(traits.c.customer_id, traits.c.name),
         order_by=(traits.c.occurred_at.desc(), traits.c.id.desc()),
     )
-    return (
-        select(traits, newest.label("newest"))
-        .where(traits.c.customer_id.in_(ids), traits.c.occurred_at <= at, traits.c.known_at <= at)
-        .subquery()
+    query = select(traits, newest.label("newest")).where(
+        traits.c.customer_id.in_(ids), traits.c.occurred_at <= at, traits.c.known_at <= at
     )
+    return (query.where(traits.c.name.in_(names)) if names else query).subquery()
 
 
 def _consents_ranked(ids: list[CustomerId], at: datetime) -> Subquery:

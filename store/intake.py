@@ -1,26 +1,46 @@
-"""Takes in what happened: whose it is, what it changes, what must be looked at again."""
+"""Takes in what happened: whose it is, what it changes, what must be looked at again.
+
+Everything works on a whole batch: the number of statements does not depend on the number of events.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
 from rekindle.settings import Settings
+from store.attribution import IDENTIFIED, TRUSTED, Directory, attribute
+from store.customer_rows import make_from_rows
+from store.customers import make_customers
+from store.events import NewEvent, find_events, insert_events, note_changes
+from store.identities import ANONYMOUS, EXTERNAL, insert_links, load_identities, load_owners
+from store.kinds import Kind
+from store.knowledge import Told, learn
+from store.merging import merge_customers
+from store.parking import Joined, join_parked, park
 from store.records import (
+    NOBODY,
     Actor,
     CustomerId,
     EventId,
+    Identity,
     IncomingCustomer,
     IncomingEvent,
     Receipt,
+    Trust,
 )
+from store.tables import EPOCH
+
+CONSENT = "consent"  # where the properties of an identify keep what it said of topics
+OWN_CHANNELS = {"message": "email", "email": "email", "survey": "survey", "ticket": "ticket"}
+OWN_CHANNEL = "rekindle"
 
 
 @dataclass(frozen=True)
 class OwnEvent:
-    """A fact of the engine's own about one customer, such as `message.sent` or `segment.entered`."""
+    """A fact of the engine's own about one customer, such as `message.sent`, `segment.entered`."""
 
     customer_id: CustomerId
     name: str
@@ -31,23 +51,189 @@ class OwnEvent:
     actor: Actor = Actor.REKINDLE
 
 
+@dataclass(frozen=True)
+class Attributed:
+    """A foreign event, and whose it turned out to be."""
+
+    event: IncomingEvent
+    customer_id: CustomerId
+    known_at: datetime
+
+
 def record_events(
     tx: Connection, events: Sequence[IncomingEvent], *, now: datetime, settings: Settings
 ) -> Receipt:
-    """Store foreign events, attach them to their customers and leave word of every change.
+    """Store foreign events, attach them to their customers and leave a row for every change.
 
-    The first `message_id` wins, in this batch as in the workspace. Up to some thousand events a call.
+    The first `message_id` wins, in this batch as in the workspace. Up to some thousand a call.
     """
-    raise NotImplementedError
+    fresh = _fresh(tx, events)
+    directory = _open_directory(tx, fresh, now)
+    attributed = _attribute_all(fresh, directory, now)
+    stored = insert_events(tx, [_as_new(item, settings) for item in attributed], now)
+    taken = [item for item in attributed if item.event.message_id in stored]
+    candidates = _settle(tx, directory, now)
+    candidates |= {i for item in taken if item.customer_id for i in item.event.identities}
+    candidates |= set(learn(tx, [_told(item) for item in taken if item.customer_id], now))
+    park(tx, _waits(taken, stored))
+    joined = _join(tx, candidates, now)
+    changes = [(item.customer_id, stored[item.event.message_id]) for item in taken]
+    changes += [(item.customer_id, item.id) for item in joined]
+    note_changes(tx, changes)
+    return Receipt(
+        accepted=len(taken),
+        duplicates=len(events) - len(taken),
+        customer_ids=tuple(sorted({customer for customer, _ in changes} - {NOBODY})),
+    )
 
 
 def record_customers(
     tx: Connection, customers: Sequence[IncomingCustomer], *, now: datetime
 ) -> Receipt:
-    """Store rows of a customers file, known from the beginning; unchanged rows count as duplicates."""
-    raise NotImplementedError
+    """Store rows of a customers file, known from the beginning; unchanged ones are duplicates."""
+    news, changed, ids = make_from_rows(tx, customers, now)
+    addresses = learn(tx, news, now)
+    candidates = {Identity(EXTERNAL, external_id) for external_id in ids} | set(addresses)
+    joined = _join(tx, candidates, EPOCH)
+    changes: list[tuple[CustomerId, EventId | None]] = [(told.customer_id, None) for told in news]
+    changes += [(item.customer_id, item.id) for item in joined]
+    note_changes(tx, changes)
+    return Receipt(
+        accepted=changed,
+        duplicates=len(customers) - changed,
+        customer_ids=tuple(sorted({customer for customer, _ in changes})),
+    )
 
 
 def record_own_events(tx: Connection, items: Sequence[OwnEvent], now: datetime) -> list[EventId]:
-    """Store the engine's own facts; the ids come back in the order given, old ones for facts already known."""
-    raise NotImplementedError
+    """Store the engine's own facts and leave a row for each.
+
+    The ids come back in the order given, old ones for facts already known.
+    """
+    known = find_events(tx, [item.message_id for item in items])
+    fresh = {item.message_id: item for item in items if item.message_id not in known}
+    stored = insert_events(tx, [_own_as_new(item, now) for item in fresh.values()], now)
+    note_changes(tx, [(fresh[key].customer_id, event) for key, event in stored.items()])
+    if lost := fresh.keys() - stored.keys():  # another process stored the same facts meanwhile
+        known |= find_events(tx, lost)
+    return [(known | stored)[item.message_id] for item in items]
+
+
+def _fresh(tx: Connection, events: Sequence[IncomingEvent]) -> list[IncomingEvent]:
+    first = {event.message_id: event for event in reversed(events)}
+    known = find_events(tx, first)
+    return [e for e in events if e.message_id not in known and first[e.message_id] is e]
+
+
+def _waits(
+    taken: Sequence[Attributed], stored: Mapping[str, EventId]
+) -> list[tuple[EventId, Identity]]:
+    parked = [item.event for item in taken if not item.customer_id]
+    return [(stored[event.message_id], i) for event in parked for i in event.identities]
+
+
+def _known_at(event: IncomingEvent, now: datetime) -> datetime:
+    return event.occurred_at if event.is_known_since_occurred else now
+
+
+def _open_directory(tx: Connection, events: Sequence[IncomingEvent], now: datetime) -> Directory:
+    """Everybody the batch speaks of; a user id makes its customer, unless it is a helpdesk's."""
+    since: dict[str, datetime] = {}
+    for event in events:
+        known_at = _known_at(event, now)
+        for identity in event.identities:
+            if identity.kind == EXTERNAL and event.trust is not Trust.HELPDESK:
+                since[identity.value] = min(since.get(identity.value, known_at), known_at)
+    make_customers(tx, since)
+    return Directory(load_owners(tx, _mentioned(events)))
+
+
+def _mentioned(events: Sequence[IncomingEvent]) -> set[Identity]:
+    previous = [event.previous.value for event in events if event.previous]
+    return {
+        *(identity for event in events for identity in event.identities),
+        *(Identity(EXTERNAL, value) for value in previous),
+        *(Identity(ANONYMOUS, value) for value in previous),
+    }
+
+
+def _attribute_all(
+    events: Sequence[IncomingEvent], directory: Directory, now: datetime
+) -> list[Attributed]:
+    """In the order of arrival, because each event may tell whose the next one is."""
+    found = [attribute(event, directory, _known_at(event, now)) for event in events]
+    return [
+        Attributed(event, directory.survivor(customer), _known_at(event, now))
+        for event, customer in zip(events, found, strict=True)
+    ]
+
+
+def _as_new(item: Attributed, settings: Settings) -> NewEvent:
+    event = item.event
+    channel = event.channel or settings.channel_for(event.name)
+    return NewEvent(
+        customer_id=item.customer_id,
+        kind=Kind(event.name, channel, event.actor),
+        occurred_at=event.occurred_at,
+        known_at=item.known_at,
+        message_id=event.message_id,
+        source=event.source,
+        original_name=event.original_name if event.original_name != event.name else None,
+        properties=event.properties,
+    )
+
+
+def _settle(tx: Connection, directory: Directory, now: datetime) -> set[Identity]:
+    """Write the links and merges a batch proved; returns the identities of who was merged."""
+    insert_links(
+        tx, [replace(i, customer_id=directory.survivor(i.customer_id)) for i in directory.links]
+    )
+    merged = {loser: directory.survivor(loser) for loser in directory.merged}
+    merge_customers(tx, merged, now)
+    return set(load_identities(tx, merged.values())) if merged else set()
+
+
+def _told(item: Attributed) -> Told:
+    event = item.event
+    return Told(
+        item.customer_id,
+        event.traits,
+        event.consents,
+        event.source,
+        event.occurred_at,
+        item.known_at,
+        is_trusted=event.trust in TRUSTED,
+    )
+
+
+def _told_while_parked(item: Joined, known_at: datetime) -> Told:
+    """Nobody remembers who passed it on, so it is believed no more than a browser."""
+    said = {name: value for name, value in item.properties.items() if name != CONSENT}
+    allowed = item.properties.get(CONSENT, {})
+    return Told(
+        item.customer_id, said, allowed, item.source, item.occurred_at, known_at, is_trusted=False
+    )
+
+
+def _join(tx: Connection, candidates: set[Identity], now: datetime) -> list[Joined]:
+    """Free what waited for `candidates`, and what waited for what that tells."""
+    joined: list[Joined] = []
+    while candidates and (freed := join_parked(tx, candidates, now)):
+        joined += freed
+        told = [_told_while_parked(i, now) for i in freed if i.name == IDENTIFIED]
+        candidates = set(learn(tx, told, now))
+    return joined
+
+
+def _own_as_new(item: OwnEvent, now: datetime) -> NewEvent:
+    channel = item.channel or OWN_CHANNELS.get(item.name.partition(".")[0], OWN_CHANNEL)
+    return NewEvent(
+        customer_id=item.customer_id,
+        kind=Kind(item.name, channel, item.actor),
+        occurred_at=item.occurred_at,
+        known_at=now,
+        message_id=item.message_id,
+        source=OWN_CHANNEL,
+        original_name=None,
+        properties=item.properties,
+    )

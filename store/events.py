@@ -1,0 +1,101 @@
+"""Events: written once each by `message_id`, read along a customer's timeline."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from store.kinds import Kind, intern_kinds
+from store.records import Actor, CustomerId, EventId, StoredEvent
+from store.tables import event_kinds, events, pending_changes
+from store.upserts import insert_or_skip
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """An event that is ready to be stored: its customer, or nobody yet, is decided."""
+
+    customer_id: CustomerId
+    kind: Kind
+    occurred_at: datetime
+    known_at: datetime
+    message_id: str
+    source: str
+    original_name: str | None
+    properties: Mapping[str, Any]
+
+
+def find_events(connection: Connection, message_ids: Iterable[str]) -> dict[str, EventId]:
+    """The events that are already stored under these message ids."""
+    rows = connection.execute(
+        select(events.c.message_id, events.c.id).where(events.c.message_id.in_(list(message_ids)))
+    )
+    return {message_id: EventId(number) for message_id, number in rows}
+
+
+def insert_events(
+    tx: Connection, items: Sequence[NewEvent], received_at: datetime
+) -> dict[str, EventId]:
+    """Store `items` in their order; what another writer stored first is left out of the answer."""
+    if not items:
+        return {}
+    kinds = intern_kinds(tx, (item.kind for item in items))
+    rows = [
+        {
+            "customer_id": item.customer_id,
+            "kind_id": kinds[item.kind],
+            "occurred_at": item.occurred_at,
+            "received_at": received_at,
+            "known_at": item.known_at,
+            "message_id": item.message_id,
+            "source": item.source,
+            "original_name": item.original_name,
+            "properties": item.properties,
+        }
+        for item in items
+    ]
+    written = tx.execute(
+        insert_or_skip(tx, events).returning(events.c.message_id, events.c.id), rows
+    )
+    return {message_id: EventId(number) for message_id, number in written}
+
+
+def note_changes(tx: Connection, changes: Iterable[tuple[CustomerId, EventId | None]]) -> None:
+    """Leave word that these customers must be looked at again, and because of which event."""
+    rows = [{"customer_id": customer, "event_id": event} for customer, event in changes if customer]
+    if rows:
+        tx.execute(pending_changes.insert(), rows)
+
+
+def load_timeline(
+    connection: Connection, customer_id: CustomerId, at: datetime
+) -> list[StoredEvent]:
+    """Everything one customer did and had done to them up to `at`, in event order."""
+    rows = connection.execute(
+        select(events, event_kinds.c.name, event_kinds.c.channel, event_kinds.c.actor)
+        .join(event_kinds, event_kinds.c.id == events.c.kind_id)
+        .where(
+            events.c.customer_id == customer_id,
+            events.c.occurred_at <= at,
+            events.c.known_at <= at,
+        )
+        .order_by(events.c.occurred_at, events.c.id)
+    )
+    return [
+        StoredEvent(
+            id=EventId(row.id),
+            customer_id=customer_id,
+            name=row.name,
+            channel=row.channel,
+            actor=Actor(row.actor),
+            occurred_at=row.occurred_at,
+            known_at=row.known_at,
+            message_id=row.message_id,
+            source=row.source,
+            original_name=row.original_name,
+            properties=row.properties,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,115 @@
+"""Identities: by what a customer can be recognised, and since when we know."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, false, or_, select
+
+from store.customers import ids_of
+from store.records import CustomerId, Identity
+from store.tables import identities
+from store.upserts import insert_or_skip
+
+EXTERNAL = "external"
+EMAIL = "email"
+PHONE = "phone"
+ANONYMOUS = "anonymous"
+HELPDESK = "helpdesk"
+
+# An address may be shared, these belong to one person: whoever is first seen with one has it.
+PERSONAL = (ANONYMOUS, HELPDESK)
+
+
+@dataclass(frozen=True)
+class Link:
+    """From `known_at` on this customer is recognised by this identity."""
+
+    identity: Identity
+    customer_id: CustomerId
+    known_at: datetime
+
+
+def email_identity(address: str) -> Identity:
+    """Addresses are compared without case and surrounding space."""
+    return Identity(EMAIL, address.strip().lower())
+
+
+def phone_identity(number: str) -> Identity:
+    """Numbers are compared by their digits and a leading plus."""
+    plus = "+" if number.strip().startswith("+") else ""
+    return Identity(PHONE, plus + "".join(filter(str.isdigit, number)))
+
+
+def addresses_in(traits: Mapping[str, Any]) -> list[Identity]:
+    """The address and number by which a customer with these traits can be recognised."""
+    address, number = traits.get(EMAIL), traits.get(PHONE)
+    found = []
+    if isinstance(address, str) and address.strip():
+        found.append(email_identity(address))
+    if isinstance(number, str) and any(map(str.isdigit, number)):
+        found.append(phone_identity(number))
+    return found
+
+
+def load_owners(
+    connection: Connection, wanted: Iterable[Identity]
+) -> dict[Identity, set[CustomerId]]:
+    """Who has each identity; nobody may, and several may share an address."""
+    wanted = set(wanted)
+    owners: dict[Identity, set[CustomerId]] = defaultdict(set)
+    for external_id, customer in ids_of(connection, _values(wanted, EXTERNAL)).items():
+        owners[Identity(EXTERNAL, external_id)] = {customer}
+    rows = connection.execute(
+        select(identities.c.kind, identities.c.value, identities.c.customer_id).where(
+            identity_in(identities, wanted)
+        )
+    )
+    for kind, value, customer in rows:
+        owners[Identity(kind, value)].add(CustomerId(customer))
+    return owners
+
+
+def load_identities(connection: Connection, ids: Iterable[CustomerId]) -> list[Identity]:
+    """By what these customers can be recognised, besides their external ids."""
+    rows = connection.execute(
+        select(identities.c.kind, identities.c.value)
+        .where(identities.c.customer_id.in_(list(ids)))
+        .order_by(identities.c.id)
+    )
+    return [Identity(kind, value) for kind, value in rows]
+
+
+def insert_links(tx: Connection, links: Iterable[Link]) -> None:
+    """Store new links; those that exist stay as they are."""
+    rows = [
+        {
+            "customer_id": link.customer_id,
+            "kind": link.identity.kind,
+            "value": link.identity.value,
+            "known_at": link.known_at,
+        }
+        for link in links
+    ]
+    if rows:
+        tx.execute(insert_or_skip(tx, identities), rows)
+
+
+def identity_in(table: Table, wanted: Iterable[Identity]) -> ColumnElement[bool]:
+    """True for the rows of `table` whose (kind, value) is one of `wanted`."""
+    by_kind: dict[str, set[str]] = defaultdict(set)
+    for identity in wanted:
+        by_kind[identity.kind].add(identity.value)
+    return or_(
+        false(),
+        *(
+            and_(table.c.kind == kind, table.c.value.in_(sorted(values)))
+            for kind, values in by_kind.items()
+        ),
+    )
+
+
+def _values(wanted: Iterable[Identity], kind: str) -> list[str]:
+    return sorted(identity.value for identity in wanted if identity.kind == kind)

@@ -1,0 +1,117 @@
+"""What customers said of themselves, as versions: traits, consents and the addresses among them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from store.customers import load_traits
+from store.identities import EMAIL, Link, addresses_in, email_identity, insert_links
+from store.records import CustomerId, Identity
+from store.tables import consents, traits
+
+GRANTED = "granted"
+DENIED = "denied"
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one customer said at one time, and how far whoever passed it on may be believed."""
+
+    customer_id: CustomerId
+    traits: Mapping[str, Any]  # None clears
+    consents: Mapping[str, str]  # topic to granted, denied, unknown
+    source: str
+    occurred_at: datetime
+    known_at: datetime
+    is_trusted: bool = True  # False: may not change an existing email or grant consent
+
+
+@dataclass(frozen=True)
+class NewConsent:
+    customer_id: CustomerId
+    topic: str
+    status: str
+    source: str
+    occurred_at: datetime
+    known_at: datetime
+
+
+@dataclass
+class _Emails:
+    """The addresses customers have so far, while a batch is worked through."""
+
+    known: dict[CustomerId, str] = field(default_factory=dict)
+
+    def allow(self, told: Told) -> bool:
+        """Whether `told` may set the address it carries; what may is the address from now on."""
+        if EMAIL not in told.traits:
+            return True
+        given = told.traits[EMAIL]
+        held = self.known.get(told.customer_id, "")
+        same = isinstance(given, str) and email_identity(given) == email_identity(held)
+        if held and not told.is_trusted and not same:
+            return False
+        self.known[told.customer_id] = given if isinstance(given, str) else ""
+        return True
+
+
+def learn(tx: Connection, items: Sequence[Told], now: datetime) -> list[Identity]:
+    """Store what was told, as far as it may be believed; returns the addresses that it names."""
+    believed = _believable(tx, [item for item in items if item.traits or item.consents], now)
+    insert_traits(tx, believed)
+    insert_consents(
+        tx,
+        [
+            NewConsent(i.customer_id, topic, status, i.source, i.occurred_at, i.known_at)
+            for i in believed
+            for topic, status in i.consents.items()
+        ],
+    )
+    links = [
+        Link(address, item.customer_id, item.known_at)
+        for item in believed
+        for address in addresses_in(item.traits)
+    ]
+    insert_links(tx, links)
+    return [link.identity for link in links]
+
+
+def _believable(tx: Connection, items: Sequence[Told], now: datetime) -> list[Told]:
+    doubted = {item.customer_id for item in items if not item.is_trusted and EMAIL in item.traits}
+    held = load_traits(tx, doubted, now, names=(EMAIL,)) if doubted else {}
+    emails = _Emails({customer: str(known[EMAIL]) for customer, known in held.items()})
+    return [_without_doubtful(item, may_set_email=emails.allow(item)) for item in items]
+
+
+def _without_doubtful(item: Told, *, may_set_email: bool) -> Told:
+    if item.is_trusted:
+        return item
+    allowed = {k: v for k, v in item.traits.items() if may_set_email or k != EMAIL}
+    refusals = {topic: status for topic, status in item.consents.items() if status != GRANTED}
+    return replace(item, traits=allowed, consents=refusals)
+
+
+def insert_traits(tx: Connection, items: Iterable[Told]) -> None:
+    """A version for each top-level name."""
+    rows = [
+        {
+            "customer_id": item.customer_id,
+            "name": name,
+            "value": value,
+            "occurred_at": item.occurred_at,
+            "known_at": item.known_at,
+        }
+        for item in items
+        for name, value in item.traits.items()
+    ]
+    if rows:
+        tx.execute(traits.insert(), rows)
+
+
+def insert_consents(tx: Connection, items: Iterable[NewConsent]) -> None:
+    if rows := [vars(item) for item in items]:
+        tx.execute(consents.insert(), rows)

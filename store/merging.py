@@ -1,0 +1,209 @@
+"""Makes one customer of two: the strictest consent wins, the older enrollment lives on."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Case, ColumnElement, Connection, Table, case, delete, select, update
+
+from store.customers import external_ids_of, load_consents
+from store.events import NewEvent, insert_events, note_changes
+from store.kinds import Kind
+from store.knowledge import DENIED, GRANTED, UNKNOWN, NewConsent, insert_consents
+from store.records import Actor, CustomerId, EventId
+from store.tables import (
+    answers,
+    consents,
+    customers,
+    drift_states,
+    enrollments,
+    events,
+    identities,
+    memberships,
+    messages,
+    pending_changes,
+    positions,
+    traits,
+)
+
+MOVED = (events, traits, consents, messages, answers, pending_changes)
+REBUILT = (memberships, drift_states)  # evaluated again for the survivor
+STRICTNESS = (GRANTED, UNKNOWN, DENIED)
+
+
+def merge_customers(tx: Connection, merged: Mapping[CustomerId, CustomerId], now: datetime) -> None:
+    """Move all that each key's customer has to the value's, who is no key in the same call."""
+    if not merged:
+        return
+    involved = [*merged, *set(merged.values())]
+    strictest = _strictest_consents(load_consents(tx, involved, now), merged)
+    _end_younger_enrollments(tx, merged, now)
+    _move_enrollments(tx, merged)
+    _move_identities(tx, merged)
+    for table in MOVED:
+        _move(tx, table, table.c.customer_id, merged)
+    for table in REBUILT:
+        tx.execute(delete(table).where(table.c.customer_id.in_(involved)))
+    _point_to_survivor(tx, merged)
+    _assert_consents(tx, strictest, now)
+    _keep_log(tx, merged, now)
+
+
+def _strictest_consents(
+    spoken: Mapping[CustomerId, Mapping[str, str]], merged: Mapping[CustomerId, CustomerId]
+) -> dict[tuple[CustomerId, str], str]:
+    strictest: dict[tuple[CustomerId, str], str] = {}
+    for customer, topics in spoken.items():
+        survivor = merged.get(customer, customer)
+        for topic, status in topics.items():
+            held = strictest.get((survivor, topic), GRANTED)
+            strictest[survivor, topic] = max(held, status, key=STRICTNESS.index)
+    return strictest
+
+
+def _assert_consents(
+    tx: Connection, strictest: Mapping[tuple[CustomerId, str], str], now: datetime
+) -> None:
+    spoken = load_consents(tx, {survivor for survivor, _ in strictest}, now)
+    insert_consents(
+        tx,
+        [
+            NewConsent(survivor, topic, status, "merge", now, now)
+            for (survivor, topic), status in strictest.items()
+            if spoken[survivor][topic] != status
+        ],
+    )
+
+
+def _end_younger_enrollments(
+    tx: Connection, merged: Mapping[CustomerId, CustomerId], now: datetime
+) -> None:
+    """Of two active ones of a (journey, key) the newer ends; its queued messages are cancelled."""
+    rows = tx.execute(
+        select(enrollments)
+        .where(enrollments.c.customer_id.in_(_involved(merged)), enrollments.c.ended_at.is_(None))
+        .order_by(enrollments.c.started_at, enrollments.c.id)
+    )
+    kept: set[tuple[CustomerId, str, str]] = set()
+    ended: list[int] = []
+    for row in rows:
+        place = (merged.get(row.customer_id, row.customer_id), row.journey, row.key)
+        if place in kept:
+            ended.append(row.id)
+        kept.add(place)
+    _end(tx, ended, now)
+
+
+def _end(tx: Connection, ended: list[int], now: datetime) -> None:
+    if not ended:
+        return
+    tx.execute(
+        update(enrollments).where(enrollments.c.id.in_(ended)).values(ended_at=now, ended="merged")
+    )
+    tx.execute(delete(positions).where(positions.c.enrollment_id.in_(ended)))
+    tx.execute(
+        update(messages)
+        .where(messages.c.enrollment_id.in_(ended), messages.c.status.in_(("queued", "held")))
+        .values(status="cancelled", reason="merged", due_at=None)
+    )
+
+
+def _move_enrollments(tx: Connection, merged: Mapping[CustomerId, CustomerId]) -> None:
+    """An occurrence that both had is kept under a name of its own."""
+    rows = tx.execute(
+        select(enrollments).where(enrollments.c.customer_id.in_(_involved(merged)))
+    ).all()
+    taken: set[tuple[Any, ...]] = {
+        (row.customer_id, row.journey, row.key, row.occurrence)
+        for row in rows
+        if row.customer_id not in merged
+    }
+    moves = []
+    for row in (row for row in rows if row.customer_id in merged):
+        survivor, occurrence = merged[row.customer_id], row.occurrence
+        if (survivor, row.journey, row.key, occurrence) in taken:
+            occurrence = f"{occurrence} merged {row.id}"
+        taken.add((survivor, row.journey, row.key, occurrence))
+        moves.append((row.id, survivor, occurrence))
+    if moves:
+        number = enrollments.c.id
+        tx.execute(
+            update(enrollments)
+            .where(number.in_([move[0] for move in moves]))
+            .values(
+                customer_id=case({move[0]: move[1] for move in moves}, value=number),
+                occurrence=case({move[0]: move[2] for move in moves}, value=number),
+            )
+        )
+
+
+def _move_identities(tx: Connection, merged: Mapping[CustomerId, CustomerId]) -> None:
+    rows = tx.execute(
+        select(identities)
+        .where(identities.c.customer_id.in_(_involved(merged)))
+        .order_by(identities.c.known_at, identities.c.id)
+    )
+    seen: set[tuple[CustomerId, str, str]] = set()
+    doubled: list[int] = []
+    for row in rows:
+        place = (merged.get(row.customer_id, row.customer_id), row.kind, row.value)
+        if place in seen:
+            doubled.append(row.id)
+        seen.add(place)
+    tx.execute(delete(identities).where(identities.c.id.in_(doubled)))
+    _move(tx, identities, identities.c.customer_id, merged)
+
+
+def _move(
+    tx: Connection,
+    table: Table,
+    column: ColumnElement[Any],
+    merged: Mapping[CustomerId, CustomerId],
+) -> None:
+    tx.execute(
+        update(table).where(column.in_(list(merged))).values({column: _survivor_of(column, merged)})
+    )
+
+
+def _point_to_survivor(tx: Connection, merged: Mapping[CustomerId, CustomerId]) -> None:
+    """Whoever was merged into a loser before is now merged into the survivor: one step suffices."""
+    _move(tx, customers, customers.c.merged_into, merged)
+    tx.execute(
+        update(customers)
+        .where(customers.c.id.in_(list(merged)))
+        .values(merged_into=_survivor_of(customers.c.id, merged))
+    )
+
+
+def _keep_log(tx: Connection, merged: Mapping[CustomerId, CustomerId], now: datetime) -> None:
+    names = external_ids_of(tx, merged)
+    written = insert_events(
+        tx,
+        [
+            NewEvent(
+                survivor,
+                Kind("customer.merged", "rekindle", Actor.REKINDLE),
+                now,
+                now,
+                f"customer.merged:{loser}",
+                "rekindle",
+                None,
+                {"customer": names.get(loser, "")},
+            )
+            for loser, survivor in merged.items()
+        ],
+        now,
+    )
+    log = defaultdict[CustomerId, EventId | None](lambda: None)
+    for loser, survivor in merged.items():
+        log[survivor] = written.get(f"customer.merged:{loser}")
+    note_changes(tx, [*((survivor, None) for survivor in log), *log.items()])
+
+
+def _survivor_of(column: ColumnElement[Any], merged: Mapping[CustomerId, CustomerId]) -> Case[Any]:
+    return case(dict(merged), value=column)
+
+
+def _involved(merged: Mapping[CustomerId, CustomerId]) -> Iterable[CustomerId]:
+    return {*merged, *merged.values()}
