@@ -26,6 +26,9 @@ class Wake(Protocol):
     def changed(self) -> None:
         """Rows of `pending_changes` were committed."""
 
+    def everybody(self) -> None:
+        """A segment was changed: it is evaluated for everybody."""
+
     def due(self, work: Work, ids: Sequence[int]) -> None:
         """These enrollments, messages or effects have become due."""
 
@@ -34,6 +37,8 @@ class NoWake:
     """For commands that work off everything themselves, and for tests."""
 
     def changed(self) -> None: ...
+
+    def everybody(self) -> None: ...
 
     def due(self, work: Work, ids: Sequence[int]) -> None: ...
 

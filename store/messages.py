@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, or_, select, tuple_, update
 
-from store.inserting import insert_missing
+from store.upserts import insert_or_skip
 from store.records import CustomerId, Enrollment, EnrollmentId, Message, MessageId
 from store.tables import enrollments, messages, stored_mails
 
@@ -37,7 +37,7 @@ def queue_messages(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Me
     """Add messages; one that its (enrollment, step, visit) already has is left as it is."""
     if not rows:
         return []
-    statement = insert_missing(tx, messages).values(list(rows)).returning(messages.c.id)
+    statement = insert_or_skip(tx, messages).values(list(rows)).returning(messages.c.id)
     return [MessageId(row.id) for row in tx.execute(statement)]
 
 
@@ -53,6 +53,12 @@ def messages_at(
     )
     found = [Message(*row) for row in tx.execute(query)]
     return {(one.enrollment_id, one.step, one.visit): one for one in found if one.enrollment_id}
+
+
+def load_messages(tx: Connection, ids: Sequence[MessageId]) -> list[Message]:
+    """Messages by id, oldest first."""
+    query = ROWS.where(messages.c.id.in_(ids)).order_by(messages.c.id)
+    return [Message(*row) for row in tx.execute(query)]
 
 
 def refused_surveys(tx: Connection, ids: Sequence[EnrollmentId]) -> dict[EnrollmentId, dict[str, str]]:
@@ -208,11 +214,24 @@ def claims(tx: Connection) -> list[tuple[Message, str, datetime]]:
     return [(Message(*row[: len(COLUMNS)]), row.claimed_by, row.claimed_until) for row in tx.execute(query)]
 
 
+def reclaim(tx: Connection, ids: Sequence[MessageId], now: datetime) -> None:
+    """Nobody holds these any more; they are due again."""
+    if ids:
+        tx.execute(
+            update(messages)
+            .where(messages.c.id.in_(ids))
+            .values(
+                status="queued", due_at=now, claimed_by=None, claimed_until=None, enqueued_until=None,
+                handed_over_at=None,
+            )
+        )  # fmt: skip
+
+
 def store_mails(tx: Connection, mails: Mapping[MessageId, bytes]) -> None:
     """Keep the bytes of service mails, so that an uncertain one is sent again as it was."""
     if mails:
         tx.execute(
-            insert_missing(tx, stored_mails),
+            insert_or_skip(tx, stored_mails),
             [{"message_id": id_, "mime": mime} for id_, mime in mails.items()],
         )
 

@@ -1,0 +1,70 @@
+"""What `evaluate` has yet to look at: taken and deleted in the transaction that does the work."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+
+from store.records import NOBODY, CustomerId, EventId
+from store.tables import event_kinds, events, pending_changes
+
+
+@dataclass(frozen=True)
+class Change:
+    """Word that a customer's picture changed, by an event or otherwise."""
+
+    id: int
+    customer_id: CustomerId
+    event_id: EventId | None
+
+
+@dataclass(frozen=True)
+class FreshEvent:
+    """An event that nobody has acted on yet."""
+
+    id: EventId
+    customer_id: CustomerId
+    name: str
+    occurred_at: datetime
+    received_at: datetime
+    known_at: datetime
+    properties: Mapping[str, Any]
+
+
+def claim_changes(tx: Connection, limit_rows: int) -> list[Change]:
+    """The oldest changes, locked for this transaction; another worker's are passed over."""
+    query = (
+        select(pending_changes.c.id, pending_changes.c.customer_id, pending_changes.c.event_id)
+        .order_by(pending_changes.c.id)
+        .limit(limit_rows)
+        .with_for_update(skip_locked=True)
+    )
+    return [Change(*row) for row in tx.execute(query)]
+
+
+def load_fresh(tx: Connection, changes: Sequence[Change]) -> list[FreshEvent]:
+    """The events among `changes`, in the order of events: when they occurred, then as they arrived."""
+    ids = [one.event_id for one in changes if one.event_id is not None]
+    query = (
+        select(
+            events.c.id, events.c.customer_id, event_kinds.c.name, events.c.occurred_at,
+            events.c.received_at, events.c.known_at, events.c.properties,
+        )
+        .join(event_kinds, event_kinds.c.id == events.c.kind_id)
+        .where(events.c.id.in_(ids), events.c.customer_id != NOBODY)
+        .order_by(events.c.occurred_at, events.c.id)
+    )  # fmt: skip
+    return [FreshEvent(*row) for row in tx.execute(query)]
+
+
+def drop_changes(tx: Connection, changes: Sequence[Change]) -> None:
+    """They have been looked at."""
+    if changes:
+        tx.execute(delete(pending_changes).where(pending_changes.c.id.in_([one.id for one in changes])))
+
+
+def has_changes(connection: Connection) -> bool:
+    """Whether anything waits to be looked at: one look at the primary key."""
+    return connection.execute(select(pending_changes.c.id).limit(1)).first() is not None

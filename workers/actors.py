@@ -1,0 +1,111 @@
+"""The actors: a few lines each, ids in, the database asked for everything else; every one is safe to run twice."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dramatiq
+import structlog
+from dramatiq import Broker
+
+from rekindle.errors import RekindleError
+from rekindle.services import Services, Work
+from workers.advance import advance_due
+from workers.channels import ChannelPool
+from workers.deliver import deliver_due
+from workers.evaluate import evaluate_changes, evaluate_due, evaluate_everybody
+from workers.notices import do_effects
+from workers.schedule import pass_on
+
+log = structlog.get_logger()
+
+QUEUE = "rekindle"
+TIME_LIMIT_MS = 15 * 60 * 1000  # an evaluation for everybody is the longest there is
+
+
+@dataclass
+class Actors:
+    """A process's way to the workers: its `Wake`, sending through a broker."""
+
+    broker: Broker
+
+    def changed(self) -> None:
+        self._send("evaluate")
+
+    def everybody(self) -> None:
+        self._send("everybody")
+
+    def due(self, work: Work, ids: Sequence[int]) -> None:
+        self._send(work, list(ids))
+
+    def _send(self, actor: str, *arguments: Any) -> None:
+        """A broker that is down loses nothing: the sweep finds the work again."""
+        message: dramatiq.Message[Any] = dramatiq.Message(
+            queue_name=QUEUE, actor_name=actor, args=arguments, kwargs={}, options={}
+        )
+        try:
+            self.broker.enqueue(message)
+        except Exception as error:  # each broker has its own errors; the cause is kept
+            log.warning("broker.unavailable", actor=actor, reason=type(error).__name__)
+
+
+def declare_actors(broker: Broker, services: Services, pool: ChannelPool) -> None:
+    """Teach this process to do the work that `Actors` asks for."""
+    work = _Work(services, pool)
+    for name, does in {
+        "evaluate": work.evaluate,
+        "everybody": work.everybody,
+        "advance": work.advance,
+        "deliver": work.deliver,
+        "effects": work.effects,
+    }.items():
+        dramatiq.actor(
+            _guarded(name, does),
+            actor_name=name,
+            queue_name=QUEUE,
+            broker=broker,
+            max_retries=0,  # the sweep is the retry
+            time_limit=TIME_LIMIT_MS,
+        )
+
+
+def _guarded(name: str, does: Callable[..., None]) -> Callable[..., None]:
+    """The one place where a worker's failure is caught: it is logged with its cause, the rows stay due."""
+
+    def act(*arguments: Any) -> None:
+        try:
+            does(*arguments)
+        except RekindleError as error:
+            log.error("work.failed", actor=name, reason=str(error))
+        except Exception as error:
+            log.error("work.failed", actor=name, reason=f"{type(error).__name__}: {error}")
+
+    return act
+
+
+@dataclass(frozen=True)
+class _Work:
+    services: Services
+    pool: ChannelPool
+
+    def evaluate(self) -> None:
+        now = self.services.clock.now()
+        while (evaluate_changes(self.services, now) + evaluate_due(self.services, now)).events:
+            pass_on(self.services, now)
+        pass_on(self.services, now)
+
+    def everybody(self) -> None:
+        evaluate_everybody(self.services, self.services.clock.now())
+
+    def advance(self, ids: list[int]) -> None:
+        now = self.services.clock.now()
+        advance_due(self.services, now, ids)
+        pass_on(self.services, now)
+
+    def deliver(self, ids: list[int]) -> None:
+        now = self.services.clock.now()
+        deliver_due(self.services, self.pool, now, ids)
+        pass_on(self.services, now)
+
+    def effects(self, _ids: list[int]) -> None:
+        do_effects(self.services, self.services.clock.now())

@@ -1,0 +1,85 @@
+"""Makes the rows of mails that journeys decided to send, and asks permission for the first time."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from email.utils import parseaddr
+from hashlib import blake2b
+
+from sqlalchemy import Connection
+
+from journeys.advance import QueueMessage
+from journeys.permission import Allowed, Held, Refused
+from rekindle.workspace.library import Library
+from store.messages import hold, load_messages, queue_messages, refuse
+from store.records import Enrollment, EnrollmentId, Message, MessageId
+from workers.counts import Counts
+from workers.permit import Permitted, permit
+from workers.settling import Told, tell
+
+SURVEY_CALL = re.compile(r"""\bsurvey\(\s*["']([a-z][a-z0-9_]*)["']""")
+
+
+@dataclass(frozen=True)
+class Queued:
+    """What queueing came to; `settled` enrollments have their outcome already."""
+
+    settled: frozenset[EnrollmentId] = frozenset()
+    counts: Counts = field(default_factory=Counts)
+
+    def adding(self, counts: Counts) -> "Queued":
+        return replace(self, counts=self.counts + counts)
+
+
+def queue_mails(
+    tx: Connection, library: Library, mails: Sequence[tuple[Enrollment, QueueMessage]], now: datetime
+) -> Queued:
+    """Queue each mail once per enrollment, step and visit; what may not go is held or refused at once."""
+    ids = queue_messages(tx, [_row(library, one, effect, now) for one, effect in mails])
+    permitted = permit(tx, library, load_messages(tx, ids), now) if ids else []
+    return apply_verdicts(tx, permitted, now)
+
+
+def apply_verdicts(tx: Connection, permitted: Sequence[Permitted], now: datetime) -> Queued:
+    """Write who is held until when and who is refused why; the allowed are left as they are."""
+    held: dict[MessageId, tuple[datetime, str]] = {}
+    refused: list[tuple[Message, str]] = []
+    for one in permitted:
+        match one.verdict:
+            case Held(until, reason):
+                held[one.message.id] = (until, reason)
+            case Refused(reason):
+                refused.append((one.message, reason))
+            case Allowed():
+                pass
+    hold(tx, held)
+    refuse(tx, {message.id: reason for message, reason in refused})
+    tell(tx, [Told(message, "refused", reason) for message, reason in refused], now)
+    settled = frozenset(m.enrollment_id for m, _ in refused if m.enrollment_id is not None)
+    return Queued(settled, Counts(held=len(held), refused=len(refused)))
+
+
+def _row(library: Library, one: Enrollment, effect: QueueMessage, now: datetime) -> dict[str, object]:
+    survey = effect.survey or survey_in(library, effect.template)
+    topic = library.surveys[survey].topic if survey in library.surveys else effect.topic
+    return {
+        "customer_id": one.customer_id, "enrollment_id": one.id, "step": one.step, "visit": one.visit,
+        "template": effect.template, "topic": topic, "survey": survey, "address": "",
+        "status": "queued", "reason": "", "queued_at": now, "due_at": now, "attempts": 0,
+        "header_id": header_id(library, f"{one.id}.{one.step}.{one.visit}", now),
+    }  # fmt: skip
+
+
+def survey_in(library: Library, template: str) -> str | None:
+    """The survey whose invitation or reminder a template is: the one whose links it shows."""
+    found = SURVEY_CALL.search(library.templates.get(template, ""))
+    return found[1] if found and found[1] in library.surveys else None
+
+
+def header_id(library: Library, what: str, now: datetime) -> str:
+    """A Message-ID that is fixed before the first try and names nobody."""
+    _, address = parseaddr(library.settings.sender.address)
+    domain = address.partition("@")[2] or "localhost"
+    mark = blake2b(f"{what}/{now.isoformat()}".encode(), digest_size=12).hexdigest()
+    return f"{mark}@{domain}"

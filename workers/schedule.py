@@ -1,0 +1,118 @@
+"""Finds what has become due and passes it on; works everything off in one process where that is asked for."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, select
+
+from rekindle.services import Services
+from store import enrollments as enrollment_rows
+from store import messages as message_rows
+from store.pending import has_changes
+from store.tables import effects, memberships, messages, positions
+from workers.advance import advance_due
+from workers.channels import ChannelPool
+from workers.counts import Counts
+from workers.deliver import deliver_due
+from workers.evaluate import evaluate_changes, evaluate_due, evaluate_everybody, find_unevaluated
+from workers.notices import do_effects
+from workers.retake import retake_claims
+
+BROKER_HOLDS = timedelta(seconds=60)  # wall time after which a passed-on id is passed on again
+BATCH = 500  # ids in one message to a broker
+MOST_BATCHES = 20  # passed on in one sweep
+
+
+@dataclass(frozen=True)
+class Due:
+    """What there is to do at an instant: one look at five small indexes."""
+
+    changes: bool = False
+    checks: bool = False
+    positions: bool = False
+    messages: bool = False
+    effects: bool = False
+
+    @property
+    def is_any(self) -> bool:
+        return any((self.changes, self.checks, self.positions, self.messages, self.effects))
+
+
+def look(connection: Connection, now: datetime) -> Due:
+    """Whether anything is due at `now`, without locking or changing anything."""
+
+    def has(column: object, *more: object) -> bool:
+        query = select(1).where(column <= now, *more).limit(1)  # type: ignore[operator, arg-type]
+        return connection.execute(query).first() is not None
+
+    return Due(
+        changes=has_changes(connection),
+        checks=has(memberships.c.next_check_at),
+        positions=has(positions.c.due_at),
+        messages=has(messages.c.due_at, messages.c.claimed_by.is_(None)),
+        effects=has(effects.c.due_at),
+    )
+
+
+def run_until_idle(services: Services, pool: ChannelPool) -> Counts:
+    """Work off everything due at the clock's now, in this thread, then stop."""
+    now = services.clock.now()
+    total = retake_claims(services, pool, now) + evaluate_everybody(services, now)
+    while (due := _look(services, now)).is_any:
+        total += _do(services, pool, due, now)
+    return total
+
+
+def _look(services: Services, now: datetime) -> Due:
+    with services.store.read() as connection:
+        return look(connection, now)
+
+
+def _do(services: Services, pool: ChannelPool, due: Due, now: datetime) -> Counts:
+    counts = Counts()
+    if due.changes:
+        counts += evaluate_changes(services, now)
+    if due.checks:
+        counts += evaluate_due(services, now)
+    if due.positions:
+        counts += advance_due(services, now)
+    if due.effects:
+        do_effects(services, now)
+    if due.messages:
+        counts += deliver_due(services, pool, now)
+    return counts
+
+
+def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
+    """Pass on whatever is due and held by no broker; run about once a second by the active scheduler."""
+    retake_claims(services, pool, now)
+    if find_unevaluated(services, now):
+        services.wake.everybody()
+    due = _look(services, now)
+    if due.changes or due.checks:
+        services.wake.changed()
+    if due.effects:
+        services.wake.due("effects", ())
+    pass_on(services, now, due)
+
+
+def pass_on(services: Services, now: datetime, due: Due | None = None) -> None:
+    """Hand due enrollments and messages to the workers, ids in batches."""
+    due = due or _look(services, now)
+    for _ in range(MOST_BATCHES if due.positions or due.messages else 0):
+        steps, mails = _take(services, now)
+        if steps:
+            services.wake.due("advance", steps)
+        if mails:
+            services.wake.due("deliver", mails)
+        if len(steps) < BATCH and len(mails) < BATCH:
+            return
+
+
+def _take(services: Services, now: datetime) -> tuple[list[int], list[int]]:
+    wall = services.clock.wall()
+    with services.store.begin() as tx:
+        return (
+            enrollment_rows.find_due(tx, now, wall, wall + BROKER_HOLDS, BATCH),
+            message_rows.find_due(tx, now, wall, wall + BROKER_HOLDS, BATCH),
+        )
