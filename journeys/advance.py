@@ -11,8 +11,6 @@ from hashlib import blake2b
 from typing import Literal, assert_never
 from zoneinfo import ZoneInfo
 
-from pydantic import TypeAdapter
-
 from journeys.definition import (
     Branch,
     End,
@@ -30,10 +28,8 @@ from journeys.definition import (
 from journeys.graph import FINISHED, Graph, Node
 from journeys.timing import wait_over_at
 from segments.compile import Scope
-from segments.definition import Condition
+from segments.definition import Condition, parse_condition
 from store.records import CustomerId, Enrollment
-
-_condition: TypeAdapter[Condition] = TypeAdapter(Condition)
 
 SENT = ("sent", "delivered", "bounced", "complained")  # the provider took it, whatever came later
 WAITING = ("queued", "held", "sending")
@@ -163,7 +159,7 @@ def _exit_question(name: str, rule: object, per: str | None) -> Question:
 
 def segment_change(event: str, segment: str) -> Condition:
     """The condition that our own event about `segment` happened."""
-    return _condition.validate_python({"event": event, "where": {"segment": segment}})
+    return parse_condition({"event": event, "where": {"segment": segment}})
 
 
 def _asked_by(graph: Graph, node: Node) -> tuple[Question, ...]:

@@ -16,6 +16,7 @@ from pydantic import (
 
 from rekindle.durations import Duration, parse_duration
 from rekindle.settings import QuietHours, Share, parse_hours, parse_share
+from segments.conditions.logic import Not
 from segments.definition import Condition
 
 SERVICE = "service"  # the topic of transactional mail: no caps, no quiet hours, no holdout
@@ -283,6 +284,11 @@ class Goal(Part):
     condition: Condition
     within: Duration
     value: str | None = None  # the property that is summed in reports
+
+    @property
+    def is_absence(self) -> bool:
+        """Reached when the window passes without it, not when it happens."""
+        return isinstance(self.condition, Not)
 
     @model_validator(mode="before")
     @classmethod

@@ -2,12 +2,19 @@
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
 
 from segments.conditions import Condition
 from segments.conditions.base import ConditionBase, walk
 
-__all__ = ["Condition", "ConditionBase", "Segment", "walk"]
+__all__ = ["Condition", "ConditionBase", "Segment", "parse_condition", "walk"]
+
+_condition: TypeAdapter[Condition] = TypeAdapter(Condition)
+
+
+def parse_condition(written: object) -> Condition:
+    """A condition as it would stand in a file. Raises pydantic.ValidationError."""
+    return _condition.validate_python(written)
 
 
 class Segment(BaseModel):

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
-from store.inserting import insert_missing
+from store.upserts import insert_or_skip
 from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId, EventId
 from store.tables import decisions, enrollments, positions
 
@@ -107,7 +107,7 @@ def start_enrollments(
     begun = []
     for new in starting:
         row = tx.execute(
-            insert_missing(tx, enrollments)
+            insert_or_skip(tx, enrollments)
             .values(
                 journey=new.journey,
                 version_id=new.version_id,
