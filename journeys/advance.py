@@ -27,8 +27,8 @@ from journeys.definition import (
 )
 from journeys.graph import FINISHED, Graph, Node
 from journeys.timing import wait_over_at
-from segments.compile import Scope
 from segments.definition import Condition, parse_condition
+from segments.subjects import Scope
 from store.records import CustomerId, Enrollment
 
 SENT = ("sent", "delivered", "bounced", "complained")  # the provider took it, whatever came later

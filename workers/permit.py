@@ -10,8 +10,9 @@ from journeys.permission import Asked, Verdict, ask
 from journeys.timing import zone_of
 from rekindle.settings import Settings
 from rekindle.workspace.library import Library
-from segments.compile import Subjects, compile_condition
+from segments.compile import compile_condition
 from segments.definition import Condition, parse_condition
+from segments.subjects import Subjects
 from store.customers import load_consents, load_traits
 from store.messages import ended_reasons, last_invitations, sent_lately
 from store.records import NOBODY, CustomerId, EnrollmentId, Message

@@ -7,19 +7,15 @@ from sqlalchemy import Connection
 
 from journeys.advance import Question, Reply
 from rekindle.workspace.library import Library
-from segments.compile import Lexicon, Subjects, compile_condition
+from segments.compile import compile_condition
+from segments.lexicon import Lexicon
+from segments.subjects import Subjects
 from store.records import Enrollment, EnrollmentId
 
 
 def lexicon_of(library: Library) -> Lexicon:
     """What the compiler must know of this workspace."""
-    settings = library.settings
-    return Lexicon(
-        own_channels=frozenset(settings.activity.any),
-        goal_events=settings.activity.goal,
-        zone=settings.brand.tz,
-        segments=library.segments,
-    )
+    return Lexicon.of(library.settings, library.segments)
 
 
 def reply_to(

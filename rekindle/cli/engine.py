@@ -1,0 +1,31 @@
+"""`run --until-idle`: work off everything due at `--now`, then stop."""
+
+from typing import Annotated
+
+import typer
+
+from rekindle.cli.context import say
+from rekindle.cli.opening import open_here
+from rekindle.errors import WrongUse
+from workers.counts import Counts
+
+
+def run(
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="Stop once nothing is due at this instant.")
+    ] = False,
+) -> None:
+    """Work off everything due at --now, then stop."""
+    from rekindle.process import Process, apply_once
+
+    if not until_idle:
+        raise WrongUse("'run' works off what is due and stops: say 'run --until-idle'; for a server use 'up'.")
+    with Process(open_here()) as process:
+        apply_once(process.services)
+        counts = process.run_until_idle()
+    say(_sentence(counts), counts.as_document())
+
+
+def _sentence(counts: Counts) -> str:
+    words = [f"{number} {name}" for name, number in counts.as_document().items() if number]
+    return ", ".join(words) + "." if words else "Nothing was due."

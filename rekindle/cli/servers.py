@@ -1,0 +1,118 @@
+"""`up`, `web`, `worker`, `scheduler`: everything in one process, or apart."""
+
+import os
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from rekindle.cli.context import options
+from rekindle.cli.opening import open_here
+from rekindle.errors import WrongUse
+from rekindle.process import Process, apply_once
+
+Host = Annotated[str, typer.Option(help="Address to listen on; beyond loopback only once users exist.")]
+Port = Annotated[int, typer.Option(help="Port to listen on.")]
+
+
+def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """Everything in one process: web, workers and scheduler."""
+    with _process() as process:
+        apply_once(process.services)
+        serve_everything(process, host, port)
+
+
+def serve_everything(process: Process, host: str, port: int) -> None:
+    """Workers, scheduler and web of one process, until it is told to stop."""
+    from workers.brokers import open_broker
+
+    process.start_workers(open_broker(_broker_url()))
+    process.start_scheduler()
+    serve(process, host, port)
+
+
+def web(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """Only the web: ingest, hooks, surveys, dashboard. Workers run elsewhere or later."""
+    from workers.actors import Actors
+    from workers.brokers import open_broker
+
+    with _process() as process:
+        if url := _broker_url():
+            process.services.wake = Actors(open_broker(url))
+        serve(process, host, port)
+
+
+def serve(process: Process, host: str, port: int) -> None:
+    """Listen on `host`; prints where. Raises WrongUse for an open address without users."""
+    import uvicorn
+
+    from web.app import create_app
+    from web.sign_in import make_sign_in_link, may_listen_on
+
+    services = process.services
+    if not may_listen_on(services, host):
+        raise WrongUse(f"'--host {host}' lets strangers in: add somebody first with 'rekindle users add'.")
+    app = create_app(services)
+    if link := make_sign_in_link(services, f"http://{host}:{port}"):
+        print(f"Dashboard: {link}", flush=True)
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", access_log=False, proxy_headers=False, lifespan="off"
+    )
+    _run(uvicorn.Server(config), host, port)
+
+
+def _run(server: "uvicorn.Server", host: str, port: int) -> None:  # type: ignore[name-defined]  # noqa: F821
+    try:
+        print(f"Listening on http://{host}:{port}", flush=True)
+        server.run()
+    except SystemExit as error:  # uvicorn's way to say that the port is taken
+        raise WrongUse(f"cannot listen on {host}:{port}; is it taken?") from error
+
+
+def worker(
+    threads: Annotated[int, typer.Option(help="How many pieces of work at once.")] = 4,
+) -> None:
+    """Work on what the broker brings, until told to stop."""
+    from workers.brokers import open_broker
+
+    url = _required_broker()
+    with _process() as process:
+        process.start_workers(open_broker(url), threads)
+        print("Working.", flush=True)
+        _until_told()
+
+
+def scheduler() -> None:
+    """Look for what is due and pass it on; others of its kind stand by."""
+    from workers.actors import Actors
+    from workers.brokers import open_broker
+
+    url = _required_broker()
+    with _process() as process:
+        apply_once(process.services)
+        process.services.wake = Actors(open_broker(url))
+        process.start_scheduler()
+        print("Scheduling.", flush=True)
+        _until_told()
+
+
+def _process() -> Process:
+    return Process(open_here(options().running_clock()))
+
+
+def _broker_url() -> str | None:
+    return os.environ.get("REKINDLE_BROKER_URL") or None
+
+
+def _required_broker() -> str:
+    if not (url := _broker_url()):
+        raise WrongUse("workers apart from the web need REKINDLE_BROKER_URL; in one process use 'rekindle up'.")
+    return url
+
+
+def _until_told() -> None:
+    told = threading.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda *_: told.set())
+    told.wait()
