@@ -1,0 +1,56 @@
+"""Everything wrong with a workspace, at once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from journeys.definition import Journey
+from rekindle.workspace.files import SETTINGS
+from rekindle.workspace.journey_sense import Thinking, check_journey
+from rekindle.workspace.library import Library, Reading
+from rekindle.workspace.mail_checks import built_in_mails, check_mails, surveys_in_mails
+from rekindle.workspace.problems import Place, Problem, in_order
+from rekindle.workspace.references import check_references, collect_names
+from rekindle.workspace.settings_checks import check_settings
+
+
+def check_workspace(
+    readings: Sequence[Reading], library: Library, environment: Mapping[str, str]
+) -> tuple[Problem, ...]:
+    """All problems of all files and of how they fit together, by file and place."""
+    return in_order(_problems(readings, library, environment))
+
+
+def _problems(
+    readings: Sequence[Reading], library: Library, environment: Mapping[str, str]
+) -> Iterator[Problem]:
+    if not readings:
+        said = "there is no workspace here: this folder has none of its files."
+        yield Problem(Place(SETTINGS), said, "Make one with 'rekindle init DIR'.")
+    for reading in readings:
+        yield from reading.problems
+        if reading.file.kind == "settings":
+            yield from check_settings(reading, environment)
+    names = collect_names(readings, library.settings, built_in_mails())
+    yield from check_references(readings, names)
+    yield from check_mails(readings, library)
+    yield from _check_journeys(readings, library)
+    yield from _check_data(readings)
+
+
+def _check_journeys(readings: Sequence[Reading], library: Library) -> Iterator[Problem]:
+    asks = surveys_in_mails(library.templates)
+    for reading in readings:
+        if isinstance(reading.value, Journey):
+            thinking = Thinking(reading.value, reading.document, library.settings, asks)
+            yield from check_journey(thinking)
+
+
+def _check_data(readings: Sequence[Reading]) -> Iterator[Problem]:
+    """Two files of one name would hide each other from the templates."""
+    seen: dict[str, str] = {}
+    for reading in readings:
+        if reading.file.kind == "data":
+            name = reading.file.name.rsplit(".", 1)[0]
+            if name in seen:
+                said = f"templates read this as data.{name}, and {seen[name]!r} too."
+                yield Problem(Place(reading.file.path), said, "Rename one of them.")
+            seen.setdefault(name, reading.file.path)

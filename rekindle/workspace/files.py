@@ -1,0 +1,138 @@
+"""The files of a workspace: which there are, what each is for, and their text."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from rekindle.errors import NotFound
+from rekindle.workspace.problems import Place, Problem, did_you_mean
+from rekindle.workspace.yaml import decode
+
+Kind = Literal["settings", "segment", "journey", "survey", "template", "data", "source", "test"]
+FOLDERS: dict[Kind, str] = {
+    "segment": "segments",
+    "journey": "journeys",
+    "survey": "surveys",
+    "template": "templates",
+    "data": "data",
+    "source": "sources",
+    "test": "tests",
+}
+ENDINGS: dict[Kind, tuple[str, ...]] = {"template": (".html.j2",), "data": (".yaml", ".csv")}
+SETTINGS_NAME = "rekindle"
+SETTINGS = f"{SETTINGS_NAME}.yaml"
+ELSEWHERE = ("locales", "outbox", "layouts")  # read by others, or no mistake
+MOST_BYTES = 4_000_000
+SNAKE = re.compile(r"[a-z][a-z0-9_]*\Z")
+TEMPLATE = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)*(\.[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*)?\Z")
+
+
+@dataclass(frozen=True)
+class File:
+    """One file as it was read: others call it `name`; `path` is relative to the workspace."""
+
+    kind: Kind
+    name: str
+    path: str
+    text: str
+
+
+def path_of(kind: str, name: str) -> str:
+    """Where in a workspace the file of this definition lies."""
+    if kind == "settings":
+        return SETTINGS
+    ending = {"template": ".html.j2", "data": ""}.get(kind, ".yaml")
+    folder: str = FOLDERS[cast(Kind, kind)]
+    return f"{folder}/{name}{ending}"
+
+
+def load_files(folder: Path) -> tuple[tuple[File, ...], tuple[Problem, ...]]:
+    """Every file that belongs to the workspace, and what keeps others from belonging.
+
+    Raises NotFound if there is no such folder.
+    """
+    if not folder.is_dir():
+        raise NotFound(f"there is no folder {str(folder)!r}.")
+    files: list[File] = []
+    problems: list[Problem] = list(_misplaced(folder))
+    for path, kind in _candidates(folder):
+        file, found = _load(folder, path, kind)
+        problems += found
+        if file is not None:
+            files.append(file)
+    return tuple(files), tuple(problems)
+
+
+def _candidates(folder: Path) -> Iterator[tuple[Path, Kind]]:
+    if (folder / SETTINGS).is_file():
+        yield folder / SETTINGS, "settings"
+    for kind, name in FOLDERS.items():
+        found = (folder / name).rglob("*") if (folder / name).is_dir() else iter(())
+        for path in sorted(found):
+            if path.is_file() and not _is_hidden(path.relative_to(folder)):
+                yield path, kind
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith((".", "~")) or part.endswith("~") for part in path.parts)
+
+
+def _load(folder: Path, path: Path, kind: Kind) -> tuple[File | None, tuple[Problem, ...]]:
+    shown = path.relative_to(folder).as_posix()
+    if problem := _check_name(kind, shown):
+        return None, (problem,)
+    if path.stat().st_size > MOST_BYTES:
+        said = f"this file is larger than {MOST_BYTES // 1_000_000} MB."
+        return None, (Problem(Place(shown), said),)
+    try:
+        text, problems = decode(path.read_bytes(), shown)
+    except OSError as error:
+        return None, (Problem(Place(shown), f"this file cannot be read: {error.strerror}."),)
+    return (None if problems else File(kind, _name_of(kind, shown), shown, text)), problems
+
+
+def _name_of(kind: Kind, shown: str) -> str:
+    inner = shown.removeprefix(f"{FOLDERS.get(kind, '')}/")
+    if kind == "data":
+        return inner  # keeps its ending, which says how to read it
+    return inner.removesuffix(".html.j2").removesuffix(".yaml")
+
+
+def _check_name(kind: Kind, shown: str) -> Problem | None:
+    place = Place(shown)
+    if kind == "settings":
+        return None
+    endings = ENDINGS.get(kind, (".yaml",))
+    inner = shown.removeprefix(f"{FOLDERS[kind]}/")
+    if not inner.endswith(endings):
+        said = f"nothing reads this file: names in {FOLDERS[kind]}/ end in {' or '.join(endings)}."
+        return Problem(place, said)
+    name = next(inner.removesuffix(ending) for ending in endings if inner.endswith(ending))
+    if kind == "template":
+        if TEMPLATE.match(name):
+            return None
+        said = "a template is called like 'win_back/gift' or 'win_back/gift.fa' for a language."
+        return Problem(place, said)
+    if "/" in name:
+        return Problem(place, f"nothing reads this file: {FOLDERS[kind]}/ has no folders inside.")
+    if not SNAKE.match(name):
+        said = "names of files have small letters, digits and '_' only."
+        return Problem(place, said, _snake_hint(name))
+    return None
+
+
+def _snake_hint(name: str) -> str:
+    snake = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return f"Did you mean {snake!r}?" if SNAKE.match(snake) else ""
+
+
+def _misplaced(folder: Path) -> Iterator[Problem]:
+    """Warns of folders and files at the top whose names look mistyped."""
+    expected = {*FOLDERS.values(), SETTINGS}
+    for name in sorted(path.name for path in folder.iterdir()):
+        if name in expected or name in ELSEWHERE or name.startswith("."):
+            continue
+        if hint := did_you_mean(name, expected):
+            yield Problem(Place(name), "nothing reads this.", hint, "warning")

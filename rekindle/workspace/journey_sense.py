@@ -1,0 +1,268 @@
+"""Thinks one journey through: what can never happen, never end well or never be reached."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+
+from journeys.definition import (
+    Branch,
+    End,
+    Journey,
+    Notify,
+    OnEvent,
+    Otherwise,
+    Part,
+    Send,
+    Split,
+    Step,
+    Survey,
+    Wait,
+    WaitFor,
+    When,
+)
+from journeys.graph import DuplicateStep, build_graph
+from rekindle.durations import write_duration
+from rekindle.settings import QuietHours, Settings
+from rekindle.workspace.problems import Level, Problem, unknown_name
+from rekindle.workspace.yaml import Document, Path
+from segments.definition import ConditionBase, walk
+
+Placed = tuple[Path, Step]
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """One journey, where its parts stand, and what it would run under.
+
+    `surveys_in` names the surveys that a mail asks: a plain `send` of it is an invitation too.
+    """
+
+    journey: Journey
+    document: Document
+    settings: Settings
+    surveys_in: Mapping[str, Collection[str]]
+
+    @cached_property
+    def steps(self) -> tuple[Placed, ...]:
+        """Every step with its path, in the order of the file."""
+        return tuple(_walk_steps(self.journey.steps, ("steps",)))
+
+    @cached_property
+    def conditions(self) -> tuple[tuple[Path, ConditionBase], ...]:
+        """Every condition with its path: in steps, exits and the goal."""
+        return tuple(
+            found for root, path in _roots(self.journey, self.steps) for found in walk(root, path)
+        )
+
+    def problem(self, path: Path, said: str, *, level: Level = "error", hint: str = "",
+                of_key: bool = False) -> Problem:  # fmt: skip
+        return Problem(self.document.place(path, of_key=of_key), said, hint, level)
+
+
+def check_journey(thinking: Thinking) -> Iterator[Problem]:
+    """What makes no sense in this journey, whatever else there is."""
+    yield from _check_step_ids(thinking)
+    yield from _check_reach(thinking, thinking.journey.steps, ("steps",))
+    yield from _check_endings(thinking)
+    yield from _check_goal_window(thinking)
+    yield from _check_windows(thinking)
+    yield from _check_key(thinking)
+    yield from _check_scope(thinking)
+
+
+def lists_of(step: Step, path: Path) -> Iterator[tuple[Path, Sequence[Step]]]:
+    """The lists of steps inside `step`, each with its path."""
+    match step:
+        case Branch():
+            for index, arm in enumerate(step.branch):
+                match arm:
+                    case When():
+                        yield (*path, "branch", index, "steps"), arm.steps
+                    case Otherwise():
+                        yield (*path, "branch", index, "otherwise"), arm.otherwise
+        case Split():
+            for index, share in enumerate(step.split):
+                yield (*path, "split", index, "steps"), share.steps
+        case WaitFor():
+            yield (*path, "came"), step.came
+            yield (*path, "otherwise"), step.otherwise
+        case _:
+            return
+
+
+def _walk_steps(steps: Sequence[Step], path: Path) -> Iterator[Placed]:
+    for index, step in enumerate(steps):
+        yield (*path, index), step
+        for inner, below in lists_of(step, (*path, index)):
+            yield from _walk_steps(below, inner)
+
+
+def _roots(journey: Journey, steps: Sequence[Placed]) -> Iterator[tuple[ConditionBase, Path]]:
+    for path, step in steps:
+        match step:
+            case WaitFor():
+                yield step.wait_for, (*path, "wait_for")
+            case Branch():
+                for index, arm in enumerate(step.branch):
+                    if isinstance(arm, When):
+                        yield arm.when, (*path, "branch", index, "when")
+            case Send() | Survey() if step.only_if is not None:
+                yield step.only_if, (*path, "only_if")
+            case _:
+                pass
+    for index, rule in enumerate(journey.exit):
+        if not isinstance(rule, Part):
+            yield rule, ("exit", index)
+    if journey.goal is not None:
+        yield journey.goal.condition, ("goal",)
+
+
+def _check_step_ids(thinking: Thinking) -> Iterator[Problem]:
+    try:
+        known = build_graph(thinking.journey).nodes
+    except DuplicateStep as error:
+        yield _duplicate_id(thinking, str(error))
+        return
+    for path, condition in thinking.conditions:
+        key = "step" if condition.kind == "step" else "since"
+        for name in condition.named_steps:
+            if name not in known:
+                place = thinking.document.place((*path, key))
+                yield unknown_name(place, "step of this journey", name, known)
+
+
+def _duplicate_id(thinking: Thinking, said: str) -> Problem:
+    """The problem at the last step that bears the id in question."""
+    named = [(path, step.id) for path, step in thinking.steps if step.id and f"'{step.id}'" in said]
+    path: Path = (*named[-1][0], "id") if named else ("steps",)
+    return thinking.problem(path, f"{said}.", hint="Give one of them another 'id'.")
+
+
+def _check_reach(thinking: Thinking, steps: Sequence[Step], path: Path) -> Iterator[Problem]:
+    """Steps behind an end, of which only the first is told."""
+    for index, step in enumerate(steps):
+        for inner, below in lists_of(step, (*path, index)):
+            yield from _check_reach(thinking, below, inner)
+        if _always_ends(step) and index + 1 < len(steps):
+            said = "nobody ever gets here: every way before it ends the journey."
+            yield thinking.problem((*path, index + 1), said)
+            return
+
+
+def _always_ends(step: Step) -> bool:
+    match step:
+        case End():
+            return True
+        case Branch():
+            has_rest = any(isinstance(arm, Otherwise) for arm in step.branch)
+            return has_rest and all(_list_ends(below) for _path, below in lists_of(step, ()))
+        case Split() | WaitFor():
+            return all(_list_ends(below) for _path, below in lists_of(step, ()))
+        case _:
+            return False
+
+
+def _list_ends(steps: Sequence[Step]) -> bool:
+    return any(_always_ends(step) for step in steps)
+
+
+def _check_endings(thinking: Thinking) -> Iterator[Problem]:
+    """A wait after which nothing happens only keeps people in the journey."""
+    steps = thinking.journey.steps
+    if isinstance(steps[-1], Wait):
+        said = "a dead end: after this wait nothing happens."
+        yield thinking.problem(("steps", len(steps) - 1, "wait"), said, level="warning")
+
+
+def _check_goal_window(thinking: Thinking) -> Iterator[Problem]:
+    goal = thinking.journey.goal
+    longest = _longest(thinking.journey.steps)
+    if goal is not None and longest > goal.within:
+        said = (
+            f"the goal is watched for {write_duration(goal.within)}, "
+            f"but the last step may come after {write_duration(longest)}."
+        )
+        yield thinking.problem(("goal", "within"), said, level="warning")
+
+
+def _longest(steps: Sequence[Step]) -> timedelta:
+    """The longest time from the first of `steps` to the last that acts."""
+    passed, latest = timedelta(), timedelta()
+    for step in steps:
+        match step:
+            case Wait():
+                passed += step.wait
+            case WaitFor():
+                passed += step.up_to
+            case Send() | Survey() | Notify():
+                latest = passed
+            case _:
+                pass
+        inside = [passed + _longest(below) for _path, below in lists_of(step, ()) if below]
+        latest = max(latest, *inside) if inside else latest
+    return latest
+
+
+def _check_windows(thinking: Thinking) -> Iterator[Problem]:
+    """A wait whose hours all lie within the quiet hours holds every mail behind it."""
+    quiet = thinking.settings.quiet_hours
+    for path, step in thinking.steps:
+        if not isinstance(step, Wait) or step.between is None:
+            continue
+        if step.between.begins == step.between.ends:
+            yield thinking.problem((*path, "between"), "these hours never open.")
+        elif quiet and not thinking.journey.is_service and _lies_in(step.between, quiet):
+            said = "these hours lie within the quiet hours: mails behind them would be held."
+            yield thinking.problem((*path, "between"), said, level="warning")
+
+
+def _lies_in(inner: QuietHours, outer: QuietHours) -> bool:
+    """Whether every minute of `inner` is one of `outer`; both may pass midnight."""
+    day = 24 * 60
+
+    def minutes(hours: QuietHours) -> tuple[int, int]:
+        begins = hours.begins.hour * 60 + hours.begins.minute
+        ends = hours.ends.hour * 60 + hours.ends.minute
+        return begins, (ends - begins) % day
+
+    inner_begin, inner_length = minutes(inner)
+    outer_begin, outer_length = minutes(outer)
+    return (inner_begin - outer_begin) % day + inner_length <= outer_length
+
+
+def _check_key(thinking: Thinking) -> Iterator[Problem]:
+    journey = thinking.journey
+    for index, trigger in enumerate(journey.start):
+        if journey.per and not isinstance(trigger, OnEvent):
+            said = f"this start has no {journey.per!r}, which 'per' needs; start with an event."
+            yield thinking.problem(("start", index), said)
+
+
+def _asked(thinking: Thinking) -> Iterator[str]:
+    for _path, step in thinking.steps:
+        match step:
+            case Survey():
+                yield step.survey
+            case Send():
+                yield from thinking.surveys_in.get(step.template, ())
+            case _:
+                pass
+
+
+def _check_scope(thinking: Thinking) -> Iterator[Problem]:
+    """In a journey `answer` and `message` speak of it alone: of what it never sends, in vain."""
+    surveys = set(_asked(thinking))
+    mails = {step.template for _path, step in thinking.steps if isinstance(step, Send | Survey)}
+    for path, condition in thinking.conditions:
+        if getattr(condition, "ever", True):
+            continue
+        hint = "To look beyond it write 'ever: true'."
+        for name in condition.named_surveys:
+            if name not in surveys:
+                said = f"this journey never asks {name!r}, so this never holds."
+                yield thinking.problem((*path, "answer"), said, level="warning", hint=hint)
+        for name in condition.named_templates:
+            if name not in mails:
+                said = f"this journey never sends {name!r}, so this never holds."
+                yield thinking.problem((*path, "message"), said, level="warning", hint=hint)

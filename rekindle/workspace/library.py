@@ -1,0 +1,137 @@
+"""Everything marketers wrote as checked objects, from the folder or from what was applied."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from journeys.definition import Journey
+from rekindle.settings import DEPLOYMENT_KEYS, Settings, fill_variables
+from rekindle.workspace.data import parse_csv
+from rekindle.workspace.files import SETTINGS_NAME, File, Kind, path_of
+from rekindle.workspace.problems import Problem
+from rekindle.workspace.validation import validate
+from rekindle.workspace.yaml import Document, parse_yaml
+from segments.definition import Segment
+from store.records import Definition, DefinitionId
+from surveys.definition import Survey
+
+MODELS: Mapping[str, type[BaseModel]] = {
+    "segment": Segment,
+    "journey": Journey,
+    "survey": Survey,
+    "settings": Settings,
+}
+
+
+@dataclass(frozen=True)
+class Library:
+    """The definitions in force; what could not be read is left out and said in `unreadable`."""
+
+    settings: Settings = field(default_factory=Settings)
+    segments: Mapping[str, Segment] = field(default_factory=dict)
+    journeys: Mapping[str, Journey] = field(default_factory=dict)
+    surveys: Mapping[str, Survey] = field(default_factory=dict)
+    # name, with folder and locale: "win_back/gift", "win_back/gift.fa", "layouts/brand" -> source
+    templates: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    # (kind, name) -> its version in the database; empty when read from a folder
+    versions: Mapping[tuple[str, str], DefinitionId] = field(default_factory=dict)
+    # every version that somebody may still be on
+    journey_versions: Mapping[DefinitionId, Journey] = field(default_factory=dict)
+    # journey -> when its first version was applied: it has not heard what came before
+    applied_at: Mapping[str, datetime] = field(default_factory=dict)
+    unreadable: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What became of one file: its object, if it has no problems, and where its parts stand."""
+
+    file: File
+    document: Document
+    value: Any
+    problems: tuple[Problem, ...] = ()
+
+
+def read_file(file: File, environment: Mapping[str, str]) -> Reading:
+    """Parse one file: the same text gives the same object, wherever it was kept."""
+    if file.kind == "template":
+        return Reading(file, Document(file.path, file.text), file.text)
+    if file.path.endswith(".csv"):
+        rows, problems = parse_csv(file.text, file.path)
+        return Reading(file, Document(file.path, file.text), rows, problems)
+    document = parse_yaml(file.text, file.path)
+    if document.problems:
+        return Reading(file, document, None, tuple(document.problems))
+    return _read_yaml(file, document, environment)
+
+
+def _read_yaml(file: File, document: Document, environment: Mapping[str, str]) -> Reading:
+    data = document.data
+    if file.kind == "settings":
+        data = fill_variables(data or {}, environment)
+    model = MODELS.get(file.kind)
+    if model is None:
+        return Reading(file, document, data)
+    if data is None:
+        problem = Problem(document.place(), f"this file is empty; it should hold one {file.kind}.")
+        return Reading(file, document, None, (problem,))
+    value, problems = validate(model, data, document)
+    return Reading(file, document, value, (*problems, *_misnamed(file, document)))
+
+
+def _misnamed(file: File, document: Document) -> Iterable[Problem]:
+    written = document.data.get(file.kind) if isinstance(document.data, dict) else None
+    if file.kind != "settings" and isinstance(written, str) and written != file.name:
+        place = document.place((file.kind,))
+        said = f"the {file.kind} is called {written!r} and its file {file.name!r}; they must agree."
+        yield Problem(place, said)
+
+
+def library_of(readings: Sequence[Reading]) -> Library:
+    """The library of all files that could be read."""
+    found: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for reading in readings:
+        if reading.value is not None and not reading.problems:
+            found[reading.file.kind][reading.file.name] = reading.value
+    return Library(
+        settings=found["settings"].get(SETTINGS_NAME, Settings()),
+        segments=found["segment"],
+        journeys=found["journey"],
+        surveys=found["survey"],
+        templates=found["template"],
+        data={name.rsplit(".", 1)[0]: value for name, value in found["data"].items()},
+        unreadable=tuple(problem for reading in readings for problem in reading.problems),
+    )
+
+
+def library_from(
+    definitions: Sequence[Definition],
+    environment: Mapping[str, str],
+    folder_settings: Settings | None = None,
+    *,
+    journey_versions: Sequence[Definition] = (),
+) -> Library:
+    """The library of what was applied; what belongs to this process is as `folder_settings` say."""
+    library = library_of([_read_definition(one, environment) for one in definitions])
+    settings = library.settings
+    if folder_settings is not None:
+        own = {key: getattr(folder_settings, key) for key in DEPLOYMENT_KEYS}
+        settings = settings.model_copy(update=own)
+    older = ((one.id, _read_definition(one, environment).value) for one in journey_versions)
+    return replace(
+        library,
+        settings=settings,
+        versions={(one.kind, one.name): one.id for one in definitions},
+        journey_versions={id_: journey for id_, journey in older if journey is not None},
+        applied_at={one.name: one.known_at for one in journey_versions if one.version == 1},
+    )
+
+
+def _read_definition(definition: Definition, environment: Mapping[str, str]) -> Reading:
+    kind, name = cast(Kind, definition.kind), definition.name
+    return read_file(File(kind, name, path_of(kind, name), definition.body or ""), environment)

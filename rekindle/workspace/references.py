@@ -1,0 +1,174 @@
+"""Every name that one file uses of another: does it exist, and do none run in a circle?"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from journeys.definition import SERVICE
+from rekindle.settings import Settings
+from rekindle.workspace.library import Reading
+from rekindle.workspace.problems import Place, Problem, did_you_mean, unknown_name
+from rekindle.workspace.yaml import Path
+
+ANY = "any"  # stands for whichever there is
+# key -> what it names, in conditions, starts, exits and steps
+NAMED_BY = {
+    "segment": "segment",
+    "enters": "segment",
+    "leaves": "segment",
+    "journey": "journey",
+    "start": "journey",
+    "answer": "survey",
+    "survey": "survey",
+    "send": "template",
+    "template": "template",
+    "message": "template",
+    "notify": "people",
+    "channel": "channel",
+}
+NOUNS = {"people": "group of people"}
+ROOTS = {"segment": ("match",), "journey": ("start", "exit", "goal", "steps")}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One use of a name: `key` says how, `path` where."""
+
+    key: str
+    name: str
+    path: Path
+    reading: Reading
+
+    @property
+    def kind(self) -> str:
+        return NAMED_BY[self.key]
+
+    @property
+    def place(self) -> Place:
+        return self.reading.document.place(self.path)
+
+
+@dataclass(frozen=True)
+class Names:
+    """Everything that exists in a workspace, by kind, also where a file has other problems."""
+
+    by_kind: Mapping[str, Collection[str]]
+
+    def of(self, kind: str) -> Collection[str]:
+        return self.by_kind.get(kind, ())
+
+
+def collect_names(
+    readings: Sequence[Reading], settings: Settings, built_in: Collection[str]
+) -> Names:
+    """`built_in` are the mails that the engine itself has."""
+    found: dict[str, set[str]] = {kind: set() for kind in ("segment", "journey", "survey")}
+    mails = set(built_in)
+    for reading in readings:
+        if reading.file.kind == "template":
+            mails.add(base_name(reading.file.name))
+        elif reading.file.kind in found:
+            found[reading.file.kind].add(reading.file.name)
+    frames = {name for name in mails if name.startswith("layouts/")}
+    people, topics = set(settings.people), {*settings.topics, SERVICE}
+    return Names({**found, "template": mails - frames, "people": people, "topic": topics,
+                  "channel": settings.known_channels})  # fmt: skip
+
+
+def base_name(template: str) -> str:
+    """The name of a mail without its locale: `win_back/gift` of `win_back/gift.fa`."""
+    return template.split(".", 1)[0]
+
+
+def references_of(reading: Reading) -> Iterator[Reference]:
+    """Every name that a segment or journey uses."""
+    data = reading.document.data
+    if not isinstance(data, Mapping):
+        return
+    for root in ROOTS.get(reading.file.kind, ()):
+        for path, mapping in mappings_in(data.get(root), (root,)):
+            for key, value in mapping.items():
+                if _is_reference(mapping, key, value):
+                    yield Reference(key, value, (*path, key), reading)
+
+
+def mappings_in(data: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """All mappings inside `data`, but not in a `where`: names of properties mean nothing here."""
+    if isinstance(data, Mapping):
+        yield path, data
+        for key, value in data.items():
+            if key != "where":
+                yield from mappings_in(value, (*path, key))
+    elif isinstance(data, list):
+        for index, item in enumerate(data):
+            yield from mappings_in(item, (*path, index))
+
+
+def _is_reference(mapping: Mapping[str, Any], key: str, value: Any) -> bool:
+    if key not in NAMED_BY or not isinstance(value, str) or value == ANY or "*" in value:
+        return False
+    return not (key == "message" and "notify" in mapping)  # there it is the text of a notice
+
+
+def check_references(readings: Sequence[Reading], names: Names) -> Iterator[Problem]:
+    """Names that nobody wrote, and circles."""
+    references = [reference for reading in readings for reference in references_of(reading)]
+    for reference in references:
+        if reference.name not in names.of(reference.kind):
+            yield from _unknown(reference, names)
+    for reading in readings:
+        yield from _check_topic(reading, names)
+    yield from _circles([one for one in references if one.key == "segment"], "segment", "error")
+    yield from _circles([one for one in references if one.key == "start"], "journey", "warning")
+
+
+def _unknown(reference: Reference, names: Names) -> Iterator[Problem]:
+    known = names.of(reference.kind)
+    if reference.kind == "channel":  # anybody may send a new one, so only a likely slip is told
+        if hint := did_you_mean(reference.name, known):
+            said = f"no channel is called {reference.name!r} so far."
+            yield Problem(reference.place, said, hint, "warning")
+        return
+    noun = NOUNS.get(reference.kind, reference.kind)
+    yield unknown_name(reference.place, noun, reference.name, known)
+
+
+def _check_topic(reading: Reading, names: Names) -> Iterator[Problem]:
+    data = reading.document.data
+    if reading.file.kind not in ("journey", "survey") or not isinstance(data, Mapping):
+        return
+    topic = data.get("topic")
+    if isinstance(topic, str) and topic not in names.of("topic"):
+        place = reading.document.place(("topic",))
+        yield unknown_name(place, "topic", topic, names.of("topic"))
+
+
+def _circles(references: Sequence[Reference], kind: str, level: Any) -> Iterator[Problem]:
+    """One problem for each circle, at its first reference by file name."""
+    onward: dict[str, list[Reference]] = {}
+    for reference in references:
+        if reference.reading.file.kind == kind:
+            onward.setdefault(reference.reading.file.name, []).append(reference)
+    told: set[frozenset[str]] = set()
+    for name in sorted(onward):
+        way = _way_back(name, onward)
+        members = frozenset(step.name for step in way)
+        if way and members not in told:
+            told.add(members)
+            round_trip = " → ".join((name, *(step.name for step in way)))
+            said = f"{kind}s run in a circle: {round_trip}."
+            yield Problem(way[0].place, said, level=level)
+
+
+def _way_back(name: str, onward: Mapping[str, Sequence[Reference]]) -> tuple[Reference, ...]:
+    """The shortest way from `name` over its references to itself, or nothing."""
+    ways: list[tuple[Reference, ...]] = [(one,) for one in onward.get(name, ())]
+    seen: set[str] = set()
+    for way in ways:  # grows while it is walked: breadth first
+        last = way[-1].name
+        if last == name:
+            return way
+        if last not in seen:
+            seen.add(last)
+            ways.extend((*way, one) for one in onward.get(last, ()))
+    return ()

@@ -1,0 +1,106 @@
+"""What is wrong with `rekindle.yaml` beyond its form, and what of it must never be stored."""
+
+import re
+from collections.abc import Iterator, Mapping
+from email.utils import parseaddr
+
+from pydantic import SecretStr
+from yaml.nodes import ScalarNode
+
+from adapters.email.base import adapter_names
+from rekindle.settings import VARIABLE, Settings, find_unset_variables
+from rekindle.workspace.library import Reading
+from rekindle.workspace.models import choices_at
+from rekindle.workspace.problems import Problem, unknown_name
+from rekindle.workspace.yaml import Document, Path
+
+ALL = "all"  # the cap over every topic
+OPEN_TARGETS = ("log:", "mailto:")  # of people; any other address may hold a token
+
+
+def check_settings(reading: Reading, environment: Mapping[str, str]) -> Iterator[Problem]:
+    """Variables that are not set, secrets in the open, and values that cannot work."""
+    document = reading.document
+    yield from _check_variables(document, environment)
+    yield from _check_secrets(document)
+    if isinstance(settings := reading.value, Settings):
+        yield from _check_provider(document, settings)
+        yield from _check_caps(document, settings)
+        yield from _check_addresses(document, settings)
+        yield from _check_quiet_hours(document, settings)
+
+
+def masked_text(document: Document) -> str:
+    """The file's text with nothing in place of each secret that was written into it."""
+    text = document.text
+    for _path, node in sorted(_secrets(document), key=lambda found: -found[1].start_mark.index):
+        text = f'{text[: node.start_mark.index]}""{text[node.end_mark.index :]}'
+    return text
+
+
+def _check_variables(document: Document, environment: Mapping[str, str]) -> Iterator[Problem]:
+    for path, position in document.positions.items():
+        node = position.value
+        if isinstance(node, ScalarNode):
+            for name in find_unset_variables(node.value, environment):
+                said = f"${{{name}}} is not set in the environment."
+                hint = f"Set it, or write ${{{name}:-default}}."
+                yield Problem(document.place(path), said, hint, "warning")
+
+
+def _check_secrets(document: Document) -> Iterator[Problem]:
+    for path, _node in _secrets(document):
+        said = "a secret is written here, where everybody who reads this folder sees it."
+        name = "_".join(str(part) for part in path if isinstance(part, str)).upper()
+        hint = f"Write ${{{name}}} and set it in the environment."
+        yield Problem(document.place(path), said, hint, "warning")
+
+
+def _secrets(document: Document) -> Iterator[tuple[Path, ScalarNode]]:
+    """Every secret whose text, or whose default, stands in the file."""
+    for path, position in document.positions.items():
+        node = position.value
+        if isinstance(node, ScalarNode) and _is_secret(path, node.value):
+            yield path, node
+
+
+def _is_secret(path: Path, written: str) -> bool:
+    in_the_open = VARIABLE.sub(lambda match: match[2] or "", written)
+    if path[:1] == ("people",):
+        return bool(in_the_open) and not in_the_open.startswith(OPEN_TARGETS)
+    is_kept = any(choice.type is SecretStr for choice in choices_at(Settings, path))
+    return is_kept and bool(in_the_open)
+
+
+def _check_provider(document: Document, settings: Settings) -> Iterator[Problem]:
+    if settings.provider not in adapter_names():
+        place = document.place(("provider",))
+        yield unknown_name(place, "provider", settings.provider, adapter_names())
+
+
+def _check_caps(document: Document, settings: Settings) -> Iterator[Problem]:
+    for name in settings.caps:
+        if name != ALL and name not in settings.topics:
+            place = document.place(("caps", name), of_key=True)
+            yield unknown_name(place, "topic", name, (ALL, *settings.topics))
+
+
+def _check_addresses(document: Document, settings: Settings) -> Iterator[Problem]:
+    if "@" not in parseaddr(settings.sender.address)[1]:
+        said = f"{settings.sender.address!r} is not an address such as 'Shop <hello@example.com>'."
+        yield Problem(document.place(("sender", "from")), said)
+    if not re.match(r"https?://[^/]", settings.base_url):
+        said = f"{settings.base_url!r} is not a web address such as 'https://mail.example.com'."
+        yield Problem(document.place(("base_url",)), said)
+    for group, targets in settings.people.items():
+        for index, target in enumerate(targets):
+            if target.startswith("mailto:") and "@" not in target:
+                said = f"{target!r} names no address."
+                yield Problem(document.place(("people", group, index)), said)
+
+
+def _check_quiet_hours(document: Document, settings: Settings) -> Iterator[Problem]:
+    hours = settings.quiet_hours
+    if hours is not None and hours.begins == hours.ends:
+        said = "these quiet hours never open: nothing could ever be sent."
+        yield Problem(document.place(("quiet_hours",)), said)

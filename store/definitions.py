@@ -1,0 +1,93 @@
+"""What marketers wrote, in versions: the text of every file as it was applied, and when."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, case, func, insert, select
+
+from store.records import Definition, DefinitionId
+from store.tables import definitions
+
+Key = tuple[str, str]  # kind and name
+
+
+def digest_of(body: str | None) -> str:
+    """What tells two versions apart; a retired one has none."""
+    return "" if body is None else sha256(body.encode()).hexdigest()
+
+
+def newest_definition(connection: Connection) -> DefinitionId | None:
+    """The id of what was applied last, or None if nothing ever was."""
+    newest = connection.scalar(select(func.max(definitions.c.id)))
+    return None if newest is None else DefinitionId(newest)
+
+
+def load_current(connection: Connection, at: datetime) -> list[Definition]:
+    """The version of each definition in force at `at`, or its first if none was known by then.
+
+    Those retired by then are left out.
+    """
+    is_known = definitions.c.known_at <= at
+    version = definitions.c.version
+    best_first = [is_known.desc(), case((is_known, -version), else_=version)]
+    by_name = [definitions.c.kind, definitions.c.name]
+    place = func.row_number().over(partition_by=by_name, order_by=best_first).label("place")
+    ranked = select(definitions, place).subquery()
+    chosen = select(ranked).where(ranked.c.place == 1, ranked.c.body.is_not(None))
+    return _load(connection, chosen.order_by(ranked.c.kind, ranked.c.name))
+
+
+def load_versions(
+    connection: Connection, ids: Sequence[DefinitionId] | None = None
+) -> list[Definition]:
+    """These versions; without `ids`, every version of every journey, for those still under way."""
+    wanted = select(definitions).where(definitions.c.body.is_not(None))
+    if ids is None:
+        wanted = wanted.where(definitions.c.kind == "journey")
+    else:
+        wanted = wanted.where(definitions.c.id.in_(ids))
+    return _load(connection, wanted.order_by(definitions.c.id))
+
+
+def load_latest(connection: Connection) -> dict[Key, Definition]:
+    """The newest version of each definition, retired ones too, whenever it became known."""
+    newest = select(func.max(definitions.c.id)).group_by(definitions.c.kind, definitions.c.name)
+    found = _load(connection, select(definitions).where(definitions.c.id.in_(newest)))
+    return {(one.kind, one.name): one for one in found}
+
+
+def save_definitions(
+    tx: Connection, items: Mapping[Key, str | None], now: datetime
+) -> tuple[Key, ...]:
+    """Store each text that differs from its newest version as the next one; None retires.
+
+    Answers what was stored, sorted. Retiring what does not exist stores nothing.
+    """
+    latest = load_latest(tx)
+    rows = [
+        {
+            "kind": key[0],
+            "name": key[1],
+            "version": latest[key].version + 1 if key in latest else 1,
+            "digest": digest_of(body),
+            "body": body,
+            "known_at": now,
+        }
+        for key, body in sorted(items.items())
+        if digest_of(body) != (latest[key].digest if key in latest else "")
+    ]
+    if rows:
+        tx.execute(insert(definitions), rows)
+    return tuple((str(row["kind"]), str(row["name"])) for row in rows)
+
+
+def _load(connection: Connection, statement: Select[Any]) -> list[Definition]:
+    return [_record(row) for row in connection.execute(statement)]
+
+
+def _record(row: Row[Any]) -> Definition:
+    return Definition(
+        DefinitionId(row.id), row.kind, row.name, row.version, row.digest, row.body, row.known_at
+    )
