@@ -1,1 +1,1 @@
-"""A generated shop: people with their own rhythms, a year of their lives, their answers to mails."""
+"""A generated shop: people with rhythms of their own, a year of their lives, how they answer."""
