@@ -25,7 +25,7 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LATER_KINDS = ("wait_until", "set", "emit", "webhook", "approve")
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-Hours = Annotated[QuietHours, BeforeValidator(parse_hours)]
+Hours = Annotated[QuietHours, BeforeValidator(parse_hours, json_schema_input_type=str)]
 
 
 class Part(BaseModel):
@@ -234,7 +234,12 @@ Step = Annotated[
 class OnEvent(Part):
     """Starts with an event; `where` narrows it by properties."""
 
-    event: Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
+    event: Annotated[
+        tuple[str, ...],
+        BeforeValidator(
+            lambda v: (v,) if isinstance(v, str) else v, json_schema_input_type=str | list[str]
+        ),
+    ]
     where: Mapping[str, Any] = Field(default_factory=dict)
 
 
@@ -338,10 +343,17 @@ class Journey(Part):
     start: tuple[Trigger, ...] = Field(min_length=1)
     backfill: bool = False
     per: str | None = None
-    again: Annotated[Again, BeforeValidator(parse_again)] = Again(rule="never")
+    again: Annotated[Again, BeforeValidator(parse_again, json_schema_input_type=str)] = Again(
+        rule="never"
+    )
     goal: Goal | None = None
     exit: tuple[ExitRule, ...] = ()
-    holdout: Annotated[float | None, BeforeValidator(lambda v: None if v is None else parse_holdout(v))] = None
+    holdout: Annotated[
+        float | None,
+        BeforeValidator(
+            lambda v: None if v is None else parse_holdout(v), json_schema_input_type=str | None
+        ),
+    ] = None
     because: str = ""  # owed by `holdout: none`
     priority: int = Field(50, ge=0, le=100)
     steps: tuple[Step, ...] = Field(min_length=1)

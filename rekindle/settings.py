@@ -124,7 +124,7 @@ def parse_share(written: object) -> float:
     return float(match[1]) / 100
 
 
-Share = Annotated[float, BeforeValidator(parse_share)]
+Share = Annotated[float, BeforeValidator(parse_share, json_schema_input_type=str)]
 
 
 class Limits(Part):
@@ -160,8 +160,13 @@ class Settings(Part):
     )
     activity: Activity = Activity()
     survey_rest: Duration = timedelta(days=30)
-    caps: Mapping[str, Annotated[Cap, BeforeValidator(parse_cap)]] = Field(default_factory=dict)
-    quiet_hours: Annotated[QuietHours | None, BeforeValidator(lambda v: v and parse_hours(v))] = None
+    caps: Mapping[
+        str, Annotated[Cap, BeforeValidator(parse_cap, json_schema_input_type=str)]
+    ] = Field(default_factory=dict)
+    quiet_hours: Annotated[
+        QuietHours | None,
+        BeforeValidator(lambda v: v and parse_hours(v), json_schema_input_type=str | None),
+    ] = None
     people: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     limits: Limits = Limits()
 
