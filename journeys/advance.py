@@ -1,7 +1,7 @@
 """(journey, enrollment, facts, now) -> Decision: the state machine, pure.
 
-It takes one step a call. A step names the questions it needs; the shell answers each for a whole batch and asks
-again until every enrollment waits.
+It takes one step a call. A step names the questions it needs; the shell answers each for a whole
+batch and asks again until every enrollment waits.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,9 @@ WAITING = ("queued", "held", "sending")
 
 @dataclass(frozen=True)
 class Question:
-    """A condition that a step needs answered; `until` bounds the instant it is asked for, from start or arrival."""
+    """A condition that a step needs answered; `until` bounds the instant it is asked for, from
+    start or arrival.
+    """
 
     name: str
     condition: Condition
@@ -78,7 +80,9 @@ class Facts:
     zone: ZoneInfo
     replies: Mapping[str, Reply] = field(default_factory=dict)
     outcome: Outcome | None = None
-    refused_surveys: Mapping[str, str] = field(default_factory=dict)  # survey -> why its invitation never left
+    refused_surveys: Mapping[str, str] = field(
+        default_factory=dict
+    )  # survey -> why its invitation never left
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,9 @@ Effect = QueueMessage | Tell | StartJourney
 
 @dataclass(frozen=True)
 class Said:
-    """A decision as it is kept: what was decided at the step it stood at, why, and for which instant."""
+    """A decision as it is kept: what was decided at the step it stood at, why, and for which
+    instant.
+    """
 
     step: str
     visit: int
@@ -143,7 +149,9 @@ def _ways_out(graph: Graph) -> tuple[Question, ...]:
     )
     if journey.goal is None:
         return exits
-    goal = Question("goal", journey.goal.condition, Scope.SINCE_START, journey.per, "start", journey.goal.within)
+    goal = Question(
+        "goal", journey.goal.condition, Scope.SINCE_START, journey.per, "start", journey.goal.within
+    )
     return (*exits, goal)
 
 
@@ -154,7 +162,8 @@ def _exit_question(name: str, rule: object, per: str | None) -> Question:
         case OnEnters(enters=segment):
             return Question(name, segment_change("segment.entered", segment), Scope.SINCE_START)
         case _:
-            return Question(name, rule, Scope.SINCE_START, per)  # type: ignore[arg-type]  # a Condition
+            # a Condition
+            return Question(name, rule, Scope.SINCE_START, per)  # type: ignore[arg-type]
 
 
 def segment_change(event: str, segment: str) -> Condition:
@@ -228,7 +237,9 @@ def _watching(graph: Graph, decision: Decision, facts: Facts, now: datetime) -> 
     return replace(decision, look_again_at=min(ahead, default=None))
 
 
-def _at_step(graph: Graph, node: Node, enrollment: Enrollment, facts: Facts, now: datetime) -> Decision:
+def _at_step(
+    graph: Graph, node: Node, enrollment: Enrollment, facts: Facts, now: datetime
+) -> Decision:
     match node.step:
         case Send() | Survey():
             return _at_mail(graph, node, node.step, enrollment, facts, now)
@@ -243,7 +254,9 @@ def _at_step(graph: Graph, node: Node, enrollment: Enrollment, facts: Facts, now
             return _at_branch(node, node.step, enrollment, facts)
         case Split():
             arm = arm_of(node.step, enrollment.customer_id, graph.journey.journey, node.id)
-            return _go(node, enrollment, arm, f"took {arm}", "by a stable hash", enrollment.arrived_at)
+            return _go(
+                node, enrollment, arm, f"took {arm}", "by a stable hash", enrollment.arrived_at
+            )
         case Start() | Notify():
             return _at_effect(node, node.step, enrollment)
         case End(end=word):
@@ -253,14 +266,28 @@ def _at_step(graph: Graph, node: Node, enrollment: Enrollment, facts: Facts, now
 
 
 def _at_mail(
-    graph: Graph, node: Node, step: Send | Survey, enrollment: Enrollment, facts: Facts, now: datetime
+    graph: Graph,
+    node: Node,
+    step: Send | Survey,
+    enrollment: Enrollment,
+    facts: Facts,
+    now: datetime,
 ) -> Decision:
     if _is_withheld(graph, step, enrollment):
-        return _go(node, enrollment, "", "held_out", f"would have got {step.template}", enrollment.arrived_at)
+        return _go(
+            node,
+            enrollment,
+            "",
+            "held_out",
+            f"would have got {step.template}",
+            enrollment.arrived_at,
+        )
     outcome = facts.outcome
     if outcome is None:
         if step.only_if is not None and not facts.replies["only_if"].holds:
-            return _go(node, enrollment, "", "skipped", "only_if does not hold", enrollment.arrived_at)
+            return _go(
+                node, enrollment, "", "skipped", "only_if does not hold", enrollment.arrived_at
+            )
         return Decision(enrollment, effects=(_queued(graph, step),), waits=True)
     if outcome.status in WAITING:
         return _stay(enrollment, None)
@@ -296,7 +323,9 @@ def _at_wait_for(
 def _at_branch(node: Node, step: Branch, enrollment: Enrollment, facts: Facts) -> Decision:
     for number, arm in enumerate(step.branch, start=1):
         if isinstance(arm, When) and facts.replies[f"when {number}"].holds:
-            return _go(node, enrollment, f"when {number}", f"took when {number}", "", enrollment.arrived_at)
+            return _go(
+                node, enrollment, f"when {number}", f"took when {number}", "", enrollment.arrived_at
+            )
     return _go(node, enrollment, "otherwise", "took otherwise", "", enrollment.arrived_at)
 
 
@@ -308,7 +337,14 @@ def _at_effect(node: Node, step: Start | Notify, enrollment: Enrollment) -> Deci
         case Notify(notify=people, message=message):
             effect, decision = Tell(people, message), "notified"
     if enrollment.is_held_out:
-        return _go(node, enrollment, "", "held_out", f"would have {decision} {step.target}", enrollment.arrived_at)
+        return _go(
+            node,
+            enrollment,
+            "",
+            "held_out",
+            f"would have {decision} {step.target}",
+            enrollment.arrived_at,
+        )
     moved = _go(node, enrollment, "", decision, step.target, enrollment.arrived_at)
     return replace(moved, effects=(effect,))
 
@@ -339,7 +375,7 @@ def arm_of(split: Split, customer_id: CustomerId, journey: str, step: str) -> st
 
 
 def stable_share(customer_id: CustomerId, *names: str) -> float:
-    """A number in [0, 1) that is always the same for these names, and spread evenly over customers."""
+    """A number in [0, 1), always the same for these names, spread evenly over customers."""
     text = "/".join((str(customer_id), *names))
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) / 2**64
 

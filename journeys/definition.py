@@ -191,11 +191,17 @@ STEP_KINDS: Mapping[str, type[BaseStep]] = {
 def _step_kind(step: object) -> str | None:
     if isinstance(step, BaseStep):
         return step.kind
-    return next((key for key in step if key in STEP_KINDS), None) if isinstance(step, Mapping) else None
+    return (
+        next((key for key in step if key in STEP_KINDS), None)
+        if isinstance(step, Mapping)
+        else None
+    )
 
 
 def _require_one_kind(step: Any) -> Any:
-    """A step is one mapping with exactly one kind key. Raises ValueError saying what is there instead."""
+    """A step is one mapping with exactly one kind key. Raises ValueError saying what is there
+    instead.
+    """
     if isinstance(step, BaseStep):
         return step
     if step == "end":
@@ -323,7 +329,9 @@ def parse_again(written: object) -> object:
         case Again():
             return written
         case _:
-            raise ValueError(f"'again' is never, always, 'after exit' or 'after 30 days', not {written!r}")
+            raise ValueError(
+                f"'again' is never, always, 'after exit' or 'after 30 days', not {written!r}"
+            )
 
 
 def parse_holdout(written: object) -> float:

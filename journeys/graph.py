@@ -1,4 +1,4 @@
-"""The checked, immutable journey: every step a node with a stable id, every way out of it an edge."""
+"""The checked, immutable journey: every step a node with a stable id, every way out an edge."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,9 @@ FINISHED = ""  # where an edge leads that leaves the journey
 
 @dataclass(frozen=True)
 class Edge:
-    """A way out of a node: `came`, `otherwise`, `when 1`, an arm's name, or nothing for the only way."""
+    """A way out of a node: `came`, `otherwise`, `when 1`, an arm's name, or nothing for the only
+    way.
+    """
 
     label: str
     to: str  # a node's id, or FINISHED
@@ -58,8 +60,9 @@ class DuplicateStep(ValueError):
 def build_graph(journey: Journey) -> Graph:
     """Flatten `journey`; steps after a branch are where all of its arms meet again.
 
-    A derived id is the way to the step (`branch.otherwise`), its kind and target, and its ordinal among equals there,
-    so inserting a different step elsewhere does not change it. Raises DuplicateStep.
+    A derived id is the way to the step (`branch.otherwise`), its kind and target, and its ordinal
+    among equals there, so inserting a different step elsewhere does not change it. Raises
+    DuplicateStep.
     """
     nodes: dict[str, Node] = {}
     first = _lay(journey.steps, "", FINISHED, nodes)
@@ -67,7 +70,9 @@ def build_graph(journey: Journey) -> Graph:
 
 
 def _lay(steps: Sequence[Step], way: str, after: str, nodes: dict[str, Node]) -> str:
-    """Add `steps` to `nodes`, the last leading to `after`; the id of the first, or `after` for none."""
+    """Add `steps` to `nodes`, the last leading to `after`; the id of the first, or `after` for
+    none.
+    """
     ids = list(_ids(steps, way))
     for position, (id_, step) in enumerate(zip(ids, steps, strict=True)):
         following = ids[position + 1] if position + 1 < len(ids) else after
@@ -93,7 +98,8 @@ def _edges(step: Step, id_: str, after: str, nodes: dict[str, Node]) -> tuple[Ed
             return _branch_edges(step, id_, after, nodes)
         case Split():
             return tuple(
-                Edge(arm.name, _lay(arm.steps, f"{id_}.{arm.name}.", after, nodes)) for arm in step.split
+                Edge(arm.name, _lay(arm.steps, f"{id_}.{arm.name}.", after, nodes))
+                for arm in step.split
             )
         case WaitFor():
             return (
@@ -111,7 +117,9 @@ def _branch_edges(step: Branch, id_: str, after: str, nodes: dict[str, Node]) ->
     for number, arm in enumerate(step.branch, start=1):
         match arm:
             case When():
-                edges.append(Edge(f"when {number}", _lay(arm.steps, f"{id_}.{number}.", after, nodes)))
+                edges.append(
+                    Edge(f"when {number}", _lay(arm.steps, f"{id_}.{number}.", after, nodes))
+                )
             case Otherwise():
                 edges.append(
                     Edge("otherwise", _lay(arm.otherwise, f"{id_}.otherwise.", after, nodes))

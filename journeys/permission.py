@@ -86,15 +86,13 @@ def _never(asked: Asked, settings: Settings) -> Verdict | None:
 def _rest(asked: Asked, settings: Settings, now: datetime) -> Verdict | None:
     if asked.invited_at is None or now >= asked.invited_at + settings.survey_rest:
         return None
-    return Refused(f"was asked on {asked.invited_at:%Y-%m-%d}; rests {write_duration(settings.survey_rest)}")
+    return Refused(
+        f"was asked on {asked.invited_at:%Y-%m-%d}; rests {write_duration(settings.survey_rest)}"
+    )
 
 
 def _not_now(asked: Asked, settings: Settings, now: datetime) -> Verdict | None:
-    return (
-        _over_cap(asked, settings, now)
-        or _unhappy(asked, now)
-        or _quiet(asked, settings, now)
-    )
+    return _over_cap(asked, settings, now) or _unhappy(asked, now) or _quiet(asked, settings, now)
 
 
 def _over_cap(asked: Asked, settings: Settings, now: datetime) -> Verdict | None:

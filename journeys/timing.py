@@ -1,4 +1,5 @@
-"""Waits, hours and weekdays in a customer's own zone, right across DST gaps, folds and skipped days.
+"""Waits, hours and weekdays in a customer's own zone, right across DST gaps, folds and skipped
+days.
 
 Zones come from the IANA database through `zoneinfo`. Only this module applies one.
 """
@@ -21,9 +22,11 @@ def wait_over_at(wait: Wait, arrived_at: datetime, zone: ZoneInfo) -> datetime:
 def next_open(
     instant: datetime, hours: QuietHours | None, weekdays: tuple[str, ...], zone: ZoneInfo
 ) -> datetime:
-    """`instant` itself if hours and weekdays allow it, else the first later instant that they allow.
+    """`instant` itself if hours and weekdays allow it, else the first later instant that they
+    allow.
 
-    Hours are [begins, ends) of the local day and may pass midnight; then the weekday is that of the beginning.
+    Hours are [begins, ends) of the local day and may pass midnight; then the weekday is that of the
+    beginning.
     """
     if not hours and not weekdays:
         return instant
@@ -55,7 +58,9 @@ def _span(day: date, hours: QuietHours, zone: ZoneInfo) -> tuple[datetime, datet
 
 
 def at_local(day: date, clock_time: time, zone: ZoneInfo) -> datetime:
-    """The instant that clocks in `zone` show this; the first of two in a fold, the end of a gap that skips it."""
+    """The instant that clocks in `zone` show this; the first of two in a fold, the end of a gap
+    that skips it.
+    """
     before = datetime.combine(day, clock_time, zone).astimezone(UTC)
     if _shows(before, day, clock_time, zone):
         return before

@@ -1,7 +1,8 @@
 """Rekindle: customer journeys you keep in git.
 
-The engine's folders (`journeys`, `segments`, …) are imported by their own names. In a checkout they stand beside this
-package; in a wheel they travel inside it, so that such common names never reach anyone's site-packages.
+The engine's folders (`journeys`, `segments`, …) are imported by their own names. In a checkout they
+stand beside this package; in a wheel they travel inside it, so that such common names never reach
+anyone's site-packages.
 """
 
 import sys

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """`now` is the engine's time; `wall` is this machine's, used only for leases between processes."""
+    """`now` is the engine's time; `wall` is this machine's, for leases between processes only."""
 
     def now(self) -> datetime: ...
 
@@ -32,7 +32,9 @@ class SystemClock:
 
 @dataclass
 class FixedClock:
-    """Stands still until it is moved: for tests, for one command at `--now`, for playing history forward."""
+    """Stands still until it is moved: for tests, for one command at `--now`, for playing history
+    forward.
+    """
 
     at: datetime
 

@@ -14,7 +14,8 @@ UNITS = {
     "week": "weeks", "weeks": "weeks", "w": "weeks",
 }  # fmt: skip
 PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
-# ISO 8601 durations without years and months, whose length nobody can say: `P3D`, `PT72H`, `P1DT2H30M`
+# ISO 8601 durations without years and months, whose length nobody can say: `P3D`, `PT72H`,
+# `P1DT2H30M`
 ISO = re.compile(
     r"p(?:(?P<weeks>\d+)w)?(?:(?P<days>\d+)d)?(?:t(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s)?)?"
 )
@@ -24,7 +25,8 @@ TOO_VAGUE = {"month", "months", "year", "years", "business"}
 def parse_duration(text: object) -> timedelta:
     """The length of time that `text` names.
 
-    Raises ValueError, in words for the author, for bare numbers, months, years and anything unreadable.
+    Raises ValueError, in words for the author, for bare numbers, months, years and anything
+    unreadable.
     """
     if isinstance(text, timedelta):
         return text
@@ -46,7 +48,9 @@ def _parse_words(lowered: str, written: str) -> timedelta:
     total = timedelta()
     for count, unit in parts:
         if unit not in UNITS:
-            raise ValueError(f"'{unit}' is not a unit of time; use seconds, minutes, hours, days or weeks")
+            raise ValueError(
+                f"'{unit}' is not a unit of time; use seconds, minutes, hours, days or weeks"
+            )
         total += timedelta(**{UNITS[unit]: float(count)})
     return total
 

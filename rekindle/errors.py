@@ -46,4 +46,4 @@ class Malformed(RekindleError):
 
 
 class TemplateFailed(RekindleError):
-    """A template could not be rendered for one customer; the text names template, line and cause."""
+    """A template could not be rendered for one customer; the text names template and cause."""

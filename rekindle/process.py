@@ -1,4 +1,6 @@
-"""One running process: its services, its connections to the provider, its workers, all let go at the end."""
+"""One running process: its services, its connections to the provider, its workers, all let go at
+the end.
+"""
 
 import threading
 from types import TracebackType
@@ -59,7 +61,9 @@ class Process:
                 self._sweep_if_active(holder)
             except RekindleError as error:
                 log.error("sweep.failed", reason=str(error))
-            except Exception as error:  # the scheduler outlives any single failure; the rows stay due
+            except (
+                Exception
+            ) as error:  # the scheduler outlives any single failure; the rows stay due
                 log.error("sweep.failed", reason=f"{type(error).__name__}: {error}")
 
     def _sweep_if_active(self, holder: str) -> None:

@@ -21,7 +21,9 @@ Work = Literal["advance", "deliver", "effects"]
 
 
 class Wake(Protocol):
-    """How a process tells its workers that there is something to do; losing a call costs time, never work."""
+    """How a process tells its workers that there is something to do; losing a call costs time,
+    never work.
+    """
 
     def changed(self) -> None:
         """Rows of `pending_changes` were committed."""
@@ -66,7 +68,9 @@ class Services:
         return self.library().settings
 
     def library(self) -> Library:
-        """What was applied; before the first apply, what the folder says. Reloaded when something was applied."""
+        """What was applied; before the first apply, what the folder says. Reloaded when something
+        was applied.
+        """
         with self.store.read() as connection:
             newest = newest_definition(connection) or 0
         with self._loading:
@@ -119,7 +123,9 @@ def embedded_url(workspace: Path) -> str:
 
 
 def secret_key(workspace: Path, environment: Mapping[str, str]) -> str:
-    """The key that signs links: from the environment, else made once in a file only its owner can read."""
+    """The key that signs links: from the environment, else made once in a file only its owner can
+    read.
+    """
     if given := environment.get("REKINDLE_SECRET_KEY"):
         return given
     file = state_folder(workspace) / "secret.key"

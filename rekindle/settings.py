@@ -1,4 +1,6 @@
-"""`rekindle.yaml` as one frozen object; every key has a default, secrets come only from the environment."""
+"""`rekindle.yaml` as one frozen object; every key has a default, secrets come only from the
+environment.
+"""
 
 import re
 from collections.abc import Mapping
@@ -75,7 +77,7 @@ class Topic(Part):
 
 
 class Activity(Part):
-    """What counts as a customer's own doing: the goal clock's events and the any clock's channels."""
+    """A customer's own doing: the goal clock's events and the any clock's channels."""
 
     goal: tuple[str, ...] = ("order.completed",)
     any: tuple[str, ...] = (
@@ -136,8 +138,12 @@ class Limits(Part):
 
 DEFAULT_CHANNEL = "web"  # where neither the event nor its name says
 DEFAULT_CHANNELS: Mapping[str, str] = {
-    "ticket.*": "ticket", "chat.*": "chat", "review.*": "review", "social.*": "social", "order.*": "store",
-}  # fmt: skip
+    "ticket.*": "ticket",
+    "chat.*": "chat",
+    "review.*": "review",
+    "social.*": "social",
+    "order.*": "store",
+}
 
 
 class Settings(Part):
@@ -160,9 +166,9 @@ class Settings(Part):
     )
     activity: Activity = Activity()
     survey_rest: Duration = timedelta(days=30)
-    caps: Mapping[
-        str, Annotated[Cap, BeforeValidator(parse_cap, json_schema_input_type=str)]
-    ] = Field(default_factory=dict)
+    caps: Mapping[str, Annotated[Cap, BeforeValidator(parse_cap, json_schema_input_type=str)]] = (
+        Field(default_factory=dict)
+    )
     quiet_hours: Annotated[
         QuietHours | None,
         BeforeValidator(lambda v: v and parse_hours(v), json_schema_input_type=str | None),
@@ -190,15 +196,17 @@ def _fits(glob: str, name: str) -> bool:
     return _pattern(glob).fullmatch(name) is not None
 
 
-# What belongs to the place where a process runs rather than to the meaning of segments and journeys:
-# read from the folder when a process starts, everything else from what was applied.
+# What belongs to the place where a process runs rather than to the meaning of segments and
+# journeys: read from the folder when a process starts, everything else from what was applied.
 DEPLOYMENT_KEYS = ("base_url", "sender", "provider", "smtp", "sendgrid", "sources", "people")
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 def fill_variables(value: Any, environment: Mapping[str, str]) -> Any:
-    """`value` with every `${NAME}` and `${NAME:-default}` replaced; an unset NAME without default becomes empty."""
+    """`value` with every `${NAME}` and `${NAME:-default}` replaced; an unset NAME without default
+    becomes empty.
+    """
     match value:
         case str():
             return VARIABLE.sub(lambda m: environment.get(m[1], "") or m[2] or "", value)
@@ -214,9 +222,13 @@ def find_unset_variables(value: Any, environment: Mapping[str, str]) -> list[str
     """Names used as `${NAME}` without a default that the environment does not set."""
     match value:
         case str():
-            return [m[1] for m in VARIABLE.finditer(value) if m[2] is None and not environment.get(m[1])]
+            return [
+                m[1] for m in VARIABLE.finditer(value) if m[2] is None and not environment.get(m[1])
+            ]
         case dict():
-            return [name for item in value.values() for name in find_unset_variables(item, environment)]
+            return [
+                name for item in value.values() for name in find_unset_variables(item, environment)
+            ]
         case list():
             return [name for item in value for name in find_unset_variables(item, environment)]
         case _:

@@ -1,4 +1,4 @@
-"""Effects outside that are not mails to a customer: rows first, done later, kept with how it went."""
+"""Effects that are not mails to a customer: rows first, done later, kept with how it went."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from store.upserts import insert_or_skip
 from store.records import Enrollment, EnrollmentId
 from store.tables import effects
+from store.upserts import insert_or_skip
 
 
 @dataclass(frozen=True)
@@ -27,37 +27,55 @@ class DueEffect:
 def add_notices(
     tx: Connection, notices: Sequence[tuple[Enrollment, int, Mapping[str, Any]]], now: datetime
 ) -> None:
-    """A notice for each (enrollment, ordinal); one that its step and visit already has is left as it is."""
+    """A notice for each (enrollment, ordinal); one that its step and visit already has is left as
+    it is.
+    """
     if notices:
         tx.execute(
             insert_or_skip(tx, effects),
             [
                 {
-                    "enrollment_id": one.id, "step": one.step, "visit": one.visit, "ordinal": ordinal,
-                    "kind": "notify", "payload": dict(payload), "status": "due", "attempts": 0, "due_at": now,
+                    "enrollment_id": one.id,
+                    "step": one.step,
+                    "visit": one.visit,
+                    "ordinal": ordinal,
+                    "kind": "notify",
+                    "payload": dict(payload),
+                    "status": "due",
+                    "attempts": 0,
+                    "due_at": now,
                 }
                 for one, ordinal, payload in notices
             ],
-        )  # fmt: skip
+        )
 
 
 def claim_due_effects(tx: Connection, now: datetime, limit_rows: int) -> list[DueEffect]:
     """Effects due at `now`, locked for this transaction."""
     query = (
         select(
-            effects.c.id, effects.c.enrollment_id, effects.c.step, effects.c.kind, effects.c.payload,
+            effects.c.id,
+            effects.c.enrollment_id,
+            effects.c.step,
+            effects.c.kind,
+            effects.c.payload,
             effects.c.attempts,
         )
         .where(effects.c.due_at <= now)
         .order_by(effects.c.due_at)
         .limit(limit_rows)
         .with_for_update(skip_locked=True)
-    )  # fmt: skip
+    )
     return [DueEffect(*row) for row in tx.execute(query)]
 
 
 def finish_effect(
-    tx: Connection, id_: int, status: str, *, error: str | None = None, due_at: datetime | None = None
+    tx: Connection,
+    id_: int,
+    status: str,
+    *,
+    error: str | None = None,
+    due_at: datetime | None = None,
 ) -> None:
     """Keep how it went: done, failed, or due again at `due_at`."""
     tx.execute(

@@ -7,14 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
-from store.upserts import insert_or_skip
 from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId, EventId
 from store.tables import decisions, enrollments, positions
+from store.upserts import insert_or_skip
 
 
 @dataclass(frozen=True)
 class NewEnrollment:
-    """An enrollment about to start; `occurrence` names what started it, and starts it at most once."""
+    """An enrollment about to start; what `occurrence` names starts it at most once."""
 
     journey: str
     version_id: DefinitionId
@@ -58,15 +58,21 @@ def claim_due(
     tx: Connection, now: datetime, limit_rows: int, ids: Sequence[int] | None = None
 ) -> list[Enrollment]:
     """Enrollments due at `now`, locked for this transaction; another worker's are passed over."""
-    query = STANDING.where(positions.c.due_at <= now).order_by(positions.c.due_at, positions.c.enrollment_id)
+    query = STANDING.where(positions.c.due_at <= now).order_by(
+        positions.c.due_at, positions.c.enrollment_id
+    )
     if ids is not None:
         query = query.where(positions.c.enrollment_id.in_(ids))
     locked: Select[Any] = query.limit(limit_rows).with_for_update(skip_locked=True, of=positions)
     return [_standing(row) for row in tx.execute(locked)]
 
 
-def find_due(tx: Connection, now: datetime, wall: datetime, until: datetime, limit_rows: int) -> list[int]:
-    """Ids of due enrollments that no broker holds, marked as handed to one until `until` (wall time)."""
+def find_due(
+    tx: Connection, now: datetime, wall: datetime, until: datetime, limit_rows: int
+) -> list[int]:
+    """Ids of due enrollments that no broker holds, marked as handed to one until `until` (wall
+    time).
+    """
     free = (positions.c.enqueued_until.is_(None)) | (positions.c.enqueued_until <= wall)
     query = (
         select(positions.c.enrollment_id)
@@ -86,7 +92,7 @@ def find_due(tx: Connection, now: datetime, wall: datetime, until: datetime, lim
 def earlier_starts(
     tx: Connection, journey: str, customer_ids: Iterable[CustomerId]
 ) -> Mapping[tuple[CustomerId, str], Starts]:
-    """For each (customer, key) that was ever enrolled in `journey`: when last, and whether still."""
+    """For each (customer, key) ever enrolled in `journey`: when last, and whether still."""
     query = (
         select(
             enrollments.c.customer_id,
@@ -97,13 +103,17 @@ def earlier_starts(
         .where(enrollments.c.journey == journey, enrollments.c.customer_id.in_(list(customer_ids)))
         .group_by(enrollments.c.customer_id, enrollments.c.key)
     )
-    return {(row.customer_id, row.key): Starts(row.last, row.active > 0) for row in tx.execute(query)}
+    return {
+        (row.customer_id, row.key): Starts(row.last, row.active > 0) for row in tx.execute(query)
+    }
 
 
 def start_enrollments(
     tx: Connection, starting: Sequence[NewEnrollment], now: datetime
 ) -> list[tuple[EnrollmentId, NewEnrollment]]:
-    """Begin those that nothing forbids: one active per (journey, customer, key), one per occurrence."""
+    """Begin those that nothing forbids: one active per (journey, customer, key), one per
+    occurrence.
+    """
     begun = []
     for new in starting:
         row = tx.execute(
@@ -135,12 +145,16 @@ def _stand_at_first_step(
             insert(positions),
             [
                 {
-                    "enrollment_id": id_, "step": new.first_step, "visit": 1,
-                    "arrived_at": now, "due_at": now, "enqueued_until": None,
+                    "enrollment_id": id_,
+                    "step": new.first_step,
+                    "visit": 1,
+                    "arrived_at": now,
+                    "due_at": now,
+                    "enqueued_until": None,
                 }
                 for id_, new in begun
             ],
-        )  # fmt: skip
+        )
 
 
 def wake_customers(tx: Connection, customer_ids: Sequence[CustomerId], now: datetime) -> None:
@@ -165,26 +179,32 @@ def wake_enrollments(tx: Connection, ids: Sequence[EnrollmentId], now: datetime)
         )
 
 
-def move_enrollments(
-    tx: Connection, moved: Sequence[tuple[Enrollment, datetime | None]]
-) -> None:
-    """Write where each enrollment stands and when it is next looked at (None: when something happens)."""
+def move_enrollments(tx: Connection, moved: Sequence[tuple[Enrollment, datetime | None]]) -> None:
+    """Write where each enrollment stands and when it is next looked at (None: when something
+    happens).
+    """
     if moved:
         tx.execute(
             update(positions)
             .where(positions.c.enrollment_id == bindparam("id_"))
             .values(
-                step=bindparam("step_"), visit=bindparam("visit_"), arrived_at=bindparam("arrived_at_"),
-                due_at=bindparam("due_at_"), enqueued_until=None,
+                step=bindparam("step_"),
+                visit=bindparam("visit_"),
+                arrived_at=bindparam("arrived_at_"),
+                due_at=bindparam("due_at_"),
+                enqueued_until=None,
             ),
             [
                 {
-                    "id_": stands.id, "step_": stands.step, "visit_": stands.visit,
-                    "arrived_at_": stands.arrived_at, "due_at_": due_at,
+                    "id_": stands.id,
+                    "step_": stands.step,
+                    "visit_": stands.visit,
+                    "arrived_at_": stands.arrived_at,
+                    "due_at_": due_at,
                 }
                 for stands, due_at in moved
             ],
-        )  # fmt: skip
+        )
 
 
 def end_enrollments(tx: Connection, ended: Sequence[Enrollment], now: datetime) -> None:
@@ -209,5 +229,8 @@ def save_decisions(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 def next_due_at(connection: Connection) -> datetime | None:
     """The earliest instant at which any enrollment is due."""
     return connection.execute(
-        select(positions.c.due_at).where(positions.c.due_at.is_not(None)).order_by(positions.c.due_at).limit(1)
+        select(positions.c.due_at)
+        .where(positions.c.due_at.is_not(None))
+        .order_by(positions.c.due_at)
+        .limit(1)
     ).scalar()

@@ -7,16 +7,29 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, or_, select, tuple_, update
 
-from store.upserts import insert_or_skip
 from store.records import CustomerId, Enrollment, EnrollmentId, Message, MessageId
 from store.tables import enrollments, messages, stored_mails
+from store.upserts import insert_or_skip
 
 COLUMNS = (
-    messages.c.id, messages.c.customer_id, messages.c.enrollment_id, messages.c.step, messages.c.visit,
-    messages.c.template, messages.c.topic, messages.c.survey, messages.c.address, messages.c.status,
-    messages.c.reason, messages.c.header_id, messages.c.payload, messages.c.queued_at, messages.c.due_at,
-    messages.c.handed_over_at, messages.c.sent_at,
-)  # fmt: skip
+    messages.c.id,
+    messages.c.customer_id,
+    messages.c.enrollment_id,
+    messages.c.step,
+    messages.c.visit,
+    messages.c.template,
+    messages.c.topic,
+    messages.c.survey,
+    messages.c.address,
+    messages.c.status,
+    messages.c.reason,
+    messages.c.header_id,
+    messages.c.payload,
+    messages.c.queued_at,
+    messages.c.due_at,
+    messages.c.handed_over_at,
+    messages.c.sent_at,
+)
 ROWS = select(*COLUMNS)
 TAKEN = ("sending", "sent", "delivered", "bounced", "complained", "uncertain")
 
@@ -61,8 +74,12 @@ def load_messages(tx: Connection, ids: Sequence[MessageId]) -> list[Message]:
     return [Message(*row) for row in tx.execute(query)]
 
 
-def refused_surveys(tx: Connection, ids: Sequence[EnrollmentId]) -> dict[EnrollmentId, dict[str, str]]:
-    """For each enrollment the surveys whose invitations were all refused or cancelled, with the reason."""
+def refused_surveys(
+    tx: Connection, ids: Sequence[EnrollmentId]
+) -> dict[EnrollmentId, dict[str, str]]:
+    """For each enrollment the surveys whose invitations were all refused or cancelled, with the
+    reason.
+    """
     query = select(
         messages.c.enrollment_id, messages.c.survey, messages.c.status, messages.c.reason
     ).where(messages.c.enrollment_id.in_(ids), messages.c.survey.is_not(None))
@@ -82,7 +99,9 @@ def refused_surveys(tx: Connection, ids: Sequence[EnrollmentId]) -> dict[Enrollm
 def lock_due(
     tx: Connection, now: datetime, limit_rows: int, ids: Sequence[int] | None = None
 ) -> list[Message]:
-    """Messages due at `now`, locked for this transaction, at most one a customer so that caps see each other."""
+    """Messages due at `now`, locked for this transaction, at most one a customer so that caps see
+    each other.
+    """
     query = ROWS.where(messages.c.due_at <= now, messages.c.claimed_by.is_(None))
     if ids is not None:
         query = query.where(messages.c.id.in_(ids))
@@ -97,8 +116,10 @@ def lock_due(
     return chosen
 
 
-def find_due(tx: Connection, now: datetime, wall: datetime, until: datetime, limit_rows: int) -> list[int]:
-    """Ids of due messages that no broker holds, marked as handed to one until `until` (wall time)."""
+def find_due(
+    tx: Connection, now: datetime, wall: datetime, until: datetime, limit_rows: int
+) -> list[int]:
+    """Ids of due messages that no broker holds, marked as held by one until then (wall time)."""
     free = or_(messages.c.enqueued_until.is_(None), messages.c.enqueued_until <= wall)
     query = (
         select(messages.c.id)
@@ -120,11 +141,15 @@ def claim(tx: Connection, addresses: Mapping[MessageId, str], worker: str, until
             update(messages)
             .where(messages.c.id == bindparam("id_"))
             .values(
-                status="sending", reason="", address=bindparam("address_"), due_at=None,
-                claimed_by=worker, claimed_until=until,
+                status="sending",
+                reason="",
+                address=bindparam("address_"),
+                due_at=None,
+                claimed_by=worker,
+                claimed_until=until,
             ),
             [{"id_": id_, "address_": address} for id_, address in addresses.items()],
-        )  # fmt: skip
+        )
 
 
 def hold(tx: Connection, held: Mapping[MessageId, tuple[datetime, str]]) -> None:
@@ -133,7 +158,12 @@ def hold(tx: Connection, held: Mapping[MessageId, tuple[datetime, str]]) -> None
         tx.execute(
             update(messages)
             .where(messages.c.id == bindparam("id_"))
-            .values(status="held", due_at=bindparam("due_at_"), reason=bindparam("reason_"), enqueued_until=None),
+            .values(
+                status="held",
+                due_at=bindparam("due_at_"),
+                reason=bindparam("reason_"),
+                enqueued_until=None,
+            ),
             [{"id_": id_, "due_at_": until, "reason_": why} for id_, (until, why) in held.items()],
         )
 
@@ -165,16 +195,20 @@ def mark_handed_over(tx: Connection, id_: MessageId, now: datetime) -> None:
 
 
 def save_sendings(tx: Connection, sendings: Sequence[Sending]) -> None:
-    """Results, still claimed: the claim is let go in the transaction that tells the rest of the engine."""
+    """Results, still claimed: the claim is let go in the transaction that tells the rest of the
+    engine.
+    """
     for one in sendings:
         tx.execute(
             update(messages)
             .where(messages.c.id == one.message_id)
             .values(
-                status=one.status, reason=one.reason, sent_at=one.sent_at,
+                status=one.status,
+                reason=one.reason,
+                sent_at=one.sent_at,
                 provider_message_id=one.provider_message_id,
             )
-        )  # fmt: skip
+        )
 
 
 def let_go(tx: Connection, sendings: Sequence[Sending]) -> None:
@@ -184,21 +218,31 @@ def let_go(tx: Connection, sendings: Sequence[Sending]) -> None:
             update(messages)
             .where(messages.c.id == bindparam("id_"))
             .values(
-                status=bindparam("status_"), reason=bindparam("reason_"), sent_at=bindparam("sent_at_"),
-                due_at=bindparam("due_at_"), provider_message_id=bindparam("provider_message_id_"),
-                claimed_by=None, claimed_until=None, enqueued_until=None,
-                handed_over_at=case((bindparam("status_") == "queued", None), else_=messages.c.handed_over_at),
+                status=bindparam("status_"),
+                reason=bindparam("reason_"),
+                sent_at=bindparam("sent_at_"),
+                due_at=bindparam("due_at_"),
+                provider_message_id=bindparam("provider_message_id_"),
+                claimed_by=None,
+                claimed_until=None,
+                enqueued_until=None,
+                handed_over_at=case(
+                    (bindparam("status_") == "queued", None), else_=messages.c.handed_over_at
+                ),
                 attempts=messages.c.attempts + 1,
             ),
             [
                 {
-                    "id_": one.message_id, "status_": one.status, "reason_": one.reason,
-                    "sent_at_": one.sent_at, "due_at_": one.due_at,
+                    "id_": one.message_id,
+                    "status_": one.status,
+                    "reason_": one.reason,
+                    "sent_at_": one.sent_at,
+                    "due_at_": one.due_at,
                     "provider_message_id_": one.provider_message_id,
                 }
                 for one in sendings
             ],
-        )  # fmt: skip
+        )
 
 
 def attempts_of(tx: Connection, ids: Sequence[MessageId]) -> dict[MessageId, int]:
@@ -211,7 +255,10 @@ def claims(tx: Connection) -> list[tuple[Message, str, datetime]]:
     query = select(*COLUMNS, messages.c.claimed_by, messages.c.claimed_until).where(
         messages.c.claimed_by.is_not(None)
     )
-    return [(Message(*row[: len(COLUMNS)]), row.claimed_by, row.claimed_until) for row in tx.execute(query)]
+    return [
+        (Message(*row[: len(COLUMNS)]), row.claimed_by, row.claimed_until)
+        for row in tx.execute(query)
+    ]
 
 
 def reclaim(tx: Connection, ids: Sequence[MessageId], now: datetime) -> None:
@@ -221,10 +268,14 @@ def reclaim(tx: Connection, ids: Sequence[MessageId], now: datetime) -> None:
             update(messages)
             .where(messages.c.id.in_(ids))
             .values(
-                status="queued", due_at=now, claimed_by=None, claimed_until=None, enqueued_until=None,
+                status="queued",
+                due_at=now,
+                claimed_by=None,
+                claimed_until=None,
+                enqueued_until=None,
                 handed_over_at=None,
             )
-        )  # fmt: skip
+        )
 
 
 def store_mails(tx: Connection, mails: Mapping[MessageId, bytes]) -> None:
@@ -244,16 +295,25 @@ def load_stored(tx: Connection, ids: Sequence[MessageId]) -> dict[MessageId, byt
 def sent_lately(
     tx: Connection, customer_ids: Sequence[CustomerId], since: datetime
 ) -> dict[CustomerId, list[tuple[datetime, str]]]:
-    """Newest first, when each customer was sent a mail after `since`, and on which topic; service mail aside."""
-    at = func.coalesce(messages.c.sent_at, messages.c.handed_over_at, messages.c.queued_at, type_=messages.c.sent_at.type)
+    """Newest first, when each customer was sent a mail after `since`, and on which topic; service
+    mail aside.
+    """
+    at = func.coalesce(
+        messages.c.sent_at,
+        messages.c.handed_over_at,
+        messages.c.queued_at,
+        type_=messages.c.sent_at.type,
+    )
     query = (
         select(messages.c.customer_id, at.label("at"), messages.c.topic)
         .where(
-            messages.c.customer_id.in_(customer_ids), messages.c.status.in_(TAKEN),
-            messages.c.topic != "service", at > since,
+            messages.c.customer_id.in_(customer_ids),
+            messages.c.status.in_(TAKEN),
+            messages.c.topic != "service",
+            at > since,
         )
         .order_by(at.desc())
-    )  # fmt: skip
+    )
     found: dict[CustomerId, list[tuple[datetime, str]]] = {}
     for row in tx.execute(query):
         found.setdefault(row.customer_id, []).append((row.at, row.topic))
@@ -263,16 +323,24 @@ def sent_lately(
 def last_invitations(
     tx: Connection, customer_ids: Sequence[CustomerId]
 ) -> dict[CustomerId, list[tuple[datetime, EnrollmentId | None]]]:
-    """For each customer the instants of survey invitations that left, newest first, with their enrollments."""
-    at = func.coalesce(messages.c.sent_at, messages.c.handed_over_at, messages.c.queued_at, type_=messages.c.sent_at.type)
+    """For each customer the instants of survey invitations that left, newest first, with their
+    enrollments.
+    """
+    at = func.coalesce(
+        messages.c.sent_at,
+        messages.c.handed_over_at,
+        messages.c.queued_at,
+        type_=messages.c.sent_at.type,
+    )
     query = (
         select(messages.c.customer_id, at.label("at"), messages.c.enrollment_id)
         .where(
-            messages.c.customer_id.in_(customer_ids), messages.c.survey.is_not(None),
+            messages.c.customer_id.in_(customer_ids),
+            messages.c.survey.is_not(None),
             messages.c.status.in_(TAKEN),
         )
         .order_by(at.desc())
-    )  # fmt: skip
+    )
     found: dict[CustomerId, list[tuple[datetime, EnrollmentId | None]]] = {}
     for row in tx.execute(query):
         found.setdefault(row.customer_id, []).append((row.at, row.enrollment_id))
@@ -280,15 +348,16 @@ def last_invitations(
 
 
 def ended_reasons(tx: Connection, ids: Iterable[EnrollmentId]) -> dict[EnrollmentId, str]:
-    """How those of the enrollments were left that were left: exited, goal, merged; not those that finished."""
+    """How those of the enrollments were left that were left: exited, goal, merged; not those that
+    finished.
+    """
     query = select(enrollments.c.id, enrollments.c.ended).where(
-        enrollments.c.id.in_(list(ids)), enrollments.c.ended.in_(("exited", "goal", "merged", "failed"))
+        enrollments.c.id.in_(list(ids)),
+        enrollments.c.ended.in_(("exited", "goal", "merged", "failed")),
     )
     return {EnrollmentId(row.id): row.ended for row in tx.execute(query)}
 
 
 def count_by_status(connection: Connection) -> dict[str, int]:
-    query = select(messages.c.status, func.count()).group_by(messages.c.status)
-    return {status: count for status, count in connection.execute(query)}
-
-
+    query = select(messages.c.status, func.count().label("number")).group_by(messages.c.status)
+    return {row.status: row.number for row in connection.execute(query)}

@@ -45,24 +45,31 @@ def claim_changes(tx: Connection, limit_rows: int) -> list[Change]:
 
 
 def load_fresh(tx: Connection, changes: Sequence[Change]) -> list[FreshEvent]:
-    """The events among `changes`, in the order of events: when they occurred, then as they arrived."""
+    """The events among `changes`, by when they occurred, then as they arrived."""
     ids = [one.event_id for one in changes if one.event_id is not None]
     query = (
         select(
-            events.c.id, events.c.customer_id, event_kinds.c.name, events.c.occurred_at,
-            events.c.received_at, events.c.known_at, events.c.properties,
+            events.c.id,
+            events.c.customer_id,
+            event_kinds.c.name,
+            events.c.occurred_at,
+            events.c.received_at,
+            events.c.known_at,
+            events.c.properties,
         )
         .join(event_kinds, event_kinds.c.id == events.c.kind_id)
         .where(events.c.id.in_(ids), events.c.customer_id != NOBODY)
         .order_by(events.c.occurred_at, events.c.id)
-    )  # fmt: skip
+    )
     return [FreshEvent(*row) for row in tx.execute(query)]
 
 
 def drop_changes(tx: Connection, changes: Sequence[Change]) -> None:
     """They have been looked at."""
     if changes:
-        tx.execute(delete(pending_changes).where(pending_changes.c.id.in_([one.id for one in changes])))
+        tx.execute(
+            delete(pending_changes).where(pending_changes.c.id.in_([one.id for one in changes]))
+        )
 
 
 def has_changes(connection: Connection) -> bool:

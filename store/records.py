@@ -24,7 +24,7 @@ class Actor(StrEnum):
 
 
 class Trust(StrEnum):
-    """How far a source may be believed about identity and consent (design: customers and identity)."""
+    """How far a source may be believed about identity and consent."""
 
     SERVER = "server"  # a server-side write key, the API: may merge, grant consent, change an email
     BROWSER = "browser"  # anybody can hold its key: may not change an email, grant consent or merge
@@ -34,7 +34,9 @@ class Trust(StrEnum):
 
 @dataclass(frozen=True)
 class Identity:
-    """One way to recognise a customer: `external`, `email`, `phone`, `anonymous`, `helpdesk` or `social`."""
+    """One way to recognise a customer: `external`, `email`, `phone`, `anonymous`, `helpdesk` or
+    `social`.
+    """
 
     kind: str
     value: str
@@ -136,7 +138,9 @@ class Evaluation:
 
     customer_id: CustomerId
     holds: bool
-    next_check_at: datetime | None  # never later than the first instant at which time alone can change it
+    next_check_at: (
+        datetime | None
+    )  # never later than the first instant at which time alone can change it
 
 
 @dataclass(frozen=True)

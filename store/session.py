@@ -1,7 +1,8 @@
 """Opens the database: SQLite with one writer per process, or PostgreSQL.
 
-On SQLite every writer in this process takes turns on one connection (`BEGIN IMMEDIATE`); whatever is submitted while a
-commit runs shares the next one. Readers have their own read-only connections and never wait for the writer.
+On SQLite every writer in this process takes turns on one connection (`BEGIN IMMEDIATE`); whatever
+is submitted while a commit runs shares the next one. Readers have their own read-only connections
+and never wait for the writer.
 """
 
 import threading
@@ -33,8 +34,9 @@ class _Job:
 class Store:
     """The one door to the database.
 
-    `begin` is one transaction, committed at its end; `read` is a look without locks; `submit` runs a small write in a
-    savepoint of the next common commit and resolves only once that commit is durable.
+    `begin` is one transaction, committed at its end; `read` is a look without locks; `submit` runs
+    a small write in a savepoint of the next common commit and resolves only once that commit is
+    durable.
     """
 
     def __init__(self, url: str) -> None:
@@ -69,10 +71,14 @@ class Store:
             yield connection
 
     def submit(self, work: Work) -> Future[Any]:
-        """Run `work` in a savepoint of the next common commit; the future resolves after that commit."""
+        """Run `work` in a savepoint of the next common commit; the future resolves after that
+        commit.
+        """
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._write_on, name="store-writer", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._write_on, name="store-writer", daemon=True
+                )
                 self._thread.start()
         job = _Job(work, Future())
         self._jobs.put(job)
@@ -120,7 +126,9 @@ def _in_savepoint(tx: Connection, job: _Job) -> tuple[_Job, Any, Exception | Non
     try:
         with tx.begin_nested():
             return job, job.work(tx), None
-    except Exception as error:  # one bad job never spoils the others in its commit; its caller is told
+    except (
+        Exception
+    ) as error:  # one bad job never spoils the others in its commit; its caller is told
         return job, None, error
 
 
@@ -132,7 +140,9 @@ def _parsed(url: str) -> URL:
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise StoreUnavailable(f"{parsed.get_backend_name()} is not supported; use sqlite or postgresql.")
+        raise StoreUnavailable(
+            f"{parsed.get_backend_name()} is not supported; use sqlite or postgresql."
+        )
     return parsed
 
 
@@ -148,7 +158,14 @@ def _reachable() -> Iterator[None]:
 
 def _is_unreachable(error: DBAPIError) -> bool:
     text = str(error.orig).lower()
-    signs = ("unable to open", "connection", "no such table", "does not exist", "readonly", "not a database")
+    signs = (
+        "unable to open",
+        "connection",
+        "no such table",
+        "does not exist",
+        "readonly",
+        "not a database",
+    )
     return error.connection_invalidated or any(sign in text for sign in signs)
 
 
@@ -161,7 +178,9 @@ def _postgres_engine(url: URL) -> Engine:
     try:
         return create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StoreUnavailable("PostgreSQL needs the extra 'postgres': pip install 'rekindle[postgres]'.") from error
+        raise StoreUnavailable(
+            "PostgreSQL needs the extra 'postgres': pip install 'rekindle[postgres]'."
+        ) from error
 
 
 def _sqlite_engine(url: URL, *, read_only: bool = False) -> Engine:
@@ -170,7 +189,11 @@ def _sqlite_engine(url: URL, *, read_only: bool = False) -> Engine:
         poolclass=QueuePool,
         pool_size=8 if read_only else 1,
         max_overflow=16 if read_only else 0,
-        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False, "isolation_level": None},
+        connect_args={
+            "timeout": BUSY_TIMEOUT_MS / 1000,
+            "check_same_thread": False,
+            "isolation_level": None,
+        },
     )
 
     @event.listens_for(engine, "connect")

@@ -1,7 +1,8 @@
 """Every table, as SQLAlchemy Core. Migrations add up to exactly this; a test proves it.
 
-Instants are whole microseconds since 1970 in UTC, so that comparisons and sums mean the same on every database.
-Histories (traits, consents, suppressions, definitions, priors) only grow; each row says when it became known.
+Instants are whole microseconds since 1970 in UTC, so that comparisons and sums mean the same on
+every database. Histories (traits, consents, suppressions, definitions, priors) only grow; each row
+says when it became known.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -58,7 +59,8 @@ metadata = MetaData(
     }
 )
 
-# --- who -------------------------------------------------------------------------------------------------------------
+# --- who
+# -------------------------------------------------------------------------------------------
 
 customers = Table(
     "customers",
@@ -120,7 +122,8 @@ suppressions = Table(
     Index("ix_suppressions_address", "address"),
 )
 
-# --- what happened ---------------------------------------------------------------------------------------------------
+# --- what happened
+# ---------------------------------------------------------------------------------
 
 event_kinds = Table(
     "event_kinds",
@@ -159,7 +162,8 @@ parked_events = Table(
 )
 
 pending_changes = Table(
-    "pending_changes",  # what `evaluate` has yet to look at; a row is deleted with the work it caused
+    # what `evaluate` has yet to look at; a row is deleted with the work it caused
+    "pending_changes",
     metadata,
     Column("id", Id, primary_key=True),
     Column("customer_id", Id, nullable=False),
@@ -189,7 +193,8 @@ imports = Table(
     Column("finished_at", Instant),
 )
 
-# --- what was written ------------------------------------------------------------------------------------------------
+# --- what was written
+# ------------------------------------------------------------------------------
 
 definitions = Table(
     "definitions",
@@ -204,7 +209,8 @@ definitions = Table(
     UniqueConstraint("kind", "name", "version"),
 )
 
-# --- who is where ----------------------------------------------------------------------------------------------------
+# --- who is where
+# ----------------------------------------------------------------------------------
 
 memberships = Table(
     "memberships",  # members, and those who are not but may become so by time alone
@@ -270,7 +276,8 @@ drift_states = Table(
     Index("ix_drift_states_customer_id", "customer_id"),
 )
 
-# --- what happens next -----------------------------------------------------------------------------------------------
+# --- what happens next
+# -----------------------------------------------------------------------------
 
 enrollments = Table(
     "enrollments",
@@ -280,7 +287,9 @@ enrollments = Table(
     Column("version_id", Id, nullable=False),  # definitions.id
     Column("customer_id", Id, nullable=False),
     Column("key", Text, nullable=False),  # the value of `per`, or empty
-    Column("occurrence", Text, nullable=False),  # what started it: never started twice by the same thing
+    Column(
+        "occurrence", Text, nullable=False
+    ),  # what started it: never started twice by the same thing
     Column("event_id", Id),  # what templates call `event`
     Column("cause", Text, nullable=False),
     Column("is_held_out", Boolean, nullable=False),
@@ -354,7 +363,8 @@ Index(
     postgresql_where=effects.c.due_at.is_not(None),
 )
 
-# --- what leaves and what comes back ---------------------------------------------------------------------------------
+# --- what leaves and what comes back
+# ---------------------------------------------------------------
 
 messages = Table(
     "messages",
@@ -400,7 +410,8 @@ Index(
 )
 
 stored_mails = Table(
-    "stored_mails",  # service mails as handed over, so that an uncertain one can be sent again byte for byte
+    # service mails as handed over, so that an uncertain one can be sent again byte for byte
+    "stored_mails",
     metadata,
     Column("message_id", Id, primary_key=True, autoincrement=False),
     Column("mime", LargeBinary, nullable=False),
@@ -418,7 +429,9 @@ delivery_events = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("message_id", Id, nullable=False),
-    Column("kind", Text, nullable=False),  # sent, delivered, opened, clicked, bounced, complained, refused, …
+    Column(
+        "kind", Text, nullable=False
+    ),  # sent, delivered, opened, clicked, bounced, complained, refused, …
     Column("occurred_at", Instant, nullable=False),
     Column("known_at", Instant, nullable=False),
     Column("provider_event_id", Text, unique=True),
@@ -460,7 +473,8 @@ answers = Table(
     Index("ix_answers_survey", "survey", "answered_at"),
 )
 
-# --- who may come in -------------------------------------------------------------------------------------------------
+# --- who may come in
+# -------------------------------------------------------------------------------
 
 access_keys = Table(
     "access_keys",

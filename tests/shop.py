@@ -36,7 +36,9 @@ class Shop:
     folder: Path
     url: str
     at: datetime
-    environment: dict[str, str] = field(default_factory=lambda: {"REKINDLE_SECRET_KEY": "for tests only"})
+    environment: dict[str, str] = field(
+        default_factory=lambda: {"REKINDLE_SECRET_KEY": "for tests only"}
+    )
 
     def __post_init__(self) -> None:
         self.clock = FixedClock(self.at)
@@ -69,7 +71,9 @@ class Shop:
         with self.services.store.begin() as tx:
             record_customers(tx, [IncomingCustomer(id_, traits)], now=self.clock.now())
 
-    def happens(self, name: str, customer: str, ago: timedelta = timedelta(), **properties: Any) -> None:
+    def happens(
+        self, name: str, customer: str, ago: timedelta = timedelta(), **properties: Any
+    ) -> None:
         """A live event of one customer, `ago` before now."""
         self.receive(
             IncomingEvent(
@@ -96,9 +100,7 @@ class Shop:
 
     def receive(self, *events: IncomingEvent) -> Receipt:
         with self.services.store.begin() as tx:
-            return record_events(
-                tx, events, now=self.clock.now(), settings=self.services.settings
-            )
+            return record_events(tx, events, now=self.clock.now(), settings=self.services.settings)
 
     def run(self) -> Counts:
         return self.process.run_until_idle()

@@ -1,4 +1,6 @@
-"""The actors: a few lines each, ids in, the database asked for everything else; every one is safe to run twice."""
+"""The actors: a few lines each, ids in, the database asked for everything else; every one is safe
+to run twice.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -70,7 +72,9 @@ def declare_actors(broker: Broker, services: Services, pool: ChannelPool) -> Non
 
 
 def _guarded(name: str, does: Callable[..., None]) -> Callable[..., None]:
-    """The one place where a worker's failure is caught: it is logged with its cause, the rows stay due."""
+    """The one place where a worker's failure is caught: it is logged with its cause, the rows stay
+    due.
+    """
 
     def act(*arguments: Any) -> None:
         try:

@@ -1,7 +1,6 @@
 """Moves due enrollments on, in rounds over a batch, until all of them wait; one transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 
@@ -29,23 +28,12 @@ from store.intake import OwnEvent, record_own_events
 from store.messages import cancel_queued, messages_at, refused_surveys
 from store.records import DefinitionId, Enrollment, EnrollmentId
 from workers.counts import Counts
-from workers.queueing import Queued, queue_mails
 from workers.questions import reply_to
+from workers.queueing import Queued, queue_mails
 from workers.starts import Candidate, begin
 
 BATCH = 500
 MOST_ROUNDS = 1_000  # more steps than any journey has: a fault of ours, not of the author
-
-
-@dataclass
-class Round:
-    """What a batch has come to so far; filled by one worker, written at the end of its transaction."""
-
-    decisions: list[tuple[Enrollment, Decision]] = field(default_factory=list)
-
-    @property
-    def steps(self) -> int:
-        return sum(decision.said is not None for _, decision in self.decisions)
 
 
 def advance_due(services: Services, now: datetime, ids: Sequence[int] | None = None) -> Counts:
@@ -123,12 +111,17 @@ def _write(
         tx,
         [
             {
-                "enrollment_id": one.id, "step": row.step, "visit": row.visit, "decision": row.decision,
-                "reason": row.reason, "due_at": row.due_at, "decided_at": now,
+                "enrollment_id": one.id,
+                "step": row.step,
+                "visit": row.visit,
+                "decision": row.decision,
+                "reason": row.reason,
+                "due_at": row.due_at,
+                "decided_at": now,
             }
             for one, row in said
         ],
-    )  # fmt: skip
+    )
     queued = _do_effects(tx, library, decided, now)
     move_enrollments(
         tx,
@@ -143,7 +136,7 @@ def _write(
 
 
 def _next_look(decision: Decision, queued: Queued, now: datetime) -> datetime | None:
-    """At once where it moved on or its mail was refused on the spot; else when the decision says."""
+    """At once where it moved on or its mail was refused; else when the decision says."""
     if not decision.waits or decision.enrollment.id in queued.settled:
         return now
     return decision.look_again_at
@@ -176,7 +169,9 @@ def _candidate(library: Library, one: Enrollment, effect: StartJourney) -> Candi
     is_tied = library.journeys[effect.journey].per is not None
     occurrence = f"enrollment:{one.id}:{one.step}:{one.visit}"
     key = one.key if is_tied else ""
-    return Candidate(effect.journey, one.customer_id, key, occurrence, one.event_id, f"start by {one.journey}")
+    return Candidate(
+        effect.journey, one.customer_id, key, occurrence, one.event_id, f"start by {one.journey}"
+    )
 
 
 def _end(tx: Connection, ended: Sequence[Enrollment], now: datetime) -> None:
@@ -187,10 +182,18 @@ def _end(tx: Connection, ended: Sequence[Enrollment], now: datetime) -> None:
         tx,
         [
             OwnEvent(
-                one.customer_id, "enrollment.ended", now, f"enrollment:{one.id}:ended",
-                {"journey": one.journey, "key": one.key, "enrollment_id": one.id, "ended": one.ended},
+                one.customer_id,
+                "enrollment.ended",
+                now,
+                f"enrollment:{one.id}:ended",
+                {
+                    "journey": one.journey,
+                    "key": one.key,
+                    "enrollment_id": one.id,
+                    "ended": one.ended,
+                },
             )
             for one in ended
         ],
         now,
-    )  # fmt: skip
+    )

@@ -2,13 +2,21 @@
 
 from dramatiq import Broker
 from dramatiq.brokers.stub import StubBroker
-from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
+from dramatiq.middleware import (
+    AgeLimit,
+    Callbacks,
+    Middleware,
+    Retries,
+    ShutdownNotifications,
+    TimeLimit,
+)
 
 from rekindle.errors import BrokerUnavailable
 
 
 def open_broker(url: str | None) -> Broker:
-    """A broker for `amqp://…`, `redis://…`, or in memory where there is no url. Connects when it first sends.
+    """A broker for `amqp://…`, `redis://…`, or in memory where there is no url. Connects when it
+    first sends.
 
     Raises BrokerUnavailable for an address that is none, or whose extra is not installed.
     """
@@ -26,10 +34,14 @@ def open_broker(url: str | None) -> Broker:
 
                 return RedisBroker(url=url, middleware=_middleware(), namespace="rekindle")
             case _:
-                raise BrokerUnavailable(f"{scheme!r} is no broker we know; use amqp:// or redis://.")
+                raise BrokerUnavailable(
+                    f"{scheme!r} is no broker we know; use amqp:// or redis://."
+                )
     except ModuleNotFoundError as error:
         extra = "rabbitmq" if scheme.startswith("amqp") else "redis"
-        raise BrokerUnavailable(f"{scheme} needs the extra '{extra}': pip install 'rekindle[{extra}]'.") from error
+        raise BrokerUnavailable(
+            f"{scheme} needs the extra '{extra}': pip install 'rekindle[{extra}]'."
+        ) from error
 
 
 def _middleware() -> list[Middleware]:

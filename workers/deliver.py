@@ -1,7 +1,7 @@
 """Sends due messages: claim and ask leave in one transaction, render, hand over, record.
 
-Each message bears two durable marks. The claim is a lease. `handed_over_at` is committed for that one message before
-its last byte leaves; only a message with that mark and no result is uncertain.
+Each message bears two durable marks. The claim is a lease. `handed_over_at` is committed for that
+one message before its last byte leaves; only a message with that mark and no result is uncertain.
 """
 
 import threading
@@ -137,7 +137,7 @@ def _work(pool: ChannelPool, batch: Batch) -> None:
 def _hand_over(
     channel: Channel, email: OutgoingEmail, batch: Batch, unsaved: Sequence[Sending]
 ) -> Sending:
-    """`unsaved`: the result of the mail before, made durable in the same commit as this one's mark."""
+    """`unsaved`: the result of the mail before, durable in the same commit as this one's mark."""
     id_ = MessageId(email.message_id)
 
     def mark(tx: Connection) -> None:
@@ -157,8 +157,12 @@ def _hand_over(
 
 
 def _put_back(batch: Batch) -> list[Sending]:
-    """What was not tried because the provider is not there: tried again like the one that found out."""
+    """What was not tried because the provider is not there: tried again like the one that found
+    out.
+    """
     if not batch.unavailable:
         return []
     log.warning("provider.unavailable", reason=batch.unavailable, messages=len(batch.waiting) + 1)
-    return [Sending(MessageId(one.message_id), "queued", batch.unavailable) for one in batch.waiting]
+    return [
+        Sending(MessageId(one.message_id), "queued", batch.unavailable) for one in batch.waiting
+    ]

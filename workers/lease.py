@@ -34,7 +34,9 @@ def _is_alive(pid: int) -> bool:
 
 
 def _started_at(pid: int) -> str:
-    """The kernel's start mark of a process, so that a reused pid is not taken for the old one; empty elsewhere."""
+    """The kernel's start mark of a process, so that a reused pid is not taken for the old one;
+    empty elsewhere.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
             return stat.read().rpartition(b")")[2].split()[19].decode()

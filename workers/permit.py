@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from segments.compile import compile_condition
 from sqlalchemy import Connection
 
 from journeys.permission import Asked, Verdict, ask
 from journeys.timing import zone_of
 from rekindle.settings import Settings
 from rekindle.workspace.library import Library
-from segments.compile import compile_condition
 from segments.definition import Condition, parse_condition
 from segments.subjects import Subjects
 from store.customers import load_consents, load_traits
@@ -86,7 +86,7 @@ def _longest_cap(settings: Settings) -> timedelta:
 def _invited_at(
     invitations: Sequence[tuple[datetime, EnrollmentId | None]], enrollment_id: EnrollmentId | None
 ) -> datetime | None:
-    """The last invitation of another enrollment: a reminder never loses against its own invitation."""
+    """The last invitation of another enrollment: a reminder never loses against its own."""
     return next((at for at, of in invitations if of is None or of != enrollment_id), None)
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from segments.compile import compile_condition
 from sqlalchemy import Connection
 
 from journeys.advance import Question, Reply
 from rekindle.workspace.library import Library
-from segments.compile import compile_condition
 from segments.lexicon import Lexicon
 from segments.subjects import Subjects
 from store.records import Enrollment, EnrollmentId
@@ -25,7 +25,9 @@ def reply_to(
     standing: Sequence[Enrollment],
     now: datetime,
 ) -> dict[EnrollmentId, dict[str, Reply]]:
-    """Each question answered for each enrollment: a statement a question and instant, never one a customer."""
+    """Each question answered for each enrollment: a statement a question and instant, never one a
+    customer.
+    """
     replies: dict[EnrollmentId, dict[str, Reply]] = {one.id: {} for one in standing}
     for question in asked:
         for at, ids in _by_instant(question, standing, now).items():
@@ -56,6 +58,9 @@ def _replies(
     )
     found = {id_: Reply(holds=False) for id_ in ids}
     found.update(
-        {EnrollmentId(row.id): Reply(bool(row.holds), row.next_check_at) for row in tx.execute(statement)}
+        {
+            EnrollmentId(row.id): Reply(bool(row.holds), row.next_check_at)
+            for row in tx.execute(statement)
+        }
     )
     return found

@@ -33,9 +33,14 @@ class Queued:
 
 
 def queue_mails(
-    tx: Connection, library: Library, mails: Sequence[tuple[Enrollment, QueueMessage]], now: datetime
+    tx: Connection,
+    library: Library,
+    mails: Sequence[tuple[Enrollment, QueueMessage]],
+    now: datetime,
 ) -> Queued:
-    """Queue each mail once per enrollment, step and visit; what may not go is held or refused at once."""
+    """Queue each mail once per enrollment, step and visit; what may not go is held or refused at
+    once.
+    """
     ids = queue_messages(tx, [_row(library, one, effect, now) for one, effect in mails])
     permitted = permit(tx, library, load_messages(tx, ids), now) if ids else []
     return apply_verdicts(tx, permitted, now)
@@ -60,15 +65,27 @@ def apply_verdicts(tx: Connection, permitted: Sequence[Permitted], now: datetime
     return Queued(settled, Counts(held=len(held), refused=len(refused)))
 
 
-def _row(library: Library, one: Enrollment, effect: QueueMessage, now: datetime) -> dict[str, object]:
+def _row(
+    library: Library, one: Enrollment, effect: QueueMessage, now: datetime
+) -> dict[str, object]:
     survey = effect.survey or survey_in(library, effect.template)
     topic = library.surveys[survey].topic if survey in library.surveys else effect.topic
     return {
-        "customer_id": one.customer_id, "enrollment_id": one.id, "step": one.step, "visit": one.visit,
-        "template": effect.template, "topic": topic, "survey": survey, "address": "",
-        "status": "queued", "reason": "", "queued_at": now, "due_at": now, "attempts": 0,
+        "customer_id": one.customer_id,
+        "enrollment_id": one.id,
+        "step": one.step,
+        "visit": one.visit,
+        "template": effect.template,
+        "topic": topic,
+        "survey": survey,
+        "address": "",
+        "status": "queued",
+        "reason": "",
+        "queued_at": now,
+        "due_at": now,
+        "attempts": 0,
         "header_id": header_id(library, f"{one.id}.{one.step}.{one.visit}", now),
-    }  # fmt: skip
+    }
 
 
 def survey_in(library: Library, template: str) -> str | None:

@@ -1,4 +1,6 @@
-"""Takes over the claims of processes that are gone, so that nothing they held is lost or sent twice."""
+"""Takes over the claims of processes that are gone, so that nothing they held is lost or sent
+twice.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,8 +24,9 @@ class Abandoned:
 
 
 def sort_abandoned(messages: list[Message], *, is_idempotent: bool) -> Abandoned:
-    """Sent but not told: tell. Never handed over: again. Handed over without a result: uncertain, unless
-    repeating is harmless (the provider keeps one of each, or it is service mail under one Message-ID).
+    """Sent but not told: tell. Never handed over: again. Handed over without a result: uncertain,
+    unless repeating is harmless (the provider keeps one of each, or it is service mail under one
+    Message-ID).
     """
     settled = []
     again = []

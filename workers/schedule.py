@@ -1,4 +1,6 @@
-"""Finds what has become due and passes it on; works everything off in one process where that is asked for."""
+"""Finds what has become due and passes it on; works everything off in one process where that is
+asked for.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -84,7 +86,9 @@ def _do(services: Services, pool: ChannelPool, due: Due, now: datetime) -> Count
 
 
 def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
-    """Pass on whatever is due and held by no broker; run about once a second by the active scheduler."""
+    """Pass on whatever is due and held by no broker; run about once a second by the active
+    scheduler.
+    """
     retake_claims(services, pool, now)
     if find_unevaluated(services, now):
         services.wake.everybody()

@@ -1,4 +1,6 @@
-"""Tells the rest of the engine what became of messages: delivery events, events, and woken enrollments."""
+"""Tells the rest of the engine what became of messages: delivery events, events, and woken
+enrollments.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +38,9 @@ def settle(
     let_go(tx, final)
     by_id = {one.id: one for one in batch}
     told = [
-        Told(by_id[one.message_id], one.status, one.reason) for one in final if one.status != "queued"
+        Told(by_id[one.message_id], one.status, one.reason)
+        for one in final
+        if one.status != "queued"
     ]
     tell(tx, told, now)
     return Counts(
@@ -48,32 +52,44 @@ def settle(
 
 
 def _retried(result: Sending, attempts: int, now: datetime) -> Sending:
-    """One that is to be tried again gets its instant, later each time; after the last try it is refused."""
+    """One that is to be tried again gets its instant, later each time; after the last try it is
+    refused.
+    """
     if result.status != "queued":
         return result
     if attempts + 1 >= MOST_ATTEMPTS:
-        return replace(result, status="refused", reason=f"gave up after {MOST_ATTEMPTS} tries: {result.reason}")
+        return replace(
+            result, status="refused", reason=f"gave up after {MOST_ATTEMPTS} tries: {result.reason}"
+        )
     pause = min(FIRST_RETRY * 2**attempts, LAST_RETRY)
     return replace(result, due_at=now + pause)
 
 
 def tell(tx: Connection, told: Sequence[Told], now: datetime) -> None:
-    """Keep delivery events, tell customers' timelines, wake the enrollments that wait for an outcome."""
+    """Keep delivery events, tell customers' timelines, wake the enrollments that wait for an
+    outcome.
+    """
     if not told:
         return
     tx.execute(
         insert(delivery_events),
         [
             {
-                "message_id": one.message.id, "kind": one.status, "occurred_at": now, "known_at": now,
-                "provider_event_id": None, "is_machine": False,
+                "message_id": one.message.id,
+                "kind": one.status,
+                "occurred_at": now,
+                "known_at": now,
+                "provider_event_id": None,
+                "is_machine": False,
                 "details": {"reason": one.reason} if one.reason else {},
             }
             for one in told
         ],
-    )  # fmt: skip
+    )
     ours = [one for one in told if one.message.customer_id != NOBODY]
-    record_own_events(tx, [_event(one, now) for one in ours if one.status in ("sent", "refused")], now)
+    record_own_events(
+        tx, [_event(one, now) for one in ours if one.status in ("sent", "refused")], now
+    )
     ids = [one.message.enrollment_id for one in told if one.message.enrollment_id is not None]
     wake_enrollments(tx, ids, now)
 
@@ -86,4 +102,6 @@ def _event(told: Told, now: datetime) -> OwnEvent:
     if told.reason:
         properties["reason"] = told.reason
     name = f"message.{told.status}"
-    return OwnEvent(message.customer_id, name, now, f"message:{message.id}:{told.status}", properties)
+    return OwnEvent(
+        message.customer_id, name, now, f"message:{message.id}:{told.status}", properties
+    )

@@ -5,22 +5,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+from segments.compile import compile_condition
 from sqlalchemy import Connection
 
 from journeys.advance import is_held_out
 from journeys.definition import Again, Journey, OnEnters, OnEvent, OnLeaves
 from journeys.graph import Graph, build_graph
 from rekindle.workspace.library import Library
-from segments.compile import compile_condition
 from segments.definition import parse_condition
 from segments.subjects import Subjects
 from store.enrollments import NewEnrollment, Starts, earlier_starts, start_enrollments
-from store.pending import FreshEvent
 from store.intake import OwnEvent, record_own_events
+from store.pending import FreshEvent
 from store.records import CustomerId, DefinitionId, EventId
 from workers.questions import lexicon_of
 
-LIVE_CAUSES = ("event", "time", "late")  # definition, refit, first start a journey only where it backfills
+LIVE_CAUSES = (
+    "event",
+    "time",
+    "late",
+)  # definition, refit, first start a journey only where it backfills
 
 
 @dataclass(frozen=True)
@@ -96,9 +100,7 @@ def _candidate(journey: Journey, event: FreshEvent) -> Candidate:
     return Candidate(journey.journey, event.customer_id, key, f"event:{event.id}", event.id, cause)
 
 
-def begin(
-    tx: Connection, library: Library, candidates: Iterable[Candidate], now: datetime
-) -> int:
+def begin(tx: Connection, library: Library, candidates: Iterable[Candidate], now: datetime) -> int:
     """Start those candidates whom `again` lets; how many began."""
     by_journey: dict[str, list[Candidate]] = {}
     for candidate in candidates:
@@ -124,13 +126,21 @@ def _begin_one(
         tx,
         [
             OwnEvent(
-                one.customer_id, "enrollment.started", now, f"enrollment:{id_}:started",
-                {"journey": name, "key": one.key, "enrollment_id": id_, "held_out": one.is_held_out},
+                one.customer_id,
+                "enrollment.started",
+                now,
+                f"enrollment:{id_}:started",
+                {
+                    "journey": name,
+                    "key": one.key,
+                    "enrollment_id": id_,
+                    "held_out": one.is_held_out,
+                },
             )
             for id_, one in begun
         ],
         now,
-    )  # fmt: skip
+    )
     return len(begun)
 
 
@@ -162,4 +172,3 @@ def _enrollment(graph: Graph, one: Candidate, version_id: DefinitionId) -> NewEn
         is_held_out=is_held_out(graph, one.customer_id),
         first_step=graph.first,
     )
-

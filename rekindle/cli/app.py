@@ -11,7 +11,8 @@ from rekindle.errors import NotFound, RekindleError, WrongUse
 
 VALUED = ("--workspace", "--database", "--now")
 
-# command -> the module that defines it, as a function of the same name (dashes as underscores) or a Typer app
+# command -> the module that defines it, as a function of the same name (dashes as underscores) or a
+# Typer app
 COMMANDS = {
     "init": "workspace", "check": "workspace", "schema": "workspace", "apply": "workspace",
     "import": "data", "export": "data", "customer": "customer", "keys": "access", "users": "access",
@@ -23,7 +24,7 @@ NOT_YET = ("plan", "simulate", "send-test", "inbound", "why", "test", "doctor")
 
 
 def split_globals(arguments: list[str]) -> tuple[Options, list[str]]:
-    """Take the global options from wherever they stand. Raises WrongUse for one without its value."""
+    """Take the global options from wherever they stand. Raises WrongUse for a missing value."""
     found: dict[str, str] = {}
     rest: list[str] = []
     wants_json = False
@@ -62,7 +63,8 @@ def build_app(command: str | None) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        epilog="Everywhere: --workspace DIR, --database URL, --now INSTANT, --json; before or after the command.",
+        epilog="Everywhere, before or after the command: "
+        "--workspace DIR, --database URL, --now INSTANT, --json.",
     )
 
     @app.callback()
@@ -84,7 +86,9 @@ def _register(app: typer.Typer, name: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; every expected trouble becomes a sentence and an exit code, never a traceback."""
+    """Run one command; every expected trouble becomes a sentence and an exit code, never a
+    traceback.
+    """
     try:
         chosen, rest = split_globals(sys.argv[1:] if arguments is None else arguments)
         set_options(chosen)

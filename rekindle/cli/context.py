@@ -48,7 +48,9 @@ def parse_instant(text: str) -> datetime:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
-        raise WrongUse(f"--now takes an ISO 8601 instant such as 2026-03-02T08:00:00Z, not {text!r}.") from error
+        raise WrongUse(
+            f"--now takes an ISO 8601 instant such as 2026-03-02T08:00:00Z, not {text!r}."
+        ) from error
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 

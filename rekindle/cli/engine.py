@@ -19,7 +19,9 @@ def run(
     from rekindle.process import Process, apply_once
 
     if not until_idle:
-        raise WrongUse("'run' works off what is due and stops: say 'run --until-idle'; for a server use 'up'.")
+        raise WrongUse(
+            "'run' works off what is due and stops: say 'run --until-idle'; for a server use 'up'."
+        )
     with Process(open_here()) as process:
         apply_once(process.services)
         counts = process.run_until_idle()

@@ -16,5 +16,3 @@ def open_here(clock: Clock | None = None, wake: Wake | None = None) -> Services:
     return open_services(
         chosen.workspace, clock or chosen.standing_clock(), database=chosen.database, wake=wake
     )
-
-

@@ -12,7 +12,9 @@ from rekindle.cli.opening import open_here
 from rekindle.errors import WrongUse
 from rekindle.process import Process, apply_once
 
-Host = Annotated[str, typer.Option(help="Address to listen on; beyond loopback only once users exist.")]
+Host = Annotated[
+    str, typer.Option(help="Address to listen on; beyond loopback only once users exist.")
+]
 Port = Annotated[int, typer.Option(help="Port to listen on.")]
 
 
@@ -52,12 +54,20 @@ def serve(process: Process, host: str, port: int) -> None:
 
     services = process.services
     if not may_listen_on(services, host):
-        raise WrongUse(f"'--host {host}' lets strangers in: add somebody first with 'rekindle users add'.")
+        raise WrongUse(
+            f"'--host {host}' lets strangers in: add somebody first with 'rekindle users add'."
+        )
     app = create_app(services)
     if link := make_sign_in_link(services, f"http://{host}:{port}"):
         print(f"Dashboard: {link}", flush=True)
     config = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", access_log=False, proxy_headers=False, lifespan="off"
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        lifespan="off",
     )
     _run(uvicorn.Server(config), host, port)
 
@@ -107,7 +117,9 @@ def _broker_url() -> str | None:
 
 def _required_broker() -> str:
     if not (url := _broker_url()):
-        raise WrongUse("workers apart from the web need REKINDLE_BROKER_URL; in one process use 'rekindle up'.")
+        raise WrongUse(
+            "workers apart from the web need REKINDLE_BROKER_URL; in one process use 'rekindle up'."
+        )
     return url
 
 

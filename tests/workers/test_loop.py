@@ -33,7 +33,9 @@ def test_a_solved_ticket_is_followed_up_once_the_wait_is_over(shop: Shop) -> Non
     assert [mail["Subject"] for mail in shop.mails("ana@example.com")] == ["Ticket 42 is solved"]
 
 
-def test_a_reopened_ticket_stops_its_follow_up_and_solving_it_again_starts_a_new_one(shop: Shop) -> None:
+def test_a_reopened_ticket_stops_its_follow_up_and_solving_it_again_starts_a_new_one(
+    shop: Shop,
+) -> None:
     shop.write("journeys/follow_up.yaml", FOLLOW_UP)
     shop.mail("solved")
     shop.apply()
@@ -77,5 +79,5 @@ def test_the_same_instant_again_does_nothing(shop: Shop) -> None:
 
     again = shop.run()
 
-    assert again.as_document() == {name: 0 for name in again.as_document()}
+    assert again.as_document() == dict.fromkeys(again.as_document(), 0)
     assert len(shop.mails()) == 1
