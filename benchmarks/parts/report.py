@@ -1,0 +1,70 @@
+"""Ours next to what is possible here: a table for people, one JSON document for programs."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured quantity: the median of each side's runs."""
+
+    name: str
+    unit: str
+    ours: Sequence[float]
+    limit: Sequence[float]
+    more_is_better: bool
+
+    @property
+    def ratio(self) -> float:
+        """Ours divided by the limit, whichever way is better."""
+        return median(self.ours) / median(self.limit)
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """A parser with the options that every benchmark has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", action="store_true", help="one JSON document, nothing else")
+    parser.add_argument("--repeats", type=int, default=3, help="runs a side; the median counts")
+    return parser
+
+
+def print_figures(figures: Sequence[Figure], *, as_json: bool) -> None:
+    print(_document(figures) if as_json else _table(figures))
+
+
+def _document(figures: Sequence[Figure]) -> str:
+    return json.dumps(
+        {
+            one.name: {
+                "ours": round(median(one.ours), 3),
+                "limit": round(median(one.limit), 3),
+                "ratio": round(one.ratio, 3),
+                "unit": one.unit,
+            }
+            for one in figures
+        },
+        indent=2,
+    )
+
+
+def _table(figures: Sequence[Figure]) -> str:
+    lines = [f"{'':<18}{'ours':>12}{'limit':>12}{'ratio':>9}  unit"]
+    for one in figures:
+        better = "more is better" if one.more_is_better else "less is better"
+        lines.append(
+            f"{one.name:<18}{median(one.ours):>12,.2f}{median(one.limit):>12,.2f}"
+            f"{one.ratio:>9.2f}  {one.unit} ({better})"
+        )
+        lines.append(f"{'':<18}{_spread(one.ours):>12}{_spread(one.limit):>12}")
+    return "\n".join(lines)
+
+
+def _spread(runs: Sequence[float]) -> str:
+    return (
+        f"{min(runs):,.0f}..{max(runs):,.0f}"
+        if max(runs) >= 100
+        else f"{min(runs):.2f}..{max(runs):.2f}"
+    )
