@@ -39,7 +39,8 @@ class Problem:
     level: Level = "error"
 
     def __str__(self) -> str:
-        said = f"{self.place}: {self.message}" + (f" {self.hint}" if self.hint else "")
+        warned = "warning: " if self.level == "warning" else ""
+        said = f"{self.place}: {warned}{self.message}" + (f" {self.hint}" if self.hint else "")
         marked = self.place.marked()
         return f"{said}\n{marked}" if marked else said
 

@@ -1,0 +1,116 @@
+"""`init`, `check`, `schema` and `apply`: the marketers' folder from its making to its use."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rekindle import ENGINE_ROOT
+from rekindle.cli.context import as_json, leave, options, say
+from rekindle.errors import WrongUse
+from rekindle.workspace.applying import Applied, NotApplied, apply_folder
+from rekindle.workspace.folder import read_folder
+from rekindle.workspace.problems import Problem, did_you_mean, has_errors
+from rekindle.workspace.schema import KINDS, schema_of
+
+STARTER = ENGINE_ROOT / "starter"
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the workspace shall be.")],
+) -> None:
+    """Make a workspace: five journeys, their segments, surveys and mails, ready to run."""
+    files = [path.relative_to(STARTER) for path in sorted(STARTER.rglob("*")) if path.is_file()]
+    if folder.exists() and not folder.is_dir():
+        raise WrongUse(f"{folder} is a file, not a folder.")
+    if taken := [file.as_posix() for file in files if (folder / file).exists()]:
+        raise WrongUse(f"nothing was written, because {folder} already has {', '.join(taken[:3])}"
+                       f"{' and others' if len(taken) > 3 else ''}.")  # fmt: skip
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(STARTER / file, folder / file)
+    say(
+        f"{folder} has a workspace of {len(files)} files. What next:\n"
+        f"  cd {folder}\n"
+        "  rekindle check                                  is it all in order?\n"
+        "  rekindle import customers.csv --kind customers  who they are\n"
+        "  rekindle import events.csv                      what they did\n"
+        "  rekindle up                                     run it, and open the dashboard",
+        {"folder": str(folder), "files": [file.as_posix() for file in files]},
+    )
+
+
+def check() -> None:
+    """Read every file of the workspace and report all problems at once."""
+    _library, problems = read_folder(options().workspace, os.environ)
+    document = {"problems": [problem.as_document() for problem in problems]}
+    say(_report(problems), document)
+    leave(1 if has_errors(problems) else 0)
+
+
+def schema(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=", ".join(KINDS))],
+) -> None:
+    """Print the JSON Schema of one kind of file, for editors."""
+    if kind not in KINDS:
+        hint = did_you_mean(kind, KINDS)
+        raise WrongUse(f"there is no schema of {kind!r}; the kinds are {', '.join(KINDS)}. {hint}")
+    print(as_json(schema_of(kind)))
+
+
+def apply(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A plan to carry out.")
+    ] = None,
+    allow: Annotated[
+        int | None,
+        typer.Option("--allow", min=0, metavar="N", help="How many people it may touch."),
+    ] = None,
+) -> None:
+    """Store what changed in the workspace as new versions; running processes use them at once."""
+    from rekindle.cli.opening import open_here
+
+    if file is not None:
+        raise WrongUse(
+            "plans are not there yet in this version; 'rekindle apply' applies the folder."
+        )
+    services = open_here()
+    try:
+        now = services.clock.now()
+        applied = apply_folder(services.store, services.workspace, services.environment, now)
+    except NotApplied as refused:
+        _refuse(refused.problems)
+    finally:
+        services.close()
+    services.wake.changed()
+    _tell(applied)
+
+
+def _refuse(problems: tuple[Problem, ...]) -> None:
+    document = {"problems": [problem.as_document() for problem in problems]}
+    say(f"{_report(problems)}\nNothing was applied.", document)
+    leave(1)
+
+
+def _tell(applied: Applied) -> None:
+    lines = [f"{change.change:<8} {change.path}" for change in applied.changes]
+    document = [
+        {"kind": change.kind, "name": change.name, "change": change.change}
+        for change in applied.changes
+    ]
+    say("\n".join(lines) or "Nothing has changed.", {"changes": document, "within_limits": True})
+
+
+def _report(problems: tuple[Problem, ...]) -> str:
+    """All problems as text, and how many."""
+    errors = sum(problem.level == "error" for problem in problems)
+    warnings = len(problems) - errors
+    counted = [
+        f"{count} {word}{'s' if count != 1 else ''}"
+        for count, word in ((errors, "problem"), (warnings, "warning"))
+        if count
+    ]
+    summary = f"{' and '.join(counted)}." if counted else "All is in order."
+    return "\n\n".join((*map(str, problems), summary))
