@@ -1,0 +1,69 @@
+"""Reads foreign JSON so strictly that whatever comes out can be stored on every database."""
+
+import json
+import math
+from typing import Any
+
+from rekindle.errors import Malformed
+
+DEEPEST = 64  # levels; nobody's event is deeper, and every database and encoder follows that far
+NUL_OR_SURROGATE = ("\\u0000", "\\ud", "\\uD")  # as JSON escapes them
+
+
+def parse_json(body: bytes) -> Any:
+    """The document in `body`. Raises Malformed, in words for its sender.
+
+    NUL characters are dropped and halves of surrogate pairs replaced, as PostgreSQL takes neither;
+    a number too large for a float is null.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed(f"the body is not UTF-8: byte {error.start} cannot be read.") from error
+    try:
+        document = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"the body is not JSON: {_cause(error)}.") from error
+    if text.count("{") + text.count("[") > DEEPEST and _is_deeper(document, DEEPEST):
+        raise Malformed(f"the body is nested deeper than {DEEPEST} levels.")
+    return _storable(document) if any(sign in text for sign in NUL_OR_SURROGATE) else document
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number in JSON")
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _cause(error: Exception) -> str:
+    return "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    match value:
+        case dict():
+            return levels == 0 or any(_is_deeper(item, levels - 1) for item in value.values())
+        case list():
+            return levels == 0 or any(_is_deeper(item, levels - 1) for item in value)
+        case _:
+            return False
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case str():
+            return storable_text(value)
+        case dict():
+            return {storable_text(name): _storable(item) for name, item in value.items()}
+        case list():
+            return [_storable(item) for item in value]
+        case _:
+            return value
+
+
+def storable_text(text: str) -> str:
+    """`text` without what no UTF-8 database column holds."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

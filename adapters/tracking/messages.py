@@ -1,0 +1,137 @@
+"""The kinds of message of the Segment spec, each in our words."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.consents import CONSENT, split_consents
+from adapters.tracking.names import canonical_name
+from rekindle.errors import Malformed
+from store.records import Identity
+
+LONGEST_ID = 512  # characters; what every database can index
+LONGEST_NAME = 200
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a message says, besides who and when."""
+
+    name: str
+    properties: Mapping[str, Any]
+    original_name: str | None = None
+    traits: Mapping[str, Any] = field(default_factory=dict)
+    consents: Mapping[str, str] = field(default_factory=dict)
+    previous: Identity | None = None
+
+
+def read_content(message: Message) -> Content:
+    """Raises Malformed for an unknown kind, or one without what its kind needs."""
+    kind = str(message.get("type") or "").lower()
+    if kind not in READERS:
+        raise Malformed(
+            f"{kind[:40]!r} is no type of message" if kind else "the message has no type"
+        )
+    return READERS[kind](message)
+
+
+def read_identities(message: Message) -> tuple[Identity, ...]:
+    """The customer's own id first, then the anonymous one. Raises Malformed if there is neither."""
+    found = (
+        ("external", read_id(message, "userId") or read_id(message, "user_id")),
+        ("anonymous", read_id(message, "anonymousId") or read_id(message, "anonymous_id")),
+    )
+    identities = tuple(Identity(kind, value) for kind, value in found if value)
+    if not identities:
+        raise Malformed("the message has neither userId nor anonymousId")
+    return identities
+
+
+def read_id(message: Message, name: str) -> str | None:
+    """An id as text; numbers are written as their digits. Raises Malformed for what is no id."""
+    value = message.get(name)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise Malformed(f"{name} is neither text nor a number")
+    if len(text := str(value)) > LONGEST_ID:
+        raise Malformed(f"{name} is longer than {LONGEST_ID} characters")
+    return text
+
+
+def read_object(message: Message, name: str) -> dict[str, Any]:
+    """An object, empty where it is missing or null. Raises Malformed for anything else."""
+    value = message.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Malformed(f"{name} is not an object")
+    return value
+
+
+def _read_identify(message: Message) -> Content:
+    told = read_object(message, "traits") or read_object(
+        read_object(message, "context"), "traits"
+    )  # RudderStack's SDKs put them into the context
+    try:
+        traits, consents = split_consents(told)
+    except ValueError as error:
+        raise Malformed(str(error)) from error
+    if long := next((name for name in traits if len(name) > LONGEST_NAME), None):
+        raise Malformed(
+            f"the trait {long[:40]!r}… has a name longer than {LONGEST_NAME} characters"
+        )
+    kept = traits | ({CONSENT: consents} if consents else {})
+    return Content("customer.identified", kept, traits=traits, consents=consents)
+
+
+def _read_track(message: Message) -> Content:
+    original = message.get("event")
+    if not isinstance(original, str) or not original.strip():
+        raise Malformed("a track message has no event")
+    name = canonical_name(original)
+    if not name or len(name) > LONGEST_NAME:
+        raise Malformed(f"{original[:40]!r} is no name for an event")
+    return Content(name, read_object(message, "properties"), original)
+
+
+def _read_page(message: Message) -> Content:
+    return Content("page.viewed", _named(message))
+
+
+def _read_screen(message: Message) -> Content:
+    return Content("screen.viewed", _named(message))
+
+
+def _named(message: Message) -> dict[str, Any]:
+    outside = {key: message[key] for key in ("name", "category") if message.get(key) is not None}
+    return outside | read_object(message, "properties")
+
+
+def _read_group(message: Message) -> Content:
+    group = read_id(message, "groupId")
+    if not group:
+        raise Malformed("a group message has no groupId")
+    return Content("customer.grouped", {"groupId": group, "traits": read_object(message, "traits")})
+
+
+def _read_alias(message: Message) -> Content:
+    previous = read_id(message, "previousId")
+    if not previous or not read_id(message, "userId"):
+        raise Malformed("an alias message needs previousId and userId")
+    return Content(
+        "customer.aliased", {"previousId": previous}, previous=Identity("external", previous)
+    )
+
+
+READERS: Mapping[str, Callable[[Message], Content]] = {
+    "identify": _read_identify,
+    "track": _read_track,
+    "page": _read_page,
+    "screen": _read_screen,
+    "group": _read_group,
+    "alias": _read_alias,
+}

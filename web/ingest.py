@@ -1,0 +1,137 @@
+"""`/v1/…`: events from Segment's and RudderStack's SDKs.
+
+Answered 200 only once the events are durable; a 503 says that they are not, so that the SDK sends
+them again. One bad message is noted in `rejects` and never costs the others. Never a redirect:
+some SDKs take one for success.
+"""
+
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.endpoints import HTTPEndpoint
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from adapters.documents import parse_json
+from adapters.tracking.segment import Call, Parsed, parse_batch, parse_message
+from rekindle.errors import Malformed, StoreUnavailable
+from rekindle.services import Services
+from store.intake import record_events
+from store.keys import AccessKey
+from store.records import Receipt
+from store.rejects import note_rejects
+from web.bodies import read_body, unpack
+from web.requests import services_of, write
+from web.write_keys import find_sender
+
+log = structlog.get_logger()
+MOST_BODY_BYTES = 4 * 1024 * 1024  # RudderStack's SDKs send that much; Segment's stop at 500 KB
+RETRY_SECONDS = 5
+KINDS = {
+    "identify": "identify", "i": "identify", "track": "track", "t": "track",
+    "page": "page", "p": "page", "screen": "screen", "s": "screen",
+    "group": "group", "g": "group", "alias": "alias", "a": "alias",
+    "batch": "batch", "b": "batch",
+}  # fmt: skip
+# Browsers ask before they send, because of the headers; `*` would not cover `authorization`.
+OPEN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "retry-after"}
+PREFLIGHT = OPEN | {
+    "Access-Control-Allow-Headers": "authorization, content-type, x-retry-count",
+    "Access-Control-Allow-Methods": "POST, GET, OPTIONS",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+class Calls(HTTPEndpoint):
+    """The addresses SDKs post to; an unknown method is 405."""
+
+    async def options(self, request: Request) -> Response:
+        return Response(headers=PREFLIGHT)
+
+    async def post(self, request: Request) -> Response:
+        kind = KINDS.get(request.path_params["kind"])
+        if kind is None:
+            return _say(404, "no such call")
+        try:
+            return await _take(request, kind)
+        except Malformed as error:
+            return _say(400, str(error))
+        except (StoreUnavailable, SQLAlchemyError) as error:
+            log.error("events.refused", cause=type(error).__name__)
+            return _say(503, "not stored; send it again", {"Retry-After": str(RETRY_SECONDS)})
+
+
+class SourceSettings(HTTPEndpoint):
+    """What analytics.js asks its CDN for, so that our own address can be its `cdnURL`."""
+
+    async def options(self, request: Request) -> Response:
+        return Response(headers=PREFLIGHT)
+
+    async def get(self, request: Request) -> Response:
+        key = request.path_params["write_key"]
+        scheme, _, host = services_of(request).settings.base_url.rstrip("/").partition("://")
+        ours = {"apiKey": key, "apiHost": f"{host}/v1", "protocol": scheme}
+        document = {
+            "integrations": {"Segment.io": ours},
+            "plan": {"track": {"__default": {"enabled": True, "integrations": {}}}},
+            "edgeFunction": {},
+            "analyticsNextEnabled": True,
+        }
+        return JSONResponse(document, headers=OPEN)
+
+
+routes: list[BaseRoute] = [
+    Route("/v1/projects/{write_key}/settings", SourceSettings),
+    Route("/v1/projects/{write_key}/settings/", SourceSettings),
+    Route("/v1/{kind}", Calls),
+    Route("/v1/{kind}/", Calls),
+]
+
+
+async def _take(request: Request, kind: str) -> Response:
+    """Raises Malformed, or StoreUnavailable if nothing was stored."""
+    services = services_of(request)
+    raw = await read_body(request, MOST_BODY_BYTES)
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    document = parse_json(unpack(raw, encoding, MOST_BODY_BYTES))
+    sender = await find_sender(request, document)
+    if sender is None:
+        return _say(401, "no such write key")
+    parsed = _parse(kind, document, sender, services)
+    receipt = await _store(services, sender, parsed)
+    if receipt.customer_ids:
+        services.wake.changed()
+    return JSONResponse({"success": True}, headers=OPEN)
+
+
+def _parse(kind: str, document: Any, sender: AccessKey, services: Services) -> Parsed:
+    call = Call(
+        received_at=services.clock.now(),
+        trust=sender.trust,
+        source=sender.label or "api",
+        channels=services.settings.known_channels,
+    )
+    if kind == "batch":
+        return parse_batch(document, call)
+    return parse_message(kind, document, call)
+
+
+async def _store(services: Services, sender: AccessKey, parsed: Parsed) -> Receipt:
+    events, rejects = parsed
+    now, settings = services.clock.now(), services.settings
+
+    def work(tx: Connection) -> Receipt:
+        note_rejects(tx, f"/v1 {sender.name}", rejects, now)
+        return record_events(tx, events, now=now, settings=settings)
+
+    if rejects:
+        log.warning("messages.rejected", count=len(rejects), key=sender.name)
+    return await write(services, work) if events or rejects else Receipt()
+
+
+def _say(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+    body = {"success": False, "message": sentence}
+    return JSONResponse(body, status, headers=OPEN | (headers or {}))

@@ -1,0 +1,72 @@
+"""Who may post events: a write key, as Basic user or in the body."""
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from rekindle.services import Services
+from store.keys import AccessKey, digest_of, find_key
+from web.requests import services_of
+
+REMEMBERED = timedelta(seconds=5)  # how long a revoked key may still be let in
+
+
+@dataclass
+class KeyRing:
+    """The keys that were let in lately, so that not every request asks the database."""
+
+    kept: dict[str, tuple[AccessKey, datetime]] = field(default_factory=dict)
+
+    async def find(self, services: Services, key: str) -> AccessKey | None:
+        """Raises StoreUnavailable."""
+        digest, wall = digest_of(key), services.clock.wall()
+        if (known := self.kept.get(digest)) and wall < known[1]:
+            return known[0]
+        found = await run_in_threadpool(_look_up, services, key)
+        if found:
+            self.kept[digest] = (found, wall + REMEMBERED)
+        else:
+            self.kept.pop(digest, None)
+        return found
+
+
+def _look_up(services: Services, key: str) -> AccessKey | None:
+    with services.store.read() as connection:
+        return find_key(connection, key)
+
+
+async def find_sender(request: Request, document: Any) -> AccessKey | None:
+    """The key this request bears, if it is let in; the header counts before the body."""
+    state = request.app.state
+    if not hasattr(state, "key_ring"):
+        state.key_ring = KeyRing()
+    key = basic_user(request.headers.get("authorization", "")) or _key_in(document)
+    return await state.key_ring.find(services_of(request), key) if key else None
+
+
+def basic_user(header: str) -> str:
+    """The user of Basic credentials, with or without the colon; empty for anything else."""
+    scheme, _, credentials = header.partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        decoded = base64.b64decode(credentials.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    return decoded.partition(":")[0]
+
+
+def _key_in(document: Any) -> str:
+    """`writeKey` of the call, else of its first message, where browsers put it."""
+    match document:
+        case {"writeKey": str(key)} if key:
+            return key
+        case {"batch": [{"writeKey": str(key)}, *_]}:
+            return key
+        case _:
+            return ""
