@@ -172,6 +172,11 @@ class MailLinks:
         return f"{self.base_url}/u/{token}"
 
     @property
+    def own_prefixes(self) -> tuple[str, ...]:
+        """How our own addresses begin; a mail links to them as they are."""
+        return tuple(f"{self.base_url}/{kind}/" for kind in "cosum")
+
+    @property
     def open_url(self) -> str:
         return f"{self.base_url}/o/{self.signer.sign_open(self.message_id)}"
 

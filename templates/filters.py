@@ -1,0 +1,136 @@
+"""Filters that write figures, money and days as the customer's language does, and sign links."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from html import unescape
+from typing import Any, Literal
+
+from markupsafe import Markup, escape
+
+from rekindle.locales import (
+    digits,
+    plural,
+    write_day,
+    write_money,
+    write_number,
+    write_short_day,
+    write_time,
+    write_weekday,
+)
+from templates.rendering import current
+
+TRACKED = "to a signed link"  # the filter around a computed address; cannot be written by hand
+LEFT_ALONE = ("mailto:", "tel:", "sms:", "#")
+DateStyle = Literal["long", "short", "day", "weekday", "time"]
+
+
+def write_date(value: Any, style: DateStyle = "long") -> str:
+    """`long` 3 May 2026, `short` 2026-05-03, `day` 3 May, `weekday` Sunday, `time` 14:30.
+
+    Takes an instant (shown in the customer's zone), a date, or either as ISO 8601 text.
+    Raises ValueError for anything else.
+    """
+    rendering = current()
+    moment = _moment(value)
+    local = moment.astimezone(rendering.zone) if isinstance(moment, datetime) else moment
+    match style:
+        case "long":
+            return write_day(local, rendering.locale)
+        case "short":
+            return write_short_day(local, rendering.locale)
+        case "day":
+            return write_day(local, rendering.locale, with_year=False)
+        case "weekday":
+            return write_weekday(local, rendering.locale)
+        case "time" if isinstance(local, datetime):
+            return write_time(local, rendering.locale)
+        case _:
+            raise ValueError("date() knows 'long', 'short', 'day', 'weekday' and 'time'.")
+
+
+def write_figure(value: Any, decimals: int | None = None) -> str:
+    """`1,234.5` in the customer's digits; `decimals` (0 to 6) fixes the places after the point."""
+    if decimals is not None and not 0 <= decimals <= 6:
+        raise ValueError("number() takes 0 to 6 decimals.")
+    return write_number(_number(value), current().locale, decimals)
+
+
+def write_price(value: Any, currency: str) -> str:
+    """`€12.50`; `currency` is the ISO 4217 code, as in `12.5|money("EUR")`."""
+    return write_money(_number(value), currency, current().locale)
+
+
+def write_digits(value: Any) -> str:
+    """Any text with its figures as the customer's language writes them: a phone number, a code."""
+    return digits(value, current().locale)
+
+
+def write_plural(value: Any, other: str, **forms: str) -> str:
+    """`3|plural(one="{n} point", other="{n} points")`, by the language's own plural categories."""
+    count = int(_number(value))
+    form = forms.get(plural(count, current().locale), other)
+    return form.replace("{n}", write_number(count, current().locale))
+
+
+def signed_link(address: str) -> str:
+    """A computed address as a link that counts clicks; what is not a web page stays as it is.
+
+    In HTML the address arrives escaped and leaves so. Raises ValueError for other schemes.
+    """
+    rendering = current()
+    plain = (unescape(address) if rendering.is_html else address).strip()
+    found = plain if _is_left_alone(plain) else _click_url(plain)
+    return escape(found) if rendering.is_html else found
+
+
+def check_scheme(address: str) -> None:
+    """Raises ValueError for an address that a mail may not link to."""
+    scheme = address.partition(":")[0].strip().lower()
+    if ":" in address and scheme in ("javascript", "data", "vbscript", "file"):
+        raise ValueError(f"a mail cannot link to a {scheme}: address.")
+
+
+def _click_url(address: str) -> str:
+    links = current().links
+    return links.click_url(address) if links else address
+
+
+def _is_left_alone(address: str) -> bool:
+    check_scheme(address)
+    links = current().links
+    is_web = address.lower().startswith(("http://", "https://"))
+    return not is_web or (links is not None and address.startswith(links.own_prefixes))
+
+
+def _moment(value: Any) -> datetime | date:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value) if len(value) > 10 else date.fromisoformat(value)
+        except ValueError as error:
+            raise ValueError(f"{value[:40]!r} is not a date.") from error
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, date):
+        return value
+    raise ValueError(f"date() takes a date, not {type(value).__name__}.")
+
+
+def _number(value: Any) -> int | float | Decimal:
+    if isinstance(value, int | float | Decimal):
+        return value
+    try:
+        return Decimal(str(value)[:40])
+    except InvalidOperation as error:
+        raise ValueError(f"{str(value)[:40]!r} is not a number.") from error
+
+
+def write_break(value: Any) -> Markup:
+    """Text with its line ends kept, for HTML."""
+    return Markup("<br>").join(escape(value).splitlines())
+
+
+OWN_FILTERS: Mapping[str, Callable[..., Any]] = {
+    "date": write_date, "number": write_figure, "money": write_price, "digits": write_digits,
+    "plural": write_plural, "lines": write_break, TRACKED: signed_link,
+}  # fmt: skip

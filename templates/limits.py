@@ -1,0 +1,128 @@
+"""How much of anything a template may have: characters, list items, digits, turns of a loop."""
+
+from collections.abc import Callable, Mapping, Sized
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Never
+
+from jinja2 import Undefined, pass_context
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context, Macro
+
+from rekindle.locales import write_day
+from templates.rendering import LONGEST_TEXT, TooMuch, current
+
+LONGEST_RANGE = 1_000
+MOST_BITS = 1_024  # of a whole number
+HEAVIEST = 10_000  # values inside a list or mapping that a template builds
+CHARACTERS_A_TICK = 1_000
+ITEMS_A_TICK = 50
+
+
+def added(left: Any, right: Any) -> Any:
+    """`left + right`, unless the sum would be too long."""
+    if isinstance(left, Sized) and isinstance(right, Sized):
+        current().budget.spend(weight(left) + weight(right))
+        check_length(len(left) + len(right))
+        return weighed(left + right) if isinstance(left, list | tuple) else left + right  # type: ignore[operator]
+    return left + right
+
+
+def multiplied(
+    operator: str, left: Any, right: Any, compute: Callable[..., Any], context: Context
+) -> Any:
+    """`*` or `%` of two numbers of sensible size. Raises SecurityError for anything else."""
+    for side in (left, right):
+        if not isinstance(side, int | float | Decimal):
+            raise SecurityError(f"{operator!r} is for numbers only; for text there are filters.")
+        if isinstance(side, int) and side.bit_length() > MOST_BITS:
+            raise TooMuch("a number becomes too large.")
+    return compute(context, operator, left, right)
+
+
+def weight(value: Any) -> int:
+    """The ticks that looking at all of `value` costs."""
+    if isinstance(value, str):
+        return len(value) // CHARACTERS_A_TICK
+    return len(value) // ITEMS_A_TICK if isinstance(value, Sized) else 0
+
+
+def weighed(value: Any) -> Any:
+    """A list or mapping that a template built, unless it holds (or repeats) too many values."""
+    left = HEAVIEST
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        left -= 1
+        if left < 0:
+            raise TooMuch(f"a list holds more than {HEAVIEST:,} values.")
+        if isinstance(item, Mapping):
+            waiting.extend(item.values())
+        elif isinstance(item, list | tuple):
+            waiting.extend(item)
+    return value
+
+
+def bounded(value: Any) -> Any:
+    """What a call returned, unless it is too long."""
+    if isinstance(value, str):
+        check_length(len(value))
+    elif isinstance(value, dict):
+        weighed(value)
+    return value
+
+
+def check_length(length: int) -> None:
+    if length > LONGEST_TEXT:
+        raise TooMuch(f"a text becomes longer than {LONGEST_TEXT:,} characters.")
+
+
+def limited_range(*arguments: int) -> range:
+    numbers = range(*arguments)
+    if len(numbers) > LONGEST_RANGE:
+        raise TooMuch(f"range() gives at most {LONGEST_RANGE:,} numbers.")
+    return numbers
+
+
+def charged(one: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that pays for the length of what it looks at, and whose text stays bounded."""
+    kind = getattr(one, "jinja_pass_arg", None)
+    passed = kind.name if kind else ""
+
+    @pass_context
+    def run(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
+        current().budget.spend(1 + weight(value))
+        match passed:
+            case "":
+                found = one(value, *args, **kwargs)
+            case "context":
+                found = one(context, value, *args, **kwargs)
+            case "eval_context":
+                found = one(context.eval_ctx, value, *args, **kwargs)
+            case _:
+                found = one(context.environment, value, *args, **kwargs)
+        return bounded(found)
+
+    return run
+
+
+def written(value: Any) -> Any:
+    """What `{{ value }}` shows; refuses what has no words, and shows nothing for None."""
+    match value:
+        case None:
+            return ""
+        case str() | int() | float() | Decimal() | Undefined():
+            return value
+        case datetime():
+            return write_day(value.astimezone(current().zone).date(), current().locale)
+        case date():
+            return write_day(value, current().locale)
+        case _:
+            return _refuse_to_write(value)
+
+
+def _refuse_to_write(value: Any) -> Never:
+    if isinstance(value, Macro) or callable(value):
+        raise SecurityError("a function was written without calling it: put () behind its name.")
+    kind = "a mapping" if isinstance(value, Mapping) else f"a {type(value).__name__}"
+    raise SecurityError(f"{kind} cannot be written as text: name a part of it, or use a loop.")
