@@ -13,19 +13,16 @@ from store.upserts import insert_or_skip
 
 def make_customers(tx: Connection, since: Mapping[str, datetime]) -> None:
     """See to it that every external id has its customer, known since that instant or earlier."""
-    known = dict(
-        tx.execute(
-            select(customers.c.external_id, customers.c.known_at).where(
-                customers.c.external_id.in_(list(since))
-            )
+    rows = tx.execute(
+        select(customers.c.external_id, customers.c.known_at).where(
+            customers.c.external_id.in_(list(since))
         )
-        .tuples()
-        .all()
     )
+    known = {row.external_id: row.known_at for row in rows}
     new = [{"external_id": i, "known_at": at} for i, at in since.items() if i not in known]
     if new:
         tx.execute(insert_or_skip(tx, customers), new)
-    earlier = [{"id_": i, "at": since[i]} for i, at in known.items() if i and since[i] < at]
+    earlier = [{"id_": i, "at": since[i]} for i, at in known.items() if since[i] < at]
     if earlier:  # history that was imported late
         tx.execute(
             update(customers)

@@ -18,6 +18,7 @@ EMAIL = "email"
 PHONE = "phone"
 ANONYMOUS = "anonymous"
 HELPDESK = "helpdesk"
+LONGEST_ADDRESS = 320  # characters; RFC 5321 allows 64 before the @ and 255 after it
 
 # An address may be shared, these belong to one person: whoever is first seen with one has it.
 PERSONAL = (ANONYMOUS, HELPDESK)
@@ -32,26 +33,15 @@ class Link:
     known_at: datetime
 
 
-def email_identity(address: str) -> Identity:
-    """Addresses are compared without case and surrounding space."""
-    return Identity(EMAIL, address.strip().lower())
-
-
-def phone_identity(number: str) -> Identity:
-    """Numbers are compared by their digits and a leading plus."""
-    plus = "+" if number.strip().startswith("+") else ""
-    return Identity(PHONE, plus + "".join(filter(str.isdigit, number)))
-
-
 def addresses_in(traits: Mapping[str, Any]) -> list[Identity]:
     """The address and number by which a customer with these traits can be recognised."""
     address, number = traits.get(EMAIL), traits.get(PHONE)
     found = []
-    if isinstance(address, str) and address.strip():
-        found.append(email_identity(address))
-    if isinstance(number, str) and any(map(str.isdigit, number)):
-        found.append(phone_identity(number))
-    return found
+    if isinstance(address, str):
+        found.append(Identity.of_email(address))
+    if isinstance(number, str):
+        found.append(Identity.of_phone(number))
+    return [identity for identity in found if 0 < len(identity.value) <= LONGEST_ADDRESS]
 
 
 def load_owners(

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from store.customers import load_traits
-from store.identities import EMAIL, Link, addresses_in, email_identity, insert_links
+from store.identities import EMAIL, Link, addresses_in, insert_links
 from store.records import CustomerId, Identity
 from store.tables import consents, traits
 
@@ -52,7 +52,7 @@ class _Emails:
             return True
         given = told.traits[EMAIL]
         held = self.known.get(told.customer_id, "")
-        same = isinstance(given, str) and email_identity(given) == email_identity(held)
+        same = isinstance(given, str) and Identity.of_email(given) == Identity.of_email(held)
         if held and not told.is_trusted and not same:
             return False
         self.known[told.customer_id] = given if isinstance(given, str) else ""

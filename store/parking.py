@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, select, update
+from sqlalchemy import Connection, case, delete, literal, select, update
 
 from store.identities import (
     ANONYMOUS,
@@ -20,7 +20,7 @@ from store.identities import (
     load_owners,
 )
 from store.records import CustomerId, EventId, Identity
-from store.tables import event_kinds, events, parked_events
+from store.tables import Instant, event_kinds, events, parked_events
 from store.upserts import insert_or_skip
 
 CERTAINTY = (EXTERNAL, EMAIL, PHONE, ANONYMOUS, HELPDESK)  # most certain first
@@ -110,7 +110,7 @@ def _give(tx: Connection, found: Mapping[EventId, CustomerId], known_at: datetim
         .where(events.c.id.in_(numbers))
         .values(
             customer_id=case(dict(found), value=events.c.id),
-            known_at=case((is_earlier, known_at), else_=events.c.known_at),
+            known_at=case((is_earlier, literal(known_at, Instant)), else_=events.c.known_at),
         )
     )
     tx.execute(delete(parked_events).where(parked_events.c.event_id.in_(numbers)))

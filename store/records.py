@@ -41,6 +41,17 @@ class Identity:
     kind: str
     value: str
 
+    @classmethod
+    def of_email(cls, address: str) -> "Identity":
+        """Addresses are compared without case and surrounding space."""
+        return cls("email", address.strip().lower())
+
+    @classmethod
+    def of_phone(cls, number: str) -> "Identity":
+        """Numbers are compared by their digits and a leading plus."""
+        plus = "+" if number.strip().startswith("+") else ""
+        return cls("phone", plus + "".join(filter(str.isdigit, number)))
+
 
 @dataclass(frozen=True)
 class IncomingEvent:

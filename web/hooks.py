@@ -1,0 +1,104 @@
+"""`/hooks/{source}`: webhooks of helpdesks, each with its own signature.
+
+A genuine webhook is answered 200 whatever it holds, because vendors repeat or switch off what
+fails; what we cannot map is noted in `rejects`.
+"""
+
+from dataclasses import replace
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.endpoints import HTTPEndpoint
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from adapters.helpdesk.base import Helpdesk, NotOurs, RawRequest, find_helpdesk
+from rekindle.errors import Malformed, StoreUnavailable, WebhookNotGenuine
+from rekindle.services import Services
+from rekindle.settings import Settings, Source
+from store.intake import record_events
+from store.records import IncomingEvent, Receipt, Reject
+from store.rejects import note_rejects
+from web.bodies import read_body
+from web.requests import services_of, write
+
+log = structlog.get_logger()
+MOST_BODY_BYTES = 4 * 1024 * 1024
+RETRY_SECONDS = 30
+
+
+class Webhook(HTTPEndpoint):
+    """One source's address; an unknown method is 405."""
+
+    async def get(self, request: Request) -> Response:
+        """Some vendors ask whether anybody is there before they send."""
+        found = find_helpdesk(request.path_params["source"])
+        return _say(200, "here") if found else _say(404, "no such source")
+
+    async def post(self, request: Request) -> Response:
+        source = request.path_params["source"]
+        try:
+            return await _take(request, source)
+        except WebhookNotGenuine as error:
+            log.warning("webhook.refused", source=source, reason=str(error))
+            return _say(401, str(error))
+        except Malformed as error:
+            return _say(400, str(error))
+        except (StoreUnavailable, SQLAlchemyError) as error:
+            log.error("webhook.lost", source=source, cause=type(error).__name__)
+            return _say(503, "not stored", {"Retry-After": str(RETRY_SECONDS)})
+
+
+routes: list[BaseRoute] = [Route("/hooks/{source}", Webhook), Route("/hooks/{source}/", Webhook)]
+
+
+async def _take(request: Request, source: str) -> Response:
+    """Raises WebhookNotGenuine, Malformed, or StoreUnavailable if nothing was stored."""
+    helpdesk = find_helpdesk(source)
+    if helpdesk is None:
+        return _say(404, "no such source")
+    services = services_of(request)
+    raw = RawRequest(
+        method=request.method,
+        path=request.url.path,
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=await read_body(request, MOST_BODY_BYTES),
+    )
+    opened = helpdesk(services.settings.sources.get(source, Source()))
+    opened.verify(raw, services.clock.now())
+    await _keep(services, source, opened, raw)
+    return _say(200, "ok")
+
+
+async def _keep(services: Services, source: str, helpdesk: Helpdesk, raw: RawRequest) -> None:
+    now, settings = services.clock.now(), services.settings
+    events: tuple[IncomingEvent, ...] = ()
+    rejects: tuple[Reject, ...] = ()
+    try:
+        events = _in_known_channels(helpdesk.read(raw, now), settings)
+    except NotOurs as error:
+        rejects = (Reject(str(error)),)
+
+    def work(tx: Connection) -> Receipt:
+        note_rejects(tx, source, rejects, now)
+        return record_events(tx, events, now=now, settings=settings)
+
+    receipt = await write(services, work)
+    if receipt.customer_ids:
+        services.wake.changed()
+
+
+def _in_known_channels(
+    events: tuple[IncomingEvent, ...], settings: Settings
+) -> tuple[IncomingEvent, ...]:
+    """A channel that the workspace does not have is the default of the event's name."""
+    known = settings.known_channels
+    return tuple(
+        event if event.channel in known else replace(event, channel=None) for event in events
+    )
+
+
+def _say(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+    return PlainTextResponse(f"{sentence}\n", status, headers=headers)
