@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select
 
-from store.inserting import insert_missing
+from store.upserts import insert_or_skip
 from store.tables import used_tokens, users
 
 
@@ -51,5 +51,5 @@ def add_user(tx: Connection, email: str, password_hash: str, now: datetime) -> b
 def use_token(tx: Connection, token: str, now: datetime) -> bool:
     """Mark a one-time link as followed; False if it was before."""
     digest = hashlib.sha256(token.encode()).hexdigest()
-    row = insert_missing(tx, used_tokens).values(digest=digest, used_at=now)
+    row = insert_or_skip(tx, used_tokens).values(digest=digest, used_at=now)
     return tx.execute(row.returning(used_tokens.c.digest)).first() is not None

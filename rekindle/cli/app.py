@@ -1,8 +1,11 @@
 """The command line: one module a group of commands, found here, imported only when asked for."""
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from traceback import format_exception
 
 import typer
 
@@ -101,6 +104,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error), 1)
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # a fault of ours: a sentence for the user, the trace kept for us
+        return _fail(_unexpected(error), 1)
 
 
 def _run(rest: list[str]) -> int:
@@ -112,6 +117,14 @@ def _run(rest: list[str]) -> int:
     except SystemExit as ended:  # Typer's way to say the exit code, usage errors (2) included
         return ended.code if isinstance(ended.code, int) else 1
     return 0
+
+
+def _unexpected(error: Exception) -> str:
+    if os.environ.get("REKINDLE_DEBUG"):
+        raise error
+    with NamedTemporaryFile("w", prefix="rekindle-", suffix=".txt", delete=False) as file:
+        file.write("".join(format_exception(error)))
+    return f"this should not happen ({type(error).__name__}); what we know is in {file.name}."
 
 
 def _fail(sentence: str, code: int) -> int:
