@@ -48,6 +48,18 @@ def _order_days(person: Person, chance: Random) -> Iterator[float]:
         day += max(gap * stretch, 0.5)
 
 
+def live_again(person: Person, day: float, seed: int) -> list[Happening]:
+    """What somebody who had left does from `day` on, having come back."""
+    chance = Random(f"{seed}:again:{person.id}:{int(day)}")
+    happenings: list[Happening] = []
+    number = 1000 + int(day)  # order numbers that no first life reaches
+    while day < YEAR:
+        happenings += _order(person, number, day, chance)
+        day += max(chance.gammavariate(person.regularity, person.order_gap / person.regularity), 1)
+        number += 1
+    return sorted((h for h in happenings if h.day < YEAR), key=lambda h: h.day)
+
+
 def at_daytime(day: float, chance: Random) -> float:
     """The same day, at an hour at which people are awake."""
     return int(day) + chance.triangular(7, 23, 19) / 24
