@@ -311,8 +311,10 @@ def _at_wait_for(
     over_at = enrollment.arrived_at + step.up_to
     if facts.replies["came"].holds:
         return _go(node, enrollment, "came", "came", "", min(now, over_at))
-    survey = getattr(step.wait_for, "answer", None)
-    if survey in facts.refused_surveys:
+    survey = next(
+        (name for name in step.wait_for.named_surveys if name in facts.refused_surveys), None
+    )
+    if survey is not None:
         reason = f"the invitation to {survey} never left: {facts.refused_surveys[survey]}"
         return _go(node, enrollment, "otherwise", "did not come", reason, now)
     if now >= over_at:

@@ -51,7 +51,7 @@ STANDING = select(
 
 
 def _standing(row: Row[Any]) -> Enrollment:
-    return Enrollment(*row)
+    return Enrollment(*tuple(row))
 
 
 def claim_due(

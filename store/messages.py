@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, case, func, or_, select, tuple_, update
 
 from store.records import CustomerId, Enrollment, EnrollmentId, Message, MessageId
 from store.tables import enrollments, messages, stored_mails
@@ -46,6 +46,10 @@ class Sending:
     provider_message_id: str | None = None
 
 
+def _message(row: Row[Any]) -> Message:
+    return Message(*tuple(row)[: len(COLUMNS)])
+
+
 def queue_messages(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> list[MessageId]:
     """Add messages; one that its (enrollment, step, visit) already has is left as it is."""
     if not rows:
@@ -64,14 +68,14 @@ def messages_at(
     query = ROWS.where(
         tuple_(messages.c.enrollment_id, messages.c.step, messages.c.visit).in_(keys)
     )
-    found = [Message(*row) for row in tx.execute(query)]
+    found = [_message(row) for row in tx.execute(query)]
     return {(one.enrollment_id, one.step, one.visit): one for one in found if one.enrollment_id}
 
 
 def load_messages(tx: Connection, ids: Sequence[MessageId]) -> list[Message]:
     """Messages by id, oldest first."""
     query = ROWS.where(messages.c.id.in_(ids)).order_by(messages.c.id)
-    return [Message(*row) for row in tx.execute(query)]
+    return [_message(row) for row in tx.execute(query)]
 
 
 def refused_surveys(
@@ -109,7 +113,7 @@ def lock_due(
     seen: set[CustomerId] = set()
     chosen = []
     for row in tx.execute(query.with_for_update(skip_locked=True)):
-        message = Message(*row)
+        message = _message(row)
         if message.customer_id == 0 or message.customer_id not in seen:
             chosen.append(message)
             seen.add(message.customer_id)
@@ -255,10 +259,7 @@ def claims(tx: Connection) -> list[tuple[Message, str, datetime]]:
     query = select(*COLUMNS, messages.c.claimed_by, messages.c.claimed_until).where(
         messages.c.claimed_by.is_not(None)
     )
-    return [
-        (Message(*row[: len(COLUMNS)]), row.claimed_by, row.claimed_until)
-        for row in tx.execute(query)
-    ]
+    return [(_message(row), row.claimed_by, row.claimed_until) for row in tx.execute(query)]
 
 
 def reclaim(tx: Connection, ids: Sequence[MessageId], now: datetime) -> None:

@@ -2,7 +2,7 @@
 to run twice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,21 +54,22 @@ class Actors:
 def declare_actors(broker: Broker, services: Services, pool: ChannelPool) -> None:
     """Teach this process to do the work that `Actors` asks for."""
     work = _Work(services, pool)
-    for name, does in {
+    doing: Mapping[str, Callable[..., None]] = {
         "evaluate": work.evaluate,
         "everybody": work.everybody,
         "advance": work.advance,
         "deliver": work.deliver,
         "effects": work.effects,
-    }.items():
-        dramatiq.actor(
-            _guarded(name, does),
+    }
+    for name, does in doing.items():
+        declare = dramatiq.actor(
             actor_name=name,
             queue_name=QUEUE,
             broker=broker,
             max_retries=0,  # the sweep is the retry
             time_limit=TIME_LIMIT_MS,
         )
+        declare(_guarded(name, does))
 
 
 def _guarded(name: str, does: Callable[..., None]) -> Callable[..., None]:

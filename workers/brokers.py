@@ -32,7 +32,9 @@ def open_broker(url: str | None) -> Broker:
             case "redis" | "rediss":
                 from dramatiq.brokers.redis import RedisBroker
 
-                return RedisBroker(url=url, middleware=_middleware(), namespace="rekindle")
+                return RedisBroker(  # type: ignore[no-untyped-call]  # as published
+                    url=url, middleware=_middleware(), namespace="rekindle"
+                )
             case _:
                 raise BrokerUnavailable(
                     f"{scheme!r} is no broker we know; use amqp:// or redis://."

@@ -69,7 +69,7 @@ def _row(
     library: Library, one: Enrollment, effect: QueueMessage, now: datetime
 ) -> dict[str, object]:
     survey = effect.survey or survey_in(library, effect.template)
-    topic = library.surveys[survey].topic if survey in library.surveys else effect.topic
+    topic = library.surveys[survey].topic if survey else effect.topic
     return {
         "customer_id": one.customer_id,
         "enrollment_id": one.id,
