@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from yaml.nodes import MappingNode
 
 from rekindle.workspace.models import Location, choices_at, keys_of, kinds_of
 from rekindle.workspace.problems import Place, Problem, did_you_mean
@@ -56,14 +57,26 @@ def problems_from(
 ) -> Iterable[Problem]:
     """One problem for each mistake: a mistyped key is not also reported as a missing one."""
     reader = _Reader(model, document)
-    details = error.errors()
+    details = _without_echoes(error.errors())
     extra = {reader.path(d["loc"]) for d in details if d["type"] == "extra_forbidden"}
     meant = {reader.nearest(path, d["loc"]) for d in details for path in [reader.path(d["loc"])]
              if path in extra}  # fmt: skip
     for detail in details:
-        above = reader.path(detail["loc"][:-1])
+        above = reader.mapping_path(detail["loc"][:-1])
         if detail["type"] != "missing" or (*above, str(detail["loc"][-1])) not in meant:
             yield reader.problem(detail)
+
+
+def _without_echoes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without lists that count as too short only because of what is wrong inside them."""
+    places = [detail["loc"] for detail in details]
+    return [
+        detail
+        for detail in details
+        if detail["type"] != "too_short"
+        or not any(place != detail["loc"] and place[: len(detail["loc"])] == detail["loc"]
+                   for place in places)
+    ]  # fmt: skip
 
 
 class _Reader:
@@ -79,6 +92,11 @@ class _Reader:
         Such a name may equal a key (`send` in a `send` step): the longest reading is taken.
         """
         return _longest(location, (), self.document.positions)
+
+    def mapping_path(self, location: Location) -> Path:
+        """The mapping at `location`; in a `send` step its name is not the key `send`."""
+        path = self.path(location)
+        return path if isinstance(self.document.positions[path].value, MappingNode) else path[:-1]
 
     def nearest(self, path: Path, location: Location) -> Path:
         """The path of the key that the unknown key at `path` was probably meant to be."""
@@ -128,7 +146,7 @@ class _Reader:
         place, written = self.document.place(path), detail["input"]
         context: Mapping[str, Any] = detail.get("ctx", {})
         if "error" in context:
-            return Problem(place, _sentence(str(context["error"])), "")
+            return self._explained(str(context["error"]), path, written)
         if written is None:
             return _without_value(self.document.place(path, of_key=True), path)
         if detail["type"] == "string_pattern_mismatch" and isinstance(written, str):
@@ -138,6 +156,18 @@ class _Reader:
         expected = re.findall(r"'([^']*)'", str(context.get("expected", "")))
         return Problem(place, said, did_you_mean(str(written), expected))
 
+    def _explained(self, text: str, path: Path, written: Any) -> Problem:
+        """A sentence from a model; where it is about a key of a mapping, that key is marked."""
+        said, asked, name = text.partition(" Did you mean '")
+        hint = f"Did you mean '{name}" if asked else ""
+        keys = [str(key) for key in written] if isinstance(written, Mapping) else []
+        named = [said.split(" ", 1)[0], *re.findall(r"'(\w+)'", said)]
+        meant = name.partition("'")[0]
+        key = next((k for k in keys if k in named or did_you_mean(k, [meant])), None)
+        if key is not None and (*path, key) in self.document.positions:
+            return Problem(self.document.place((*path, key), of_key=True), _sentence(said), hint)
+        return Problem(self.document.place(path), _sentence(said), hint)
+
 
 def _longest(location: Location, path: Path, known: Mapping[Path, Any]) -> Path:
     """The longest path in the file whose parts stand in `location` in this order."""
@@ -145,7 +175,7 @@ def _longest(location: Location, path: Path, known: Mapping[Path, Any]) -> Path:
     for index, part in enumerate(location):
         if (*path, part) in known:
             found = _longest(location[index + 1 :], (*path, part), known)
-            best = max(best, found, key=len)
+            best = found if len(found) >= len(best) else best
     return best
 
 
