@@ -50,7 +50,7 @@ def advance_due(services: Services, now: datetime, ids: Sequence[int] | None = N
 def _advance_all(
     tx: Connection, library: Library, standing: Sequence[Enrollment], now: datetime
 ) -> Counts:
-    graphs = {one.version_id: _graph(library, one.version_id) for one in standing}
+    graphs = {id_: _graph(library, id_) for id_ in {one.version_id for one in standing}}
     total = Counts()
     moving = [one for one in standing if one.step in graphs[one.version_id].nodes]
     for _ in range(MOST_ROUNDS):

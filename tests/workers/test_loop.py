@@ -1,4 +1,6 @@
-"""Once round the loop: something happens, somebody gets a mail, their answer changes what comes next."""
+"""Once round the loop: something happens, somebody gets a mail, their answer changes what comes
+next.
+"""
 
 from datetime import timedelta
 
