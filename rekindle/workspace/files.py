@@ -130,9 +130,10 @@ def _snake_hint(name: str) -> str:
 
 def _misplaced(folder: Path) -> Iterator[Problem]:
     """Warns of folders and files at the top whose names look mistyped."""
-    expected = {*FOLDERS.values(), SETTINGS}
-    for name in sorted(path.name for path in folder.iterdir()):
-        if name in expected or name in ELSEWHERE or name.startswith("."):
+    for path in sorted(folder.iterdir()):
+        expected = FOLDERS.values() if path.is_dir() else (SETTINGS,)
+        is_ours = path.is_dir() or path.suffix in (".yaml", ".yml")
+        if not is_ours or path.name in (*expected, *ELSEWHERE) or _is_hidden(Path(path.name)):
             continue
-        if hint := did_you_mean(name, expected):
-            yield Problem(Place(name), "nothing reads this.", hint, "warning")
+        if hint := did_you_mean(path.name, expected):
+            yield Problem(Place(path.name), "nothing reads this.", hint, "warning")

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.tracking.names import canonical_name
 from journeys.definition import SERVICE
 from rekindle.settings import Settings
 from rekindle.workspace.library import Reading
@@ -82,14 +83,18 @@ def base_name(template: str) -> str:
 
 def references_of(reading: Reading) -> Iterator[Reference]:
     """Every name that a segment or journey uses."""
+    for path, mapping in _rules_of(reading):
+        for key, value in mapping.items():
+            if _is_reference(mapping, key, value):
+                yield Reference(key, value, (*path, key), reading)
+
+
+def _rules_of(reading: Reading) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Every mapping of a segment's or journey's rules and steps."""
     data = reading.document.data
-    if not isinstance(data, Mapping):
-        return
     for root in ROOTS.get(reading.file.kind, ()):
-        for path, mapping in mappings_in(data.get(root), (root,)):
-            for key, value in mapping.items():
-                if _is_reference(mapping, key, value):
-                    yield Reference(key, value, (*path, key), reading)
+        if isinstance(data, Mapping):
+            yield from mappings_in(data.get(root), (root,))
 
 
 def mappings_in(data: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
@@ -118,6 +123,7 @@ def check_references(readings: Sequence[Reading], names: Names) -> Iterator[Prob
             yield from _unknown(reference, names)
     for reading in readings:
         yield from _check_topic(reading, names)
+        yield from _check_events(reading)
     yield from _circles([one for one in references if one.key == "segment"], "segment", "error")
     yield from _circles([one for one in references if one.key == "start"], "journey", "warning")
 
@@ -141,6 +147,24 @@ def _check_topic(reading: Reading, names: Names) -> Iterator[Problem]:
     if isinstance(topic, str) and topic not in names.of("topic"):
         place = reading.document.place(("topic",))
         yield unknown_name(place, "topic", topic, names.of("topic"))
+
+
+def _check_events(reading: Reading) -> Iterator[Problem]:
+    """Names that no event is ever stored under, so that a rule would wait for ever."""
+    for path, mapping in _rules_of(reading):
+        for key in ("event", "without_later"):
+            written = mapping.get(key)
+            for index, name in enumerate(written if isinstance(written, list) else [written]):
+                if isinstance(name, str) and (stored := _stored_otherwise(name)):
+                    at = (*path, key, index) if isinstance(written, list) else (*path, key)
+                    said = f"no event is ever called {name!r}."
+                    yield Problem(reading.document.place(at), said, f"Did you mean {stored!r}?")
+
+
+def _stored_otherwise(name: str) -> str:
+    """What an event sent as `name` would be called; empty if that is its name already."""
+    stored = canonical_name(name)
+    return "" if "*" in name or stored == name.strip().lower() else stored
 
 
 def _circles(references: Sequence[Reference], kind: str, level: Any) -> Iterator[Problem]:

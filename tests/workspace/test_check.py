@@ -89,6 +89,10 @@ SEGMENTS = [
     ("segment: regular", "2:18: no segment is called 'regular'.", "", "regular"),
     ("answer: cast", "2:17: no survey is called 'cast'.", "Did you mean 'csat'?", "cast"),
     ("message: a/b", "2:18: no template is called 'a/b'.", "", "a/b"),
+    ("event: Order Completed", "2:16: no event is ever called 'Order Completed'.",
+     "Did you mean 'order.completed'?", "Order Completed"),
+    ("event: [a, order_completed]", "2:20: no event is ever called 'order_completed'.",
+     "Did you mean 'order.completed'?", "order_completed"),
     ("sequence: []", "2:9: 'sequence' is not there yet in this version.", "", "sequence"),
 ]  # fmt: skip
 
