@@ -20,7 +20,7 @@ from rekindle.locales import (
 )
 from templates.rendering import current
 
-TRACKED = "to a signed link"  # the filter around a computed address; cannot be written by hand
+TRACKED = "tracked"  # the filter that compiling puts around a computed address
 LEFT_ALONE = ("mailto:", "tel:", "sms:", "#")
 DateStyle = Literal["long", "short", "day", "weekday", "time"]
 

@@ -190,4 +190,6 @@ def _plain(value: Any) -> str:
     return Markup(value).striptags()
 
 
-PLAIN_FILTERS: Mapping[str, Callable[..., Any]] = {"e": str, "escape": str, "safe": _plain}
+PLAIN_FILTERS: Mapping[str, Callable[..., Any]] = {
+    "e": str, "escape": str, "lines": str, "safe": _plain,
+}  # fmt: skip

@@ -1,0 +1,134 @@
+"""Derives a mail's plain text from its HTML template, once; Jinja's tags stay where they are.
+
+Marks stand for line and paragraph breaks until a mail is rendered, because only then is it known
+what is empty.
+"""
+
+from dataclasses import dataclass, field
+from html import unescape
+from re import compile as pattern
+
+from templates.markup import TOKEN, Protected, Tag, Words, scan
+
+PARAGRAPH, LINE, CELL = "\ue010", "\ue011", "\ue012"
+ISOLATE, END_ISOLATE = "\ue013", "\ue014"  # what stands between must not disturb its direction
+PARAGRAPHS = frozenset({
+    "address", "article", "blockquote", "dl", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6",
+    "header", "hr", "main", "nav", "ol", "p", "pre", "section", "table", "ul",
+})  # fmt: skip
+LINES = frozenset({"br", "center", "dd", "div", "dt", "figcaption", "figure", "li", "tr"})
+CELLS = frozenset({"td", "th"})
+UNSEEN = frozenset({"head", "script", "style", "template", "title"})
+INVISIBLE = pattern(r"display\s*:\s*none|visibility\s*:\s*hidden")
+WHITESPACE = pattern(r"[ \t\r\n\f]+")
+BREAKS = pattern(f"[\\s{CELL}]*([{PARAGRAPH}{LINE}])[\\s{PARAGRAPH}{LINE}{CELL}]*")
+ISOLATES = str.maketrans({ISOLATE: "\u2068", END_ISOLATE: "\u2069"})
+NO_ISOLATES = str.maketrans({ISOLATE: None, END_ISOLATE: None})
+BETWEEN_CELLS = pattern(f"\\s*{CELL}[\\s{CELL}]*")
+
+
+def derive_text(protected: Protected) -> str:
+    """The text template, still with tokens for Jinja's tags."""
+    walk = _Walk(protected)
+    for one in scan(protected.text):
+        walk.see_tag(one) if isinstance(one, Tag) else walk.see_words(one)
+    return "".join(walk.parts)
+
+
+def lay_out(rendered: str, direction: str = "ltr") -> str:
+    """The rendered text with its marks turned into breaks, and no space that nobody meant."""
+    text = WHITESPACE.sub(" ", rendered).translate(ISOLATES if direction == "rtl" else NO_ISOLATES)
+    text = BREAKS.sub(lambda found: "\n\n" if PARAGRAPH in found[0] else "\n", text)
+    return BETWEEN_CELLS.sub("  ", text).strip() + "\n"
+
+
+@dataclass
+class _Walk:
+    """Goes through the HTML once, writing text."""
+
+    protected: Protected
+    parts: list[str] = field(default_factory=list)
+    links: list[tuple[str, int]] = field(default_factory=list)  # address, where its words began
+    unseen: list[str] = field(
+        default_factory=list
+    )  # open elements that nobody sees, outermost first
+
+    def see_words(self, words: Words) -> None:
+        if self.unseen or words.within in UNSEEN:
+            self._keep_statements(words.text)
+        else:
+            self.parts.append(_without_entities(words.text))
+
+    def see_tag(self, tag: Tag) -> None:
+        if self.unseen:
+            self._leave_or_deepen(tag)
+        elif not tag.is_end and _is_unseen(tag):
+            self.unseen += [tag.name] if tag.is_open else []
+        else:
+            self._write_tag(tag)
+
+    def _leave_or_deepen(self, tag: Tag) -> None:
+        self._keep_statements(tag.inside)
+        if tag.name != self.unseen[0]:
+            return
+        if tag.is_open:
+            self.unseen.append(tag.name)
+        elif tag.is_end:
+            self.unseen.pop()
+
+    def _keep_statements(self, text: str) -> None:
+        for found in TOKEN.finditer(text):
+            tag = self.protected.tags[int(found[1])]
+            if tag.kind == "statement":
+                self.parts.append(found[0])
+
+    def _write_tag(self, tag: Tag) -> None:
+        if tag.name in PARAGRAPHS:
+            self.parts.append(PARAGRAPH)
+        elif tag.name in LINES:
+            self.parts.append(LINE)
+        elif tag.name in CELLS:
+            self.parts.append(CELL)
+        if tag.name == "li" and not tag.is_end:
+            self.parts.append("- ")
+        elif tag.name == "img" and (words := tag.attribute("alt")):
+            self.parts.append(_without_entities(words.value))
+        elif tag.name == "bdi":
+            self.parts.append(END_ISOLATE if tag.is_end else ISOLATE)
+        elif tag.name == "a":
+            self._end_link() if tag.is_end else self._begin_link(tag)
+
+    def _begin_link(self, tag: Tag) -> None:
+        href = tag.attribute("href")
+        self.links.append((_without_entities(href.value) if href else "", len(self.parts)))
+
+    def _end_link(self) -> None:
+        if not self.links:
+            return
+        address, began = self.links.pop()
+        words = "".join(self.parts[began:]).strip()
+        if (
+            address
+            and not address.startswith("#")
+            and words not in (address, address.partition(":")[2])
+        ):
+            self.parts.append(f" <{address}>" if words else f"<{address}>")
+
+
+def _is_unseen(tag: Tag) -> bool:
+    style = tag.attribute("style")
+    return (
+        tag.name in UNSEEN
+        or tag.attribute("hidden") is not None
+        or (style is not None and bool(INVISIBLE.search(style.value)))
+    )
+
+
+def _without_entities(text: str) -> str:
+    """Text with its entities resolved, braces kept from turning into Jinja's."""
+    plain = unescape(text) if "&" in text else text
+    return plain.replace("\xa0", " ") if "{" not in plain else _escaped(plain)
+
+
+def _escaped(plain: str) -> str:
+    return pattern(r"\{(?=[{%#])").sub('{{ "{" }}', plain)

@@ -1,0 +1,80 @@
+"""Turns a mail's links into links that come back to us, once a template."""
+
+from html import unescape
+
+from templates.filters import LEFT_ALONE, TRACKED, check_scheme
+from templates.markup import TOKEN, Attribute, Protected, Tag, edited, scan
+from templates.sources import BadTemplate, Place
+
+LINKED = ("a", "area")
+OURS = ("unsubscribe_url", "view_url")  # addresses that lead back to us anyway
+# Unseen by people, followed by scanners; far from the unsubscribe link, and not in the text part.
+DECOY = (
+    '<a href="{{ _decoy_url }}" rel="nofollow" aria-hidden="true" tabindex="-1"'
+    ' style="display:none;max-height:0;overflow:hidden;mso-hide:all"></a>'
+)
+PIXEL = '<img src="{{ _open_url }}" width="1" height="1" alt="" style="display:block;border:0">'
+
+
+def number_links(protected: Protected, *, are_numbered: bool = True) -> tuple[str, ...]:
+    """Rewrite every link to a web page; returns the addresses of links 1, 2, …
+
+    Plain addresses are numbered, computed ones are signed as they are when a mail is rendered. Our
+    own links, mailto:, tel: and #anchors stay. Without `are_numbered` all are signed as they are.
+    Raises BadTemplate for a link that no mail may have.
+    """
+    numbers: dict[str, int] = {}
+    edits = []
+    for tag in scan(protected.text):
+        if isinstance(tag, Tag) and tag.name in LINKED and (href := tag.attribute("href")):
+            link = _link(protected, tag, href, numbers if are_numbered else None)
+            edits.append((href.start, href.end, f'href="{link}"'))
+    protected.text = edited(protected.text, edits)
+    return tuple(numbers)
+
+
+def add_traps(source: str) -> str:
+    """The finished HTML source with the decoy at the top of its body and the pixel at its end."""
+    tags = [one for one in scan(source) if isinstance(one, Tag) and one.name == "body"]
+    top = next((one.end for one in tags if not one.is_end), 0)
+    bottom = next((one.start for one in reversed(tags) if one.is_end), len(source))
+    return edited(source, [(top, top, DECOY), (bottom, bottom, PIXEL)])
+
+
+def link_name(number: int) -> str:
+    """What a numbered link is called inside the compiled template."""
+    return f"_link_{number}"
+
+
+def _link(protected: Protected, tag: Tag, href: Attribute, numbers: dict[str, int] | None) -> str:
+    computed = list(protected.named(href.value))
+    place = computed[0].place if computed else _place(protected, tag)
+    if any(set(OURS) & set(one.words) for one in computed):
+        return href.value
+    if not computed:
+        address = _checked(unescape(href.value).strip(), place)
+        if not address or address.startswith(LEFT_ALONE) or "://" not in address:
+            return href.value
+        if numbers is not None:
+            number = numbers.setdefault(address, len(numbers) + 1)
+            return protected.token(f"{{{{ {link_name(number)} }}}}", place)
+    begin = protected.token(f"{{% filter {TRACKED} %}}", place)
+    return f"{begin}{href.value}{protected.token('{% endfilter %}', place)}"
+
+
+def _checked(address: str, place: Place) -> str:
+    try:
+        check_scheme(address)
+    except ValueError as error:
+        raise BadTemplate(place, str(error)) from error
+    return address
+
+
+def _place(protected: Protected, tag: Tag) -> Place:
+    """The line of an HTML tag: that of the nearest Jinja tag before it, and the line ends since."""
+    before = list(TOKEN.finditer(protected.text, 0, tag.start))
+    if not before:
+        return Place("", protected.text.count("\n", 0, tag.start) + 1)
+    near = protected.tags[int(before[-1][1])]
+    lines = near.text.count("\n") + protected.text.count("\n", before[-1].end(), tag.start)
+    return Place(near.place.template, near.place.line + lines)
