@@ -59,6 +59,11 @@ def as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
 
 
+def as_json_line(value: object) -> str:
+    """The same on one line, for JSON Lines."""
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
 def _plain(value: object) -> Any:
     match value:
         case datetime():

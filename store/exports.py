@@ -1,0 +1,195 @@
+"""Everything stored, noun by noun, a plain object a row; instants stay instants."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, FromClause, Select, case, func, select
+
+from store.customers import load_customers
+from store.records import CustomerId
+from store.tables import (
+    answers,
+    consents,
+    customers,
+    decisions,
+    delivery_events,
+    enrollments,
+    event_kinds,
+    events,
+    identities,
+    memberships,
+    messages,
+    suppressions,
+)
+
+CHUNK_ROWS = 1_000
+CUSTOMER = customers.c.external_id.label("customer")  # null where nobody is: parked, erased
+
+
+def export_rows(connection: Connection, noun: str, at: datetime) -> Iterator[dict[str, Any]]:
+    """Every row of `noun`, one of NOUNS, in the order in which it came to be stored.
+
+    Traits are those in force at `at`. Rows are read as they are asked for.
+    """
+    if noun == "customers":
+        yield from _customers(connection, at)
+        return
+    streamed = connection.execution_options(yield_per=CHUNK_ROWS)
+    for row in streamed.execute(NOUNS[noun]):
+        yield dict(row._mapping)
+
+
+def _customers(connection: Connection, at: datetime) -> Iterator[dict[str, Any]]:
+    last = 0
+    while ids := _next_customers(connection, last, at):
+        for customer in load_customers(connection, ids, at).values():
+            yield {"id": customer.external_id or None, "traits": customer.traits}
+        last = ids[-1]
+
+
+def _next_customers(connection: Connection, last: int, at: datetime) -> list[CustomerId]:
+    query = (
+        select(customers.c.id)
+        .where(customers.c.id > last, customers.c.merged_into.is_(None))
+        .where(customers.c.known_at <= at)
+        .order_by(customers.c.id)
+        .limit(CHUNK_ROWS)
+    )
+    return [CustomerId(number) for number in connection.scalars(query)]
+
+
+def _of_customer(table: FromClause, *columns: Any) -> Select[Any]:
+    """Rows with their customer's external id, in order of arrival."""
+    return (
+        select(CUSTOMER, *columns)
+        .select_from(table)
+        .outerjoin(customers, customers.c.id == table.c.customer_id)
+    )
+
+
+def _of_enrollment(table: FromClause, *columns: Any) -> Select[Any]:
+    return (
+        select(CUSTOMER, enrollments.c.journey, enrollments.c.key, *columns)
+        .select_from(table)
+        .join(enrollments, enrollments.c.id == table.c.enrollment_id)
+        .outerjoin(customers, customers.c.id == enrollments.c.customer_id)
+    )
+
+
+MESSAGE_STATUS = case(
+    (messages.c.status == "sending", "queued"),  # a lease is nobody else's business
+    else_=messages.c.status,
+)
+MESSAGE_AT = func.coalesce(
+    messages.c.sent_at,
+    messages.c.handed_over_at,
+    messages.c.queued_at,
+    type_=events.c.known_at.type,
+)
+
+NOUNS: Mapping[str, Select[Any]] = {
+    "events": _of_customer(
+        events,
+        event_kinds.c.name,
+        event_kinds.c.channel,
+        events.c.occurred_at,
+        events.c.message_id,
+        events.c.properties,
+        events.c.source,
+        event_kinds.c.actor,
+        events.c.original_name,
+        events.c.known_at,
+    )
+    .join(event_kinds, event_kinds.c.id == events.c.kind_id)
+    .order_by(events.c.id),
+    "customers": select(customers),
+    "identities": _of_customer(
+        identities, identities.c.kind, identities.c.value, identities.c.known_at
+    ).order_by(identities.c.id),
+    "messages": _of_customer(
+        messages,
+        messages.c.id,
+        messages.c.address.label("to"),
+        messages.c.template,
+        MESSAGE_STATUS.label("status"),
+        messages.c.reason,
+        MESSAGE_AT.label("at"),
+        messages.c.topic,
+        messages.c.survey,
+        messages.c.step,
+        messages.c.visit,
+        messages.c.header_id,
+        enrollments.c.journey,
+        enrollments.c.key,
+    )
+    .outerjoin(enrollments, enrollments.c.id == messages.c.enrollment_id)
+    .order_by(messages.c.id),
+    "delivery_events": select(
+        CUSTOMER,
+        delivery_events.c.message_id.label("message"),
+        delivery_events.c.kind,
+        delivery_events.c.occurred_at,
+        delivery_events.c.is_machine,
+        delivery_events.c.details,
+    )
+    .join_from(delivery_events, messages, messages.c.id == delivery_events.c.message_id)
+    .outerjoin(customers, customers.c.id == messages.c.customer_id)
+    .order_by(delivery_events.c.id),
+    "answers": _of_customer(
+        answers,
+        answers.c.survey,
+        answers.c.score,
+        answers.c.comment,
+        answers.c.message_id.label("message"),
+        answers.c.key,
+        answers.c.answered_at,
+        answers.c.revision,
+        answers.c.is_current,
+        answers.c.is_counted,
+    ).order_by(answers.c.id),
+    "decisions": _of_enrollment(
+        decisions,
+        decisions.c.enrollment_id.label("enrollment"),
+        decisions.c.step,
+        decisions.c.visit,
+        decisions.c.decision,
+        decisions.c.reason,
+        decisions.c.due_at,
+        decisions.c.decided_at,
+    ).order_by(decisions.c.id),
+    "enrollments": _of_customer(
+        enrollments,
+        enrollments.c.id,
+        enrollments.c.journey,
+        enrollments.c.key,
+        enrollments.c.started_at.label("entered_at"),
+        enrollments.c.ended_at,
+        enrollments.c.ended,
+        enrollments.c.is_held_out,
+        enrollments.c.cause,
+    ).order_by(enrollments.c.id),
+    "memberships": _of_customer(
+        memberships,
+        memberships.c.segment,
+        memberships.c.since,
+        memberships.c.next_check_at,
+    )
+    .where(memberships.c.is_member)
+    .order_by(memberships.c.segment, memberships.c.customer_id),
+    "suppressions": select(
+        suppressions.c.address,
+        suppressions.c.reason,
+        suppressions.c.detail,
+        suppressions.c.known_at,
+        suppressions.c.lifted_at,
+    ).order_by(suppressions.c.id),
+    "consents": _of_customer(
+        consents,
+        consents.c.topic,
+        consents.c.status,
+        consents.c.source,
+        consents.c.occurred_at,
+        consents.c.known_at,
+    ).order_by(consents.c.id),
+}
