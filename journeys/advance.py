@@ -4,16 +4,28 @@ It takes one step a call. A step names the questions it needs; the shell answers
 batch and asks again until every enrollment waits.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from hashlib import blake2b
-from typing import Literal, assert_never
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
 
+from journeys.chance import arm_of, is_held_out
+from journeys.decisions import (
+    SENT,
+    WAITING,
+    Decision,
+    Effect,
+    Facts,
+    Outcome,
+    QueueMessage,
+    Reply,
+    Said,
+    StartJourney,
+    Tell,
+)
 from journeys.definition import (
     Branch,
     End,
+    ExitRule,
     Notify,
     OnEnters,
     OnLeaves,
@@ -25,194 +37,90 @@ from journeys.definition import (
     WaitFor,
     When,
 )
-from journeys.graph import FINISHED, Graph, Node
+from journeys.graph import FINISHED, SKIPPED, Graph, Node
+from journeys.questions import Question, questions
 from journeys.timing import wait_over_at
-from segments.definition import Condition, parse_condition
-from segments.subjects import Scope
-from store.records import CustomerId, Enrollment
+from segments.conditions.answer import Answer
+from store.records import Enrollment
 
-SENT = ("sent", "delivered", "bounced", "complained")  # the provider took it, whatever came later
-WAITING = ("queued", "held", "sending")
-
-
-@dataclass(frozen=True)
-class Question:
-    """A condition that a step needs answered; `until` bounds the instant it is asked for, from
-    start or arrival.
-    """
-
-    name: str
-    condition: Condition
-    scope: Scope
-    per: str | None = None
-    since: Literal["start", "arrival"] = "start"
-    until: timedelta | None = None
-
-    def asked_at(self, enrollment: Enrollment, now: datetime) -> datetime:
-        """The instant this question is about: `now`, but never past its window."""
-        if self.until is None:
-            return now
-        begins = enrollment.started_at if self.since == "start" else enrollment.arrived_at
-        return min(now, begins + self.until)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """The answer to a question, and the first instant at which time alone may change it."""
-
-    holds: bool
-    next_check_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What has become of the message of this step and visit."""
-
-    status: str
-    reason: str = ""
-    at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the core is told about one customer to decide one step."""
-
-    zone: ZoneInfo
-    replies: Mapping[str, Reply] = field(default_factory=dict)
-    outcome: Outcome | None = None
-    refused_surveys: Mapping[str, str] = field(
-        default_factory=dict
-    )  # survey -> why its invitation never left
-
-
-@dataclass(frozen=True)
-class QueueMessage:
-    """A mail to the customer; the shell asks permission and makes the row."""
-
-    template: str
-    topic: str
-    survey: str | None = None
-
-
-@dataclass(frozen=True)
-class Tell:
-    """A notice to our own people; `message` is a template."""
-
-    people: str
-    message: str
-
-
-@dataclass(frozen=True)
-class StartJourney:
-    """Another journey begins for this customer, with the same event."""
-
-    journey: str
-
-
-Effect = QueueMessage | Tell | StartJourney
-
-
-@dataclass(frozen=True)
-class Said:
-    """A decision as it is kept: what was decided at the step it stood at, why, and for which
-    instant.
-    """
-
-    step: str
-    visit: int
-    decision: str
-    reason: str
-    due_at: datetime
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The whole consequence of one look at one customer."""
-
-    enrollment: Enrollment
-    said: Said | None = None
-    effects: tuple[Effect, ...] = ()
-    look_again_at: datetime | None = None  # None while it waits: until something happens
-    waits: bool = False
-
-
-def questions(graph: Graph, step: str) -> tuple[Question, ...]:
-    """What must be known to advance an enrollment that stands at `step`."""
-    return (*_ways_out(graph), *_asked_by(graph, graph.nodes[step]))
-
-
-def _ways_out(graph: Graph) -> tuple[Question, ...]:
-    journey = graph.journey
-    exits = tuple(
-        _exit_question(f"exit {number}", rule, journey.per)
-        for number, rule in enumerate(journey.exit, start=1)
-    )
-    if journey.goal is None:
-        return exits
-    goal = Question(
-        "goal", journey.goal.condition, Scope.SINCE_START, journey.per, "start", journey.goal.within
-    )
-    return (*exits, goal)
-
-
-def _exit_question(name: str, rule: object, per: str | None) -> Question:
-    match rule:
-        case OnLeaves(leaves=segment):
-            return Question(name, segment_change("segment.left", segment), Scope.SINCE_START)
-        case OnEnters(enters=segment):
-            return Question(name, segment_change("segment.entered", segment), Scope.SINCE_START)
-        case _:
-            # a Condition
-            return Question(name, rule, Scope.SINCE_START, per)  # type: ignore[arg-type]
-
-
-def segment_change(event: str, segment: str) -> Condition:
-    """The condition that our own event about `segment` happened."""
-    return parse_condition({"event": event, "where": {"segment": segment}})
-
-
-def _asked_by(graph: Graph, node: Node) -> tuple[Question, ...]:
-    per = graph.journey.per
-    match node.step:
-        case Send(only_if=condition) | Survey(only_if=condition) if condition is not None:
-            return (Question("only_if", condition, Scope.HISTORY),)
-        case WaitFor(wait_for=condition, up_to=up_to):
-            return (Question("came", condition, Scope.SINCE_ARRIVAL, per, "arrival", up_to),)
-        case Branch(branch=arms):
-            return tuple(
-                Question(f"when {number}", arm.when, Scope.HISTORY, per)
-                for number, arm in enumerate(arms, start=1)
-                if isinstance(arm, When)
-            )
-        case _:
-            return ()
+__all__ = [  # what the shell needs, from one place
+    "Decision",
+    "Effect",
+    "Facts",
+    "Outcome",
+    "Question",
+    "QueueMessage",
+    "Reply",
+    "Said",
+    "StartJourney",
+    "Tell",
+    "advance",
+    "is_held_out",
+    "questions",
+]
 
 
 def advance(graph: Graph, enrollment: Enrollment, facts: Facts, now: datetime) -> Decision:
     """Decide a customer's next move; the same arguments always give the same decision."""
-    if left := _left(graph, enrollment, facts, now):
-        return left
-    decision = _at_step(graph, graph.nodes[enrollment.step], enrollment, facts, now)
-    return _watching(graph, decision, facts, now) if decision.waits else decision
+    look = Look(graph, graph.nodes[enrollment.step], enrollment, facts, now)
+    return _leave(look) or _watch(look, _at_step(look))
 
 
-def _left(graph: Graph, enrollment: Enrollment, facts: Facts, now: datetime) -> Decision | None:
-    if _is_goal_reached(graph, enrollment, facts, now):
-        return _ended(enrollment, "goal", "the goal was reached", now)
-    for number, rule in enumerate(graph.journey.exit, start=1):
-        if facts.replies[f"exit {number}"].holds:
-            return _ended(enrollment, "exited", _exit_reason(rule), now)
+@dataclass(frozen=True)
+class Look:
+    """One look at one customer: everything that a decision is made of."""
+
+    graph: Graph
+    node: Node
+    enrollment: Enrollment
+    facts: Facts
+    now: datetime
+
+    def holds(self, question: str) -> bool:
+        return self.facts.replies[question].holds
+
+    def stay(self, until: datetime | None = None) -> Decision:
+        """Wait here: until then, or until something happens."""
+        return Decision(self.enrollment, look_again_at=until, waits=True)
+
+    def go(
+        self, decision: str, reason: str = "", *, way: str = "", at: datetime | None = None
+    ) -> Decision:
+        """Leave the step by `way`; what follows counts from `at`, or from the arrival here.
+
+        It counts from the look only where nothing better is known: lateness must not add up.
+        """
+        left_at = at or self.enrollment.arrived_at
+        said = self._said(decision, reason, left_at)
+        to = self.node.edge(way).to
+        if to == FINISHED:
+            return Decision(replace(self.enrollment, ended="finished"), said)
+        return Decision(replace(self.enrollment, step=to, arrived_at=left_at), said)
+
+    def end(self, how: str, reason: str) -> Decision:
+        return Decision(replace(self.enrollment, ended=how), self._said(how, reason, self.now))
+
+    def _said(self, decision: str, reason: str, at: datetime) -> Said:
+        return Said(self.enrollment.step, self.enrollment.visit, decision, reason, at)
+
+
+def _leave(look: Look) -> Decision | None:
+    if _is_goal_reached(look):
+        return look.end("goal", "the goal was reached")
+    for number, rule in enumerate(look.graph.journey.exit, start=1):
+        if look.holds(f"exit {number}"):
+            return look.end("exited", _exit_reason(rule))
     return None
 
 
-def _is_goal_reached(graph: Graph, enrollment: Enrollment, facts: Facts, now: datetime) -> bool:
-    goal = graph.journey.goal
-    if goal is None or not facts.replies["goal"].holds:
+def _is_goal_reached(look: Look) -> bool:
+    goal = look.graph.journey.goal
+    if goal is None or not look.holds("goal"):
         return False
-    return not goal.is_absence or now >= enrollment.started_at + goal.within
+    return not goal.is_absence or look.now >= look.enrollment.started_at + goal.within
 
 
-def _exit_reason(rule: object) -> str:
+def _exit_reason(rule: ExitRule) -> str:
     match rule:
         case OnLeaves(leaves=segment):
             return f"left the segment {segment}"
@@ -222,166 +130,116 @@ def _exit_reason(rule: object) -> str:
             return "an exit of the journey came true"
 
 
-def _ended(enrollment: Enrollment, how: str, reason: str, now: datetime) -> Decision:
-    said = Said(enrollment.step, enrollment.visit, how, reason, now)
-    return Decision(replace(enrollment, ended=how), said)
-
-
-def _watching(graph: Graph, decision: Decision, facts: Facts, now: datetime) -> Decision:
-    """A waiting enrollment is also looked at when time alone may end it."""
+def _watch(look: Look, decision: Decision) -> Decision:
+    """A waiting enrollment is looked at again when time alone may change anything."""
+    if not decision.waits:
+        return decision
     instants = [decision.look_again_at]
-    instants += [reply.next_check_at for reply in facts.replies.values()]
-    if (goal := graph.journey.goal) and goal.is_absence:
-        instants.append(decision.enrollment.started_at + goal.within)
-    ahead = [instant for instant in instants if instant is not None and instant > now]
+    instants += [reply.next_check_at for reply in look.facts.replies.values()]
+    if (goal := look.graph.journey.goal) and goal.is_absence:
+        instants.append(look.enrollment.started_at + goal.within)
+    ahead = [instant for instant in instants if instant is not None and instant > look.now]
     return replace(decision, look_again_at=min(ahead, default=None))
 
 
-def _at_step(
-    graph: Graph, node: Node, enrollment: Enrollment, facts: Facts, now: datetime
-) -> Decision:
-    match node.step:
-        case Send() | Survey():
-            return _at_mail(graph, node, node.step, enrollment, facts, now)
-        case Wait():
-            over_at = wait_over_at(node.step, enrollment.arrived_at, facts.zone)
-            if now < over_at:
-                return _stay(enrollment, over_at)
-            return _go(node, enrollment, "", "waited", "", over_at)
-        case WaitFor():
-            return _at_wait_for(node, node.step, enrollment, facts, now)
-        case Branch():
-            return _at_branch(node, node.step, enrollment, facts)
-        case Split():
-            arm = arm_of(node.step, enrollment.customer_id, graph.journey.journey, node.id)
-            return _go(
-                node, enrollment, arm, f"took {arm}", "by a stable hash", enrollment.arrived_at
-            )
-        case Start() | Notify():
-            return _at_effect(node, node.step, enrollment)
-        case End(end=word):
-            return _go(node, enrollment, "", "ended", word or "", enrollment.arrived_at)
-        case _:
-            assert_never(node.step)
-
-
-def _at_mail(
-    graph: Graph,
-    node: Node,
-    step: Send | Survey,
-    enrollment: Enrollment,
-    facts: Facts,
-    now: datetime,
-) -> Decision:
-    if _is_withheld(graph, step, enrollment):
-        return _go(
-            node,
-            enrollment,
-            "",
-            "held_out",
-            f"would have got {step.template}",
-            enrollment.arrived_at,
-        )
-    outcome = facts.outcome
-    if outcome is None:
-        if step.only_if is not None and not facts.replies["only_if"].holds:
-            return _go(
-                node, enrollment, "", "skipped", "only_if does not hold", enrollment.arrived_at
-            )
-        return Decision(enrollment, effects=(_queued(graph, step),), waits=True)
-    if outcome.status in WAITING:
-        return _stay(enrollment, None)
-    decision = "sent" if outcome.status in SENT else outcome.status
-    return _go(node, enrollment, "", decision, outcome.reason, outcome.at or now)
-
-
-def _is_withheld(graph: Graph, step: Send | Survey, enrollment: Enrollment) -> bool:
-    """The default holdout never withholds a survey; one the file names does."""
-    return enrollment.is_held_out and (isinstance(step, Send) or graph.journey.holdout is not None)
-
-
-def _queued(graph: Graph, step: Send | Survey) -> QueueMessage:
-    survey = step.survey if isinstance(step, Survey) else None
-    return QueueMessage(step.template, graph.journey.topic, survey)
-
-
-def _at_wait_for(
-    node: Node, step: WaitFor, enrollment: Enrollment, facts: Facts, now: datetime
-) -> Decision:
-    over_at = enrollment.arrived_at + step.up_to
-    if facts.replies["came"].holds:
-        return _go(node, enrollment, "came", "came", "", min(now, over_at))
-    survey = next(
-        (name for name in step.wait_for.named_surveys if name in facts.refused_surveys), None
-    )
-    if survey is not None:
-        reason = f"the invitation to {survey} never left: {facts.refused_surveys[survey]}"
-        return _go(node, enrollment, "otherwise", "did not come", reason, now)
-    if now >= over_at:
-        return _go(node, enrollment, "otherwise", "did not come", "", over_at)
-    return _stay(enrollment, over_at)
-
-
-def _at_branch(node: Node, step: Branch, enrollment: Enrollment, facts: Facts) -> Decision:
-    for number, arm in enumerate(step.branch, start=1):
-        if isinstance(arm, When) and facts.replies[f"when {number}"].holds:
-            return _go(
-                node, enrollment, f"when {number}", f"took when {number}", "", enrollment.arrived_at
-            )
-    return _go(node, enrollment, "otherwise", "took otherwise", "", enrollment.arrived_at)
-
-
-def _at_effect(node: Node, step: Start | Notify, enrollment: Enrollment) -> Decision:
-    effect: Effect
+def _at_step(look: Look) -> Decision:
+    step = look.node.step
+    if _is_skipped(look):
+        return _skip(look)
     match step:
+        case Send() | Survey():
+            return _at_mail(look, step)
+        case Wait():
+            return _at_wait(look, step)
+        case WaitFor():
+            return _at_wait_for(look, step)
+        case Branch():
+            return _at_branch(look, step)
+        case Split():
+            return _at_split(look, step)
         case Start(start=journey):
-            effect, decision = StartJourney(journey), "started"
+            return _act(look, StartJourney(journey), "started", journey)
         case Notify(notify=people, message=message):
-            effect, decision = Tell(people, message), "notified"
-    if enrollment.is_held_out:
-        return _go(
-            node,
-            enrollment,
-            "",
-            "held_out",
-            f"would have {decision} {step.target}",
-            enrollment.arrived_at,
-        )
-    moved = _go(node, enrollment, "", decision, step.target, enrollment.arrived_at)
-    return replace(moved, effects=(effect,))
+            return _act(look, Tell(people, message), "notified", people)
+        case End(end=word):
+            return look.go("ended", word or "")
+        case _:
+            assert_never(step)
 
 
-def _stay(enrollment: Enrollment, look_again_at: datetime | None) -> Decision:
-    return Decision(enrollment, look_again_at=look_again_at, waits=True)
+def _is_skipped(look: Look) -> bool:
+    """What was queued before `only_if` changed is not taken back here: its outcome counts."""
+    has_begun = look.facts.outcome is not None
+    return look.node.step.only_if is not None and not has_begun and not look.holds("only_if")
 
 
-def _go(
-    node: Node, enrollment: Enrollment, way: str, decision: str, reason: str, at: datetime
-) -> Decision:
-    """Leave `node` by `way`; the next step counts from `at`, not from when somebody looked."""
-    said = Said(enrollment.step, enrollment.visit, decision, reason, at)
-    to = node.edge(way).to
-    if to == FINISHED:
-        return Decision(replace(enrollment, ended="finished"), said)
-    return Decision(replace(enrollment, step=to, arrived_at=at), said)
+def _skip(look: Look) -> Decision:
+    """Where a wait is cut short, time goes on from now; the other steps take none."""
+    at = look.now if isinstance(look.node.step, Wait | WaitFor) else None
+    return look.go("skipped", "only_if does not hold", way=SKIPPED, at=at)
 
 
-def arm_of(split: Split, customer_id: CustomerId, journey: str, step: str) -> str:
-    """The arm of `split` that this customer always takes: a hash, never a draw."""
-    point = stable_share(customer_id, journey, step)
-    for arm in split.split:
-        point -= arm.share
-        if point < 0:
-            return arm.name
-    return split.split[-1].name
+def _at_mail(look: Look, step: Send | Survey) -> Decision:
+    if _is_withheld(look, step):
+        return look.go("held_out", f"would have got {step.template}")
+    if look.facts.outcome is not None:
+        return _after_queueing(look, look.facts.outcome)
+    survey = step.survey if isinstance(step, Survey) else None
+    mail = QueueMessage(step.template, look.graph.journey.topic, survey)
+    return replace(look.stay(), effects=(mail,))
 
 
-def stable_share(customer_id: CustomerId, *names: str) -> float:
-    """A number in [0, 1), always the same for these names, spread evenly over customers."""
-    text = "/".join((str(customer_id), *names))
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) / 2**64
+def _is_withheld(look: Look, step: Send | Survey) -> bool:
+    """The default holdout never withholds a survey; one the file names does."""
+    is_meant = isinstance(step, Send) or look.graph.journey.holdout is not None
+    return look.enrollment.is_held_out and is_meant
 
 
-def is_held_out(graph: Graph, customer_id: CustomerId) -> bool:
-    """Whether this customer is in the journey's control group; sticky over re-entries."""
-    return stable_share(customer_id, graph.journey.journey, "holdout") < graph.journey.holdout_share
+def _after_queueing(look: Look, outcome: Outcome) -> Decision:
+    if outcome.status in WAITING:
+        return look.stay()
+    decision = "sent" if outcome.status in SENT else outcome.status
+    return look.go(decision, outcome.reason, at=outcome.at or look.now)
+
+
+def _at_wait(look: Look, step: Wait) -> Decision:
+    over_at = wait_over_at(step, look.enrollment.arrived_at, look.facts.zone)
+    return look.stay(over_at) if look.now < over_at else look.go("waited", at=over_at)
+
+
+def _at_wait_for(look: Look, step: WaitFor) -> Decision:
+    over_at = look.enrollment.arrived_at + step.up_to
+    if look.holds("came"):
+        return look.go("came", way="came", at=min(look.now, over_at))
+    if reason := _why_in_vain(look, step):
+        return look.go("did not come", reason, way="otherwise")
+    if look.now >= over_at:
+        return look.go("did not come", way="otherwise", at=over_at)
+    return look.stay(over_at)
+
+
+def _why_in_vain(look: Look, step: WaitFor) -> str | None:
+    """Nobody answers an invitation that never left."""
+    match step.wait_for:
+        case Answer(answer=survey, ever=False) if survey in look.facts.refused_surveys:
+            return f"the invitation to {survey} never left: {look.facts.refused_surveys[survey]}"
+        case _:
+            return None
+
+
+def _at_branch(look: Look, step: Branch) -> Decision:
+    for number, arm in enumerate(step.branch, start=1):
+        if isinstance(arm, When) and look.holds(f"when {number}"):
+            return look.go(f"took when {number}", way=f"when {number}")
+    return look.go("took otherwise", way="otherwise")
+
+
+def _at_split(look: Look, step: Split) -> Decision:
+    arm = arm_of(step, look.enrollment.customer_id, look.graph.journey.journey, look.node.id)
+    return look.go(f"took {arm}", "by a stable hash", way=arm)
+
+
+def _act(look: Look, effect: Effect, decision: str, target: str) -> Decision:
+    if look.enrollment.is_held_out:
+        return look.go("held_out", f"would have {decision} {target}")
+    return replace(look.go(decision, target), effects=(effect,))

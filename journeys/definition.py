@@ -1,292 +1,49 @@
-"""A journey file as typed objects, one class per kind of step."""
+"""A journey file as typed objects."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-    model_validator,
+from pydantic import BeforeValidator, Field, model_validator
+
+from journeys.parts import Name, Part
+from journeys.steps import (
+    LATER_KINDS,
+    STEP_KINDS,
+    WEEKDAYS,
+    BaseStep,
+    Branch,
+    BranchArm,
+    End,
+    Hours,
+    Notify,
+    Otherwise,
+    Send,
+    Split,
+    SplitArm,
+    Start,
+    Step,
+    Survey,
+    Wait,
+    WaitFor,
+    When,
 )
-
+from journeys.triggers import ExitRule, OnEnters, OnEvent, OnLeaves, Trigger
 from rekindle.durations import Duration, parse_duration
-from rekindle.settings import QuietHours, Share, parse_hours, parse_share
-from segments.conditions.logic import Not
-from segments.definition import Condition
+from rekindle.settings import parse_share
+from segments.conditions.logic import All, AnyOf, Not
+from segments.conditions.occurrences import Occurrences
+from segments.definition import Condition, ConditionBase
+
+__all__ = [
+    "DEFAULT_HOLDOUT", "LATER_KINDS", "SERVICE", "STEP_KINDS", "WEEKDAYS", "Again", "BaseStep",
+    "Branch", "BranchArm", "Condition", "End", "ExitRule", "Goal", "Hours", "Journey", "Name",
+    "Notify", "OnEnters", "OnEvent", "OnLeaves", "Otherwise", "Part", "Send", "Split", "SplitArm",
+    "Start", "Step", "Survey", "Trigger", "Wait", "WaitFor", "When", "parse_again",
+    "parse_holdout",
+]  # fmt: skip
 
 SERVICE = "service"  # the topic of transactional mail: no caps, no quiet hours, no holdout
 DEFAULT_HOLDOUT = 0.10
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-LATER_KINDS = ("wait_until", "set", "emit", "webhook", "approve")
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-Hours = Annotated[QuietHours, BeforeValidator(parse_hours, json_schema_input_type=str)]
-
-
-class Part(BaseModel):
-    """A piece of a journey file: frozen, and strict about unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class BaseStep(Part):
-    """What every step may bear."""
-
-    kind: ClassVar[str]
-    id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")] | None = None
-    note: str = ""
-
-    @property
-    def target(self) -> str:
-        """What the step is about, as its derived id says it."""
-        return ""
-
-
-class Send(BaseStep):
-    """Send one mail and stay until the provider took it, refused it, or nobody knows."""
-
-    kind: ClassVar[str] = "send"
-    send: str
-    only_if: Condition | None = None
-
-    @property
-    def target(self) -> str:
-        return self.send
-
-    @property
-    def template(self) -> str:
-        return self.send
-
-
-class Survey(BaseStep):
-    """Send a survey's invitation; the survey's own topic governs it."""
-
-    kind: ClassVar[str] = "survey"
-    survey: Name
-    template: str
-    only_if: Condition | None = None
-
-    @property
-    def target(self) -> str:
-        return self.survey
-
-
-class Wait(BaseStep):
-    """Let time pass, then go on inside the hours and weekdays given, in the customer's zone."""
-
-    kind: ClassVar[str] = "wait"
-    wait: Duration
-    between: Hours | None = None
-    on: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ()
-
-
-class WaitFor(BaseStep):
-    """Wait until a condition comes true, at most `up_to`."""
-
-    kind: ClassVar[str] = "wait_for"
-    wait_for: Condition
-    up_to: Duration
-    came: tuple["Step", ...] = ()
-    otherwise: tuple["Step", ...] = ()
-
-
-class When(Part):
-    """An arm of a branch: its steps where the condition holds."""
-
-    when: Condition
-    steps: tuple["Step", ...]
-
-
-class Otherwise(Part):
-    """The arm of a branch that is left when no condition holds."""
-
-    otherwise: tuple["Step", ...]
-
-
-def _arm_kind(arm: object) -> str:
-    is_rest = isinstance(arm, Otherwise) or (isinstance(arm, Mapping) and "otherwise" in arm)
-    return "otherwise" if is_rest else "when"
-
-
-BranchArm = Annotated[
-    Annotated[When, Tag("when")] | Annotated[Otherwise, Tag("otherwise")], Discriminator(_arm_kind)
-]
-
-
-class Branch(BaseStep):
-    """Take the first arm whose condition holds."""
-
-    kind: ClassVar[str] = "branch"
-    branch: tuple[BranchArm, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _otherwise_comes_last(self) -> Self:
-        if any(isinstance(arm, Otherwise) for arm in self.branch[:-1]):
-            raise ValueError("'otherwise' must be the last arm of a branch")
-        return self
-
-
-class SplitArm(Part):
-    """An arm of an experiment and its share of the customers."""
-
-    name: Name
-    share: Share
-    steps: tuple["Step", ...] = ()
-
-
-class Split(BaseStep):
-    """Divide customers by a stable hash; the same customer always takes the same arm."""
-
-    kind: ClassVar[str] = "split"
-    split: tuple[SplitArm, ...] = Field(min_length=2)
-
-    @model_validator(mode="after")
-    def _shares_make_a_whole(self) -> Self:
-        total = sum(arm.share for arm in self.split)
-        if abs(total - 1) > 1e-9:
-            raise ValueError(f"the shares of a split add up to 100%, not {total:.0%}")
-        return self
-
-
-class Start(BaseStep):
-    """Start another journey for this customer, with the same event."""
-
-    kind: ClassVar[str] = "start"
-    start: Name
-
-    @property
-    def target(self) -> str:
-        return self.start
-
-
-class Notify(BaseStep):
-    """Tell our own people."""
-
-    kind: ClassVar[str] = "notify"
-    notify: Name
-    message: str = Field(min_length=1)
-
-    @property
-    def target(self) -> str:
-        return self.notify
-
-
-class End(BaseStep):
-    """The enrollment is finished here; the value is a word for the report."""
-
-    kind: ClassVar[str] = "end"
-    end: str | None = None
-
-
-STEP_KINDS: Mapping[str, type[BaseStep]] = {
-    step.kind: step for step in (Send, Survey, Wait, WaitFor, Branch, Split, Start, Notify, End)
-}
-
-
-def _step_kind(step: object) -> str | None:
-    if isinstance(step, BaseStep):
-        return step.kind
-    return (
-        next((key for key in step if key in STEP_KINDS), None)
-        if isinstance(step, Mapping)
-        else None
-    )
-
-
-def _require_one_kind(step: Any) -> Any:
-    """A step is one mapping with exactly one kind key. Raises ValueError saying what is there
-    instead.
-    """
-    if isinstance(step, BaseStep):
-        return step
-    if step == "end":
-        return {"end": None}
-    if not isinstance(step, Mapping):
-        raise ValueError(f"a step is a mapping such as 'send: NAME', not {step!r}")
-    kinds = [key for key in step if key in STEP_KINDS]
-    if len(kinds) > 1:
-        raise ValueError(f"a step has one kind, not both '{kinds[0]}' and '{kinds[1]}'")
-    if not kinds and (later := next((key for key in step if key in LATER_KINDS), None)):
-        raise ValueError(f"the step '{later}' is not there yet in this version")
-    return step
-
-
-Step = Annotated[
-    Annotated[
-        Annotated[Send, Tag("send")]
-        | Annotated[Survey, Tag("survey")]
-        | Annotated[Wait, Tag("wait")]
-        | Annotated[WaitFor, Tag("wait_for")]
-        | Annotated[Branch, Tag("branch")]
-        | Annotated[Split, Tag("split")]
-        | Annotated[Start, Tag("start")]
-        | Annotated[Notify, Tag("notify")]
-        | Annotated[End, Tag("end")],
-        Discriminator(
-            _step_kind,
-            custom_error_type="unknown_step",
-            custom_error_message="this is no step: its kind is none of " + ", ".join(STEP_KINDS),
-        ),
-    ],
-    BeforeValidator(_require_one_kind),
-]
-
-
-class OnEvent(Part):
-    """Starts with an event; `where` narrows it by properties."""
-
-    event: Annotated[
-        tuple[str, ...],
-        BeforeValidator(
-            lambda v: (v,) if isinstance(v, str) else v, json_schema_input_type=str | list[str]
-        ),
-    ]
-    where: Mapping[str, Any] = Field(default_factory=dict)
-
-
-class OnEnters(Part):
-    enters: Name
-
-
-class OnLeaves(Part):
-    leaves: Name
-
-
-def _trigger_kind(trigger: object) -> str | None:
-    if isinstance(trigger, Part):
-        return next(iter(type(trigger).model_fields))
-    if isinstance(trigger, Mapping):
-        return next((key for key in ("event", "enters", "leaves") if key in trigger), None)
-    return None
-
-
-Trigger = Annotated[
-    Annotated[OnEvent, Tag("event")]
-    | Annotated[OnEnters, Tag("enters")]
-    | Annotated[OnLeaves, Tag("leaves")],
-    Discriminator(
-        _trigger_kind,
-        custom_error_type="unknown_start",
-        custom_error_message="a start is one of: event, enters, leaves",
-    ),
-]
-
-
-def _exit_kind(written: object) -> str:
-    return kind if (kind := _trigger_kind(written)) in ("enters", "leaves") else "condition"
-
-
-ExitRule = Annotated[
-    Annotated[OnEnters, Tag("enters")]
-    | Annotated[OnLeaves, Tag("leaves")]
-    | Annotated[Condition, Tag("condition")],
-    Discriminator(_exit_kind),
-]
 
 
 class Goal(Part):
@@ -298,8 +55,8 @@ class Goal(Part):
 
     @property
     def is_absence(self) -> bool:
-        """Reached when the window passes without it, not when it happens."""
-        return isinstance(self.condition, Not)
+        """Holds for one who does nothing: so it is reached when the window passes, not before."""
+        return _holds_for_nothing(self.condition)
 
     @model_validator(mode="before")
     @classmethod
@@ -308,6 +65,20 @@ class Goal(Part):
             return written
         own = {key: written[key] for key in ("within", "value") if key in written}
         return {**own, "condition": {k: v for k, v in written.items() if k not in own}}
+
+
+def _holds_for_nothing(condition: ConditionBase) -> bool:
+    match condition:
+        case Not(not_=inner):
+            return not _holds_for_nothing(inner)
+        case All():
+            return all(map(_holds_for_nothing, condition.children()))
+        case AnyOf():
+            return any(map(_holds_for_nothing, condition.children()))
+        case Occurrences():
+            return condition.amount.admits_nothing()
+        case _:
+            return False
 
 
 class Again(Part):
@@ -334,11 +105,11 @@ def parse_again(written: object) -> object:
             )
 
 
-def parse_holdout(written: object) -> float:
-    """`10%` or `none`."""
-    if written == "none":
-        return 0.0
-    return parse_share(written)
+def parse_holdout(written: object) -> float | None:
+    """`10%` or `none`; None where nothing is said."""
+    if written is None:
+        return None
+    return 0.0 if written == "none" else parse_share(written)
 
 
 class Journey(Part):
@@ -357,10 +128,7 @@ class Journey(Part):
     goal: Goal | None = None
     exit: tuple[ExitRule, ...] = ()
     holdout: Annotated[
-        float | None,
-        BeforeValidator(
-            lambda v: None if v is None else parse_holdout(v), json_schema_input_type=str | None
-        ),
+        float | None, BeforeValidator(parse_holdout, json_schema_input_type=str | None)
     ] = None
     because: str = ""  # owed by `holdout: none`
     priority: int = Field(50, ge=0, le=100)
@@ -382,7 +150,3 @@ class Journey(Part):
         if self.holdout == 0.0 and not self.is_service and not self.because:
             raise ValueError("'holdout: none' needs 'because:' with the reason")
         return self
-
-
-for _model in (WaitFor, When, Otherwise, Branch, SplitArm, Split, Journey):
-    _model.model_rebuild()

@@ -16,6 +16,7 @@ from journeys.definition import (
 )
 
 FINISHED = ""  # where an edge leads that leaves the journey
+SKIPPED = "skipped"  # the way past a step whose `only_if` does not hold
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def _lay(steps: Sequence[Step], way: str, after: str, nodes: dict[str, Node]) ->
         if id_ in nodes:
             raise DuplicateStep(f"two steps are called '{id_}'")
         nodes[id_] = Node(id_, step, ())  # holds the place, so that order is the file's
-        nodes[id_] = Node(id_, step, _edges(step, id_, following, nodes))
+        past = (Edge(SKIPPED, following),) if step.only_if is not None else ()
+        nodes[id_] = Node(id_, step, (*_edges(step, id_, following, nodes), *past))
     return ids[0] if ids else after
 
 

@@ -72,10 +72,10 @@ def _never(asked: Asked, settings: Settings) -> Verdict | None:
         return Refused("no address")
     if asked.suppressed is not None:
         return Refused(f"suppressed: {asked.suppressed}")
-    if asked.topic == SERVICE:
-        return None
     if asked.consent == "denied":
         return Refused(f"said no to {asked.topic}")
+    if asked.topic == SERVICE:
+        return None
     topic = settings.topics.get(asked.topic)
     is_assumed = topic is not None and topic.consent == "assumed"
     if asked.consent != "granted" and not is_assumed:
@@ -92,7 +92,7 @@ def _rest(asked: Asked, settings: Settings, now: datetime) -> Verdict | None:
 
 
 def _not_now(asked: Asked, settings: Settings, now: datetime) -> Verdict | None:
-    return _over_cap(asked, settings, now) or _unhappy(asked, now) or _quiet(asked, settings, now)
+    return _over_cap(asked, settings, now) or _quiet(asked, settings, now) or _unhappy(asked, now)
 
 
 def _over_cap(asked: Asked, settings: Settings, now: datetime) -> Verdict | None:
@@ -100,9 +100,10 @@ def _over_cap(asked: Asked, settings: Settings, now: datetime) -> Verdict | None
         cap = settings.caps.get(name)
         if cap and (frees_at := _frees_at(cap, asked, name, now)):
             reason = f"over the cap '{name}': {cap.count} per {write_duration(cap.within)}"
-            if frees_at > asked.queued_at + HELD_AT_MOST:
+            gives_up_at = asked.queued_at + HELD_AT_MOST
+            if now >= gives_up_at:
                 return Refused(reason)
-            return Held(frees_at, reason)
+            return Held(min(frees_at, gives_up_at), reason)
     return None
 
 

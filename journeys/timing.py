@@ -1,17 +1,20 @@
-"""Waits, hours and weekdays in a customer's own zone, right across DST gaps, folds and skipped
-days.
+"""Waits, hours and weekdays in a customer's own zone, right across gaps, folds and skipped days.
 
-Zones come from the IANA database through `zoneinfo`. Only this module applies one.
+Zones come from the IANA database through `zoneinfo`. Only this module applies one. Hours are open
+whenever clocks there show a time inside them: an hour that comes twice counts twice, one that is
+skipped never comes.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from journeys.definition import WEEKDAYS, Wait
+from journeys.steps import WEEKDAYS, Wait
 from rekindle.settings import QuietHours
 
 DAY = timedelta(days=1)
-FARTHEST_DAYS = 15  # a window that opens less often than this never opens
+FARTHEST_DAYS = 15  # a weekly window that clocks skip once opens after a fortnight
+WHOLE_DAY = QuietHours(begins=time(0), ends=time(0))
 
 
 def wait_over_at(wait: Wait, arrived_at: datetime, zone: ZoneInfo) -> datetime:
@@ -22,58 +25,61 @@ def wait_over_at(wait: Wait, arrived_at: datetime, zone: ZoneInfo) -> datetime:
 def next_open(
     instant: datetime, hours: QuietHours | None, weekdays: tuple[str, ...], zone: ZoneInfo
 ) -> datetime:
-    """`instant` itself if hours and weekdays allow it, else the first later instant that they
-    allow.
+    """`instant` itself if hours and weekdays allow it, else the first later one that they allow.
 
     Hours are [begins, ends) of the local day and may pass midnight; then the weekday is that of the
-    beginning.
+    beginning. Hours that end where they begin are the whole day.
     """
-    if not hours and not weekdays:
+    span = hours or WHOLE_DAY
+    if _is_open(instant, span, weekdays, zone):
         return instant
-    span = hours or QuietHours(begins=time(0), ends=time(0))
     today = instant.astimezone(zone).date()
     for offset in range(-1, FARTHEST_DAYS):
-        day = today + offset * DAY
-        opens, closes = _span(day, span, zone)
-        if closes > instant and (not weekdays or WEEKDAYS[day.weekday()] in weekdays):
-            return max(opens, instant)
-    return instant  # no weekday is named: `check` reports it
+        turns = _turns(today + offset * DAY, span, zone)
+        ahead = [at for at in turns if at > instant and _is_open(at, span, weekdays, zone)]
+        if ahead:
+            return min(ahead)
+    return instant  # never open: `check` reports it
 
 
 def quiet_until(instant: datetime, quiet: QuietHours | None, zone: ZoneInfo) -> datetime | None:
     """When the quiet hours around `instant` end where the customer lives, or None outside them."""
     if quiet is None or quiet.begins == quiet.ends:
         return None
-    today = instant.astimezone(zone).date()
-    for day in (today - DAY, today):
-        begins, ends = _span(day, quiet, zone)
-        if begins <= instant < ends:
-            return ends
-    return None
+    loud = QuietHours(begins=quiet.ends, ends=quiet.begins)
+    until = next_open(instant, loud, (), zone)
+    return until if until > instant else None
 
 
-def _span(day: date, hours: QuietHours, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    last = day if hours.ends > hours.begins else day + DAY
-    return at_local(day, hours.begins, zone), at_local(last, hours.ends, zone)
+def _is_open(
+    instant: datetime, hours: QuietHours, weekdays: tuple[str, ...], zone: ZoneInfo
+) -> bool:
+    local = instant.astimezone(zone)
+    shown, day = local.time(), local.date()
+    if hours.begins < hours.ends:
+        is_inside = hours.begins <= shown < hours.ends
+    else:
+        is_inside = shown >= hours.begins or shown < hours.ends
+        day = day if shown >= hours.begins else day - DAY
+    return is_inside and (not weekdays or WEEKDAYS[day.weekday()] in weekdays)
 
 
-def at_local(day: date, clock_time: time, zone: ZoneInfo) -> datetime:
-    """The instant that clocks in `zone` show this; the first of two in a fold, the end of a gap
-    that skips it.
+def _turns(day: date, hours: QuietHours, zone: ZoneInfo) -> Iterator[datetime]:
+    """Every instant of a local day at which hours may open, and some at which they do not.
+
+    They open when clocks show their beginning, or when clocks jump over it or back from their end.
     """
-    before = datetime.combine(day, clock_time, zone).astimezone(UTC)
-    if _shows(before, day, clock_time, zone):
-        return before
-    after = datetime.combine(day, clock_time, zone).replace(fold=1).astimezone(UTC)
-    return _first_past_gap(min(before, after), max(before, after), zone)
+    for shown in (hours.begins, hours.ends):
+        local = datetime.combine(day, shown, zone)
+        first, second = sorted(local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+        yield first
+        if first != second:  # that time comes twice, or never
+            yield second
+            yield _jump(first, second, zone)
 
 
-def _shows(instant: datetime, day: date, clock_time: time, zone: ZoneInfo) -> bool:
-    return instant.astimezone(zone).replace(tzinfo=None) == datetime.combine(day, clock_time)
-
-
-def _first_past_gap(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
-    """The transition between two instants on either side of it, to the second, by halving."""
+def _jump(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
+    """The instant between two at which clocks jump, to the second, by halving."""
     offset = low.astimezone(zone).utcoffset()
     while high - low > timedelta(seconds=1):
         middle = low + (high - low) / 2

@@ -19,14 +19,15 @@ PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
 ISO = re.compile(
     r"p(?:(?P<weeks>\d+)w)?(?:(?P<days>\d+)d)?(?:t(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s)?)?"
 )
+LONGEST = timedelta(days=365_000)  # beyond it an instant may have no year that can be written
 TOO_VAGUE = {"month", "months", "year", "years", "business"}
 
 
 def parse_duration(text: object) -> timedelta:
     """The length of time that `text` names.
 
-    Raises ValueError, in words for the author, for bare numbers, months, years and anything
-    unreadable.
+    Raises ValueError, in words for the author, for bare numbers, months, years, more
+    than a thousand years and anything unreadable.
     """
     if isinstance(text, timedelta):
         return text
@@ -35,10 +36,21 @@ def parse_duration(text: object) -> timedelta:
     lowered = text.strip().lower()
     if vague := next((word for word in lowered.split() if word in TOO_VAGUE), None):
         raise ValueError(f"'{vague}' has no fixed length; write days, as in '30 days'")
-    iso = ISO.fullmatch(lowered)
-    if iso and any(iso.groups()):
-        return timedelta(**{unit: int(count) for unit, count in iso.groupdict().items() if count})
-    return _parse_words(lowered, text)
+    try:
+        iso = _parse_iso(lowered)
+        duration = _parse_words(lowered, text) if iso is None else iso
+    except OverflowError:
+        duration = timedelta.max
+    if duration > LONGEST:
+        raise ValueError(f"'{text}' is longer than a thousand years")
+    return duration
+
+
+def _parse_iso(lowered: str) -> timedelta | None:
+    found = ISO.fullmatch(lowered)
+    if found is None or not any(found.groups()):
+        return None
+    return timedelta(**{unit: int(count) for unit, count in found.groupdict().items() if count})
 
 
 def _parse_words(lowered: str, written: str) -> timedelta:

@@ -100,6 +100,8 @@ def _walk_steps(steps: Sequence[Step], path: Path) -> Iterator[Placed]:
 
 def _roots(journey: Journey, steps: Sequence[Placed]) -> Iterator[tuple[ConditionBase, Path]]:
     for path, step in steps:
+        if step.only_if is not None:
+            yield step.only_if, (*path, "only_if")
         match step:
             case WaitFor():
                 yield step.wait_for, (*path, "wait_for")
@@ -107,8 +109,6 @@ def _roots(journey: Journey, steps: Sequence[Placed]) -> Iterator[tuple[Conditio
                 for index, arm in enumerate(step.branch):
                     if isinstance(arm, When):
                         yield arm.when, (*path, "branch", index, "when")
-            case Send() | Survey() if step.only_if is not None:
-                yield step.only_if, (*path, "only_if")
             case _:
                 pass
     for index, rule in enumerate(journey.exit):
@@ -151,6 +151,8 @@ def _check_reach(thinking: Thinking, steps: Sequence[Step], path: Path) -> Itera
 
 
 def _always_ends(step: Step) -> bool:
+    if step.only_if is not None:
+        return False
     match step:
         case End():
             return True
