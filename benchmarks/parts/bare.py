@@ -5,7 +5,7 @@ template with inlined CSS renders, links are signed once a mail, the MIME frame 
 out pipelined over kept connections, results are written once a batch. No permission, no history, no
 mark before the last byte: what those cost is what the ratio shows.
 
-Run as `python -m benchmarks.parts.bare PORT MAILS SAMPLE`; prints one JSON document.
+Run as `python -m benchmarks.parts.bare PORT NOTICES MAILS SAMPLE`; prints one JSON document.
 """
 
 import base64
@@ -28,6 +28,8 @@ from statistics import median
 from typing import Any
 
 import jinja2
+
+from benchmarks.parts.notices import Notices
 
 BATCH = 500
 CONNECTIONS = 4
@@ -198,10 +200,11 @@ def make_database(folder: str, mails: int) -> sqlite3.Connection:
 
 
 def measure_latency(
-    database: sqlite3.Connection, connections: list[Connection], mail: Mail
+    database: sqlite3.Connection, connections: list[Connection], mail: Mail, notices: Notices
 ) -> float:
     """Median milliseconds from an event to its mail accepted, one at a time."""
     taken = []
+    notices.forget()
     for n in range(PROBES):
         began = time.perf_counter()
         database.execute("BEGIN IMMEDIATE")
@@ -210,20 +213,25 @@ def measure_latency(
         database.execute("UPDATE steps SET due_at = 1 WHERE id = ?", (n,))
         database.execute("COMMIT")
         send_batch(database, connections, mail)
+        notices.wait()
         taken.append((time.perf_counter() - began) * 1000)
     return median(taken)
 
 
 def main() -> None:
-    port, mails, sample = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-    mail = Mail(json.loads(sample.read_text("utf-8")))
-    with tempfile.TemporaryDirectory() as folder, closing(make_database(folder, mails)) as database:
+    port, notice_port, mails = (int(word) for word in sys.argv[1:4])
+    mail = Mail(json.loads(Path(sys.argv[4]).read_text("utf-8")))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(make_database(folder, mails)) as database,
+        Notices(notice_port) as notices,
+    ):
         connections = [Connection(port) for _ in range(CONNECTIONS)]
         began = time.perf_counter()
         while send_batch(database, connections, mail):
             pass
         seconds = time.perf_counter() - began
-        latency = measure_latency(database, connections, mail)
+        latency = measure_latency(database, connections, mail, notices)
         for connection in connections:
             connection.close()
     figures: dict[str, Any] = {

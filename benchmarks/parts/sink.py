@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import cast
 
+from benchmarks.parts.notices import Noticer
+
 END_OF_MAIL = b"\r\n.\r\n"
 GREETING = b"220 sink ready\r\n"
 EXTENSIONS = b"250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 50000000\r\n"
@@ -18,6 +20,9 @@ EXTENSIONS = b"250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 50000000\r
 
 class Conversation(asyncio.Protocol):
     """One connection; commands may arrive many at once (RFC 2920)."""
+
+    def __init__(self, noticer: Noticer) -> None:
+        self.noticer = noticer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods only
@@ -42,6 +47,7 @@ class Conversation(asyncio.Protocol):
         self.unread = rest
         if self.is_in_mail:
             self.is_in_mail = False
+            self.noticer.tell()
             return b"250 taken\r\n"
         return self._obey(head[:4].upper())
 
@@ -58,29 +64,31 @@ class Conversation(asyncio.Protocol):
                 return b"250 fine\r\n"
 
 
-async def _serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Conversation, "127.0.0.1", port)
+async def _serve(port: int, notice_port: int) -> None:
+    noticer = Noticer(notice_port)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Conversation(noticer), "127.0.0.1", port)
     await server.serve_forever()
 
 
-def _run(port: int) -> None:
+def _run(port: int, notice_port: int) -> None:
     try:
         import uvloop
     except ImportError:
-        asyncio.run(_serve(port))
+        asyncio.run(_serve(port, notice_port))
     else:
-        uvloop.run(_serve(port))
+        uvloop.run(_serve(port, notice_port))
 
 
 @contextmanager
-def running_sink() -> Iterator[int]:
-    """The port of a sink that takes mails until the end of the block."""
-    port = free_port()
-    process = multiprocessing.get_context("spawn").Process(target=_run, args=(port,), daemon=True)
+def running_sink() -> Iterator[tuple[int, int]]:
+    """A sink that takes mails until the end of the block: its port, and where it tells of each."""
+    ports = free_port(), free_port()
+    process = multiprocessing.get_context("spawn").Process(target=_run, args=ports, daemon=True)
     process.start()
     try:
-        wait_until_open(port)
-        yield port
+        wait_until_open(ports[0])
+        yield ports
     finally:
         process.terminate()
         process.join()
