@@ -1,11 +1,16 @@
 """`answer: SURVEY`: what the customer last said."""
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import StrictBool, model_validator
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, not_, select, true
 
+from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
 from segments.conditions.fields import Number, Range, Stretch
+from segments.counting import Amount
+from segments.instants import NULL_INSTANT, length, micros
+from store.tables import answers
 
 ANY = "any"
 
@@ -39,3 +44,54 @@ class Answer(ConditionBase):
         if self.exists is False and any(getattr(self, name) is not None for name in scores):
             raise ValueError("an answer that does not exist has no score to compare")
         return self
+
+    def compile(self, compilation: Compilation) -> Verdict:
+        found = compilation.leaf(self, lambda: self._leaf(compilation), on_nothing=False)
+        if self.exists is False:
+            return Verdict(not_(found.holds), found.next_check_at)
+        return found
+
+    def _leaf(self, compilation: Compilation) -> Select[Any]:
+        given = self._given(compilation) if self.any else _latest(self._given(compilation))
+        over_at = NULL_INSTANT if self.within is None else given.c.answered_at + length(self.within)
+        is_fresh = true() if self.within is None else over_at > given.c.at
+        counts = and_(Amount.of(self).admits(given.c.score), is_fresh)
+        return select(
+            given.c.id,
+            (func.max(case((counts, 1), else_=0)) == 1).label("holds"),
+            func.max(case((counts, over_at))).label("next_check_at"),
+        ).group_by(given.c.id)
+
+    def _given(self, compilation: Compilation) -> CTE:
+        """Current answers that count, as known at the subject's instant."""
+        mine = compilation.subjects.c
+        return (
+            select(
+                mine.id,
+                mine.at,
+                answers.c.id.label("answer_id"),
+                answers.c.score,
+                micros(answers.c.answered_at).label("answered_at"),
+            )
+            .join(answers, self._owner(compilation))
+            .where(
+                answers.c.is_current,
+                answers.c.is_counted,
+                micros(answers.c.answered_at) <= mine.at,
+                micros(answers.c.known_at) <= mine.at,
+                *([] if self.answer == ANY else [answers.c.survey == self.answer]),
+            )
+            .cte()
+        )
+
+    def _owner(self, compilation: Compilation) -> ColumnElement[bool]:
+        if compilation.is_alone and not self.ever:
+            return answers.c.enrollment_id == compilation.subjects.c.id
+        return answers.c.customer_id == compilation.subjects.c.customer_id
+
+
+def _latest(given: CTE) -> CTE:
+    newest_first = (given.c.answered_at.desc(), given.c.answer_id.desc())
+    place = func.row_number().over(partition_by=given.c.id, order_by=newest_first)
+    ranked = select(given, place.label("place")).cte()
+    return select(ranked).where(ranked.c.place == 1).cte()

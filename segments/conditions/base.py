@@ -1,9 +1,12 @@
 """What every kind of condition shares: frozen, strict about unknown keys, and able to name its parts."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:  # the compiler's lexicon holds whole segments
+    from segments.compilation import Compilation, Verdict
 
 Path = tuple[str | int, ...]
 
@@ -21,6 +24,10 @@ class ConditionBase(BaseModel):
 
     def __hash__(self) -> int:  # mappings inside are kept sorted, so equal conditions read the same
         return hash(repr(self))
+
+    def compile(self, compilation: "Compilation") -> "Verdict":
+        """What the condition says of every subject, and when time alone may change it."""
+        raise NotImplementedError(self.kind)
 
     def branches(self) -> tuple[tuple[Path, "ConditionBase"], ...]:
         """The conditions directly inside this one, each with its place in the mapping."""

@@ -2,10 +2,12 @@
 
 from typing import ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
+from sqlalchemy import Select
 
-from segments.conditions.event import Where
-from segments.conditions.occurrences import Acts
+from segments.compilation import Compilation
+from segments.conditions.acts import Acts
+from segments.kinds import own_kinds
 
 
 class Channel(Acts):
@@ -13,7 +15,6 @@ class Channel(Acts):
 
     kind: ClassVar[str] = "channel"
     channel: str
-    where: Where = Field(default_factory=dict)
 
     @field_validator("channel", mode="before")
     @classmethod
@@ -25,3 +26,6 @@ class Channel(Acts):
     @property
     def named_channels(self) -> tuple[str, ...]:
         return (self.channel,)
+
+    def kinds(self, compilation: Compilation) -> Select[int]:
+        return own_kinds(compilation.lexicon, self.channel)

@@ -1,13 +1,21 @@
 """`drift: STATE`: how far a customer has drifted by their own rhythm."""
 
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StrictBool, model_validator
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, false, func, select
 
+from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
 from segments.conditions.fields import Number, Range
+from segments.instants import Micros, micros, soonest, still_ahead
+from segments.kinds import clock_kinds
+from store.tables import drift_states, events
 
 State = Literal["new", "active", "cooling", "drifting", "dormant", "lost"]
+
+FARTHER = ("cooling", "drifting", "dormant", "lost")
+ESTABLISHED = 3  # event days; with fewer a customer is new until lost
 
 
 class Risk(BaseModel):
@@ -43,3 +51,66 @@ class Drift(ConditionBase):
     exactly: StrictBool = False
     risk: Risk | None = None
     clock: Literal["goal", "any"] = "goal"
+
+    def compile(self, compilation: Compilation) -> Verdict:
+        return compilation.leaf(self, lambda: self._leaf(compilation), on_nothing=False)
+
+    def _leaf(self, compilation: Compilation) -> Select[Any]:
+        """Compares the stored crossings with the instant; the next one ahead is the next check."""
+        mine, stored = compilation.subjects.c, drift_states.c
+        restart = self._restart(compilation)
+        turns = [still_ahead(turn, mine.at) for turn in self._turns()]
+        return (
+            select(
+                mine.id,
+                func.coalesce(self._holds(mine.at), false()).label("holds"),
+                soonest(*turns, restart.c.instant).label("next_check_at"),
+            )
+            .select_from(compilation.subjects)
+            .outerjoin(
+                drift_states,
+                and_(stored.customer_id == mine.customer_id, stored.clock == self.clock),
+            )
+            .outerjoin(restart, restart.c.id == mine.id)
+        )
+
+    def _holds(self, at: Micros) -> ColumnElement[bool]:
+        stored = drift_states.c
+        if self.drift == "new":
+            return and_(stored.n < ESTABLISHED, micros(stored.lost_at) > at)
+        if self.drift == "active":
+            return micros(stored.cooling_at) > at
+        reached = micros(stored[f"{self.drift}_at"]) <= at
+        if self.exactly and self.drift != "lost":
+            return and_(reached, micros(stored[f"{_after(self.drift)}_at"]) > at)
+        return reached
+
+    def _turns(self) -> list[Micros]:
+        """Where the answer turns if nothing happens."""
+        stored = drift_states.c
+        if self.drift == "new":
+            return [case((stored.n < ESTABLISHED, micros(stored.lost_at)))]
+        if self.drift == "active":
+            return [micros(stored.cooling_at)]
+        turns = [micros(stored[f"{self.drift}_at"])]
+        if self.exactly and self.drift != "lost":
+            turns.append(micros(stored[f"{_after(self.drift)}_at"]))
+        return turns
+
+    def _restart(self, compilation: Compilation) -> CTE:
+        """The next own event that is already stored and yet to come: it winds the clock anew."""
+        mine, occurred_at = compilation.subjects.c, micros(events.c.occurred_at)
+        return (
+            select(mine.id, func.min(occurred_at).label("instant"))
+            .join(events, events.c.customer_id == mine.customer_id)
+            .where(
+                events.c.kind_id.in_(clock_kinds(compilation.lexicon, self.clock)),
+                occurred_at > mine.at,
+            )
+            .group_by(mine.id)
+            .cte()
+        )
+
+
+def _after(state: str) -> str:
+    return FARTHER[FARTHER.index(state) + 1]

@@ -1,35 +1,19 @@
 """`event: NAME`: something the customer did, or that was done for them."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
+from sqlalchemy import CTE, Select, and_, func, or_, select
 
+from segments.compilation import Compilation
+from segments.conditions.acts import Acts
 from segments.conditions.fields import EventNames, PropertyName
-from segments.conditions.occurrences import Acts
-from segments.conditions.operators import Operators
+from segments.instants import greatest, micros, soonest
+from segments.kinds import kinds_named, own_kinds
+from segments.values import JsonValue
+from store.tables import events
 
 ANY = "any"
-
-
-def _value_or_operators(written: object) -> object:
-    if isinstance(written, list | tuple):
-        raise ValueError("a list is not a value here; write {in: […]}")
-    if isinstance(written, Mapping | Operators):
-        return written
-    return {"is": written}
-
-
-Asked = Annotated[
-    Operators,
-    BeforeValidator(
-        _value_or_operators, json_schema_input_type=bool | int | float | str | dict[str, Any]
-    ),
-]
-
-Where = Annotated[
-    Mapping[PropertyName, Asked], AfterValidator(lambda asked: dict(sorted(asked.items())))
-]
 
 
 class Event(Acts):
@@ -37,7 +21,6 @@ class Event(Acts):
 
     kind: ClassVar[str] = "event"
     event: EventNames
-    where: Where = Field(default_factory=dict)
     channel: str | None = None
     without_later: EventNames | None = Field(
         None, description="count only what no later event of these names answers"
@@ -69,3 +52,60 @@ class Event(Acts):
         if self.without_later and (self.first or self.last):
             raise ValueError("without_later counts; it cannot stand beside first or last")
         return self
+
+    def kinds(self, compilation: Compilation) -> Select[int]:
+        if self.is_any:
+            return own_kinds(compilation.lexicon, self.channel)
+        return kinds_named(self.event, self.channel)
+
+    def stretches(self, compilation: Compilation) -> CTE:
+        """What no later event answers counts on; the rest counts until it was answered."""
+        if self.without_later is None:
+            return super().stretches(compilation)
+        asked = self._asked(compilation)
+        answering = self._answering(compilation)
+        later = or_(
+            answering.c.occurred_at > asked.c.occurred_at,
+            and_(
+                answering.c.occurred_at == asked.c.occurred_at,
+                answering.c.event_id > asked.c.event_id,
+            ),
+        )
+        answers = and_(answering.c.id == asked.c.id, answering.c.tie == asked.c.tie, later)
+        ends = soonest(asked.c.ends, func.min(answering.c.known_from)).label("ends")
+        kept = [column for column in asked.c if column.name not in ("tie", "ends", "occurred_at")]
+        return select(*kept, ends).outerjoin(answering, answers).group_by(*kept, asked.c.ends).cte()
+
+    def _asked(self, compilation: Compilation) -> CTE:
+        occurred_at = micros(events.c.occurred_at)
+        return (
+            self.found(compilation)
+            .add_columns(
+                events.c.id.label("event_id"),
+                occurred_at.label("occurred_at"),
+                self._tie(),
+                self.begins(occurred_at, micros(events.c.known_at)).label("begins"),
+                self.ends(occurred_at).label("ends"),
+                *self.value(),
+            )
+            .cte()
+        )
+
+    def _answering(self, compilation: Compilation) -> CTE:
+        """All later answers a subject has; when and on which channel does not matter."""
+        occurred_at, mine = micros(events.c.occurred_at), compilation.subjects.c
+        return (
+            select(
+                mine.id,
+                events.c.id.label("event_id"),
+                occurred_at.label("occurred_at"),
+                greatest(occurred_at, micros(events.c.known_at)).label("known_from"),
+                self._tie(),
+            )
+            .join(events, events.c.customer_id == mine.customer_id)
+            .where(events.c.kind_id.in_(kinds_named(self.without_later or ())))
+            .cte()
+        )
+
+    def _tie(self) -> Any:
+        return JsonValue.named(events.c.properties, self.same or "").identity.label("tie")

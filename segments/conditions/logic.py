@@ -1,10 +1,14 @@
 """`all`, `any` and `not`: conditions made of conditions."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
+from sqlalchemy import and_, case, not_, or_
 
+from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase, Path
+from segments.instants import LONG_AGO, Micros, latest_unless_never, soonest
 
 if TYPE_CHECKING:
     from segments.conditions import Condition
@@ -27,6 +31,12 @@ class All(ConditionBase):
     def branches(self) -> tuple[tuple[Path, ConditionBase], ...]:
         return tuple((("all", place), child) for place, child in enumerate(self.all))
 
+    def compile(self, compilation: Compilation) -> Verdict:
+        """While one part is false the whole is: it can turn only when all false parts may have."""
+        parts = [child.compile(compilation) for child in self.all]
+        holds = and_(*(part.holds for part in parts))
+        return Verdict(holds, case((holds, _first(parts)), else_=_last(parts, among=False)))
+
 
 class AnyOf(ConditionBase):
     """At least one of the conditions holds."""
@@ -38,6 +48,12 @@ class AnyOf(ConditionBase):
 
     def branches(self) -> tuple[tuple[Path, ConditionBase], ...]:
         return tuple((("any", place), child) for place, child in enumerate(self.any))
+
+    def compile(self, compilation: Compilation) -> Verdict:
+        """While one part is true the whole is: it can turn only when all true parts may have."""
+        parts = [child.compile(compilation) for child in self.any]
+        holds = or_(*(part.holds for part in parts))
+        return Verdict(holds, case((holds, _last(parts, among=True)), else_=_first(parts)))
 
 
 class Not(ConditionBase):
@@ -55,3 +71,23 @@ class Not(ConditionBase):
 
     def branches(self) -> tuple[tuple[Path, ConditionBase], ...]:
         return ((("not",), self.not_),)
+
+    def compile(self, compilation: Compilation) -> Verdict:
+        inner = self.not_.compile(compilation)
+        return Verdict(not_(inner.holds), inner.next_check_at)
+
+
+def _first(parts: Sequence[Verdict]) -> Micros:
+    return soonest(*(part.next_check_at for part in parts))
+
+
+def _last(parts: Sequence[Verdict], *, among: bool) -> Micros:
+    """The latest check among the parts that are true, or false; the other parts do not matter."""
+    if len(parts) == 1:
+        return parts[0].next_check_at
+    others = [not_(part.holds) if among else part.holds for part in parts]
+    checks = [
+        case((other, LONG_AGO), else_=part.next_check_at)
+        for other, part in zip(others, parts, strict=True)
+    ]
+    return latest_unless_never(checks)

@@ -1,10 +1,15 @@
 """`message: TEMPLATE`: mails of ours and what became of them."""
 
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
+from sqlalchemy import CTE, ColumnElement, Select, false, select
 
+from segments.compilation import Compilation, Verdict
 from segments.conditions.occurrences import Occurrences
+from segments.counting import count
+from segments.instants import Micros, micros
+from store.tables import delivery_events, messages
 
 ANY = "any"
 Outcome = Literal["sent", "delivered", "opened", "clicked", "bounced"]
@@ -42,3 +47,58 @@ class Message(Occurrences):
         if len(written) > 1:
             raise ValueError(f"only one of {', '.join(written)} can be asked at once; use all: […]")
         return self
+
+    def compile(self, compilation: Compilation) -> Verdict:
+        return compilation.leaf(
+            self,
+            lambda: count(self._stretches(compilation), self.amount),
+            on_nothing=self.amount.admits_nothing(),
+        )
+
+    def _stretches(self, compilation: Compilation) -> CTE:
+        mails = self._mails(compilation)
+        if self.outcome == "sent":
+            sent_at = micros(messages.c.sent_at)
+            return self._counted(compilation, mails, sent_at, sent_at)
+        theirs = delivery_events.c.message_id == messages.c.id
+        by_people = delivery_events.c.is_machine == false()
+        return self._counted(
+            compilation,
+            mails.join(delivery_events, theirs).where(
+                delivery_events.c.kind == self.outcome, by_people
+            ),
+            micros(delivery_events.c.occurred_at),
+            micros(delivery_events.c.known_at),
+        )
+
+    def _counted(
+        self, compilation: Compilation, mails: Select[Any], happened_at: Micros, known_at: Micros
+    ) -> CTE:
+        own = compilation.subjects.c
+        return (
+            mails.where(*self.bounds(happened_at, own.at, compilation.lexicon.zone))
+            .add_columns(
+                own.id,
+                own.at,
+                self.begins(happened_at, known_at).label("begins"),
+                self.ends(happened_at).label("ends"),
+            )
+            .cte()
+        )
+
+    def _mails(self, compilation: Compilation) -> Select[Any]:
+        """The subjects' mails of this template that the provider took."""
+        statement = (
+            select()
+            .select_from(compilation.subjects)
+            .join(messages, self._owner(compilation))
+            .where(messages.c.sent_at.is_not(None))
+        )
+        if self.message == ANY:
+            return statement
+        return statement.where(messages.c.template == self.message)
+
+    def _owner(self, compilation: Compilation) -> ColumnElement[bool]:
+        if compilation.is_alone and not self.ever:
+            return messages.c.enrollment_id == compilation.subjects.c.id
+        return messages.c.customer_id == compilation.subjects.c.customer_id

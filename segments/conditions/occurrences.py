@@ -2,11 +2,16 @@
 
 from datetime import date, datetime
 from typing import Self
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
+from sqlalchemy import ColumnElement
 
 from segments.conditions.base import ConditionBase
 from segments.conditions.fields import DayOrInstant, Number, Range, Since, Stretch
+from segments.counting import Amount
+from segments.days import first_instant, last_instant
+from segments.instants import NULL_INSTANT, Micros, greatest, instant, length
 
 AMOUNTS = ("at_least", "at_most", "exactly", "between")
 
@@ -73,6 +78,30 @@ class Occurrences(ConditionBase):
                     raise ValueError(f"a count is a whole number from 0, not {amount}")
         return self
 
+    @property
+    def amount(self) -> Amount:
+        return Amount.of(self) if self.compares else Amount(at_least=1)
+
+    def begins(self, happened_at: Micros, known_at: Micros) -> Micros:
+        """From when on something that happened at that instant counts."""
+        aged = happened_at if self.older_than is None else happened_at + length(self.older_than)
+        return greatest(aged, known_at)
+
+    def ends(self, happened_at: Micros) -> Micros:
+        """When it counts no longer; NULL for never."""
+        return NULL_INSTANT if self.within is None else happened_at + length(self.within)
+
+    def bounds(self, happened_at: Micros, at: Micros, zone: ZoneInfo) -> list[ColumnElement[bool]]:
+        """What can be left out from the start: it can count neither now nor ever again."""
+        bounds: list[ColumnElement[bool]] = []
+        if self.within is not None:
+            bounds.append(happened_at > at - length(self.within))
+        if isinstance(self.since, date):
+            bounds.append(happened_at >= instant(first_instant(self.since, zone)))
+        if self.until is not None:
+            bounds.append(happened_at <= instant(last_instant(self.until, zone)))
+        return bounds
+
     def _counts(self) -> bool:
         return True
 
@@ -83,51 +112,3 @@ class Occurrences(ConditionBase):
 
 def _day(moment: date | datetime) -> date:
     return moment.date() if isinstance(moment, datetime) else moment
-
-
-class Acts(Occurrences):
-    """Counted events of a customer, or a figure over one of their properties, or the first or last of them."""
-
-    more_than: Number | None = None
-    less_than: Number | None = None
-    sum_of: str | None = None
-    average_of: str | None = None
-    highest_of: str | None = None
-    lowest_of: str | None = None
-    distinct: str | None = None
-    first: Window | None = Field(None, description="the first one ever lies in this window")
-    last: Window | None = Field(None, description="the latest one lies in this window")
-
-    @property
-    def compares(self) -> bool:
-        return super().compares or self.more_than is not None or self.less_than is not None
-
-    @property
-    def figure(self) -> tuple[str, str] | None:
-        """(sum_of, average_of, highest_of, lowest_of or distinct; the property), or None for a count."""
-        return next(((name, of) for name in FIGURES if (of := getattr(self, name))), None)
-
-    def _counts(self) -> bool:
-        return self.figure is None
-
-    @model_validator(mode="after")
-    def _asks_one_thing(self) -> Self:
-        figures = [name for name in FIGURES if getattr(self, name) is not None]
-        ends = [name for name in ("first", "last") if getattr(self, name) is not None]
-        if len(figures) + len(ends) > 1:
-            raise ValueError(f"only one of {', '.join(figures + ends)} can be asked at once")
-        if figures and not self.compares:
-            raise ValueError(f"{figures[0]} needs a comparison such as at_least: 100")
-        if not figures and (self.more_than is not None or self.less_than is not None):
-            raise ValueError("more_than and less_than are not for counts; use at_least or at_most")
-        if ends and (self.compares or self._has_window()):
-            raise ValueError(
-                f"{ends[0]} stands instead of counts and windows; put the window inside it"
-            )
-        return self
-
-    def _has_window(self) -> bool:
-        return any(v is not None for v in (self.within, self.older_than, self.since, self.until))
-
-
-FIGURES = ("sum_of", "average_of", "highest_of", "lowest_of", "distinct")

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, model_validator
+from sqlalchemy import ColumnElement, and_, false, func, not_, true
 
 from segments.conditions.fields import DateBound, Number, PlainValue, Range, Stretch
+from segments.counting import Amount
+from segments.values import JsonValue
 
 
 class Operators(BaseModel):
@@ -59,6 +62,38 @@ class Operators(BaseModel):
     def written_operators(self) -> tuple[str, ...]:
         """The operators that were written, by field name."""
         return tuple(name for name in OPERATORS if getattr(self, name) is not None)
+
+    def ask(self, value: JsonValue) -> ColumnElement[bool]:
+        """Whether `value` satisfies every operator but those of dates; never NULL."""
+        asked = [*self._ask_number(value), *self._ask_text(value)]
+        if self.is_ is not None:
+            asked.append(value.equals(self.is_))
+        if self.is_not is not None:
+            asked.append(value.is_other_than([self.is_not]))
+        if self.in_ is not None:
+            asked.append(value.is_among(self.in_))
+        if self.not_in is not None:
+            asked.append(value.is_other_than(self.not_in))
+        if self.contains is not None:
+            asked.append(value.contains(self.contains))
+        if self.exists is not None:
+            asked.append(value.is_present if self.exists else not_(value.is_present))
+        return and_(true(), *asked)
+
+    def _ask_number(self, value: JsonValue) -> list[ColumnElement[bool]]:
+        amount = Amount.of(self)
+        if not amount.has_bounds:
+            return []
+        return [func.coalesce(amount.admits(value.number), false())]
+
+    def _ask_text(self, value: JsonValue) -> list[ColumnElement[bool]]:
+        text, asked = value.text, []
+        if self.starts_with is not None:
+            asked.append(func.substr(text, 1, len(self.starts_with)) == self.starts_with)
+        if self.ends_with is not None:
+            start = func.length(text) - len(self.ends_with) + 1
+            asked.append(and_(start >= 1, func.substr(text, start) == self.ends_with))
+        return [func.coalesce(each, false()) for each in asked]
 
 
 OPERATORS = tuple(Operators.model_fields)

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
 
 
@@ -14,3 +15,13 @@ class InSegment(ConditionBase):
     @property
     def named_segments(self) -> tuple[str, ...]:
         return (self.segment,)
+
+    def compile(self, compilation: Compilation) -> Verdict:
+        """Raises ValueError for a segment that is not there, or that comes back to itself."""
+        other = compilation.lexicon.segments.get(self.segment)
+        if other is None:
+            raise ValueError(f"no segment is called {self.segment!r}")
+        if self.segment in compilation.passed:
+            way = " → ".join((*compilation.passed, self.segment))
+            raise ValueError(f"segments refer to each other in a circle: {way}")
+        return other.match.compile(compilation.of_segment(self.segment))

@@ -1,8 +1,14 @@
 """`step: ID`: what became of an earlier step of this enrollment; only in journeys."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+from sqlalchemy import ColumnElement, Select, func, select
+
+from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
+from segments.instants import NULL_INSTANT
+from segments.subjects import Sort
+from store.tables import messages
 
 
 class StepOutcome(ConditionBase):
@@ -15,3 +21,26 @@ class StepOutcome(ConditionBase):
     @property
     def named_steps(self) -> tuple[str, ...]:
         return (self.step,)
+
+    def compile(self, compilation: Compilation) -> Verdict:
+        """Raises ValueError outside a journey."""
+        if compilation.sort is not Sort.ENROLLMENT:
+            raise ValueError(f"the outcome of step {self.step!r} is known only inside a journey")
+        return compilation.leaf(self, lambda: self._leaf(compilation), on_nothing=False)
+
+    def _leaf(self, compilation: Compilation) -> Select[Any]:
+        mine = compilation.subjects.c
+        place = func.row_number().over(partition_by=mine.id, order_by=messages.c.visit.desc())
+        visits = (
+            select(mine.id, self._came_true().label("holds"), place.label("place"))
+            .join(messages, messages.c.enrollment_id == mine.id)
+            .where(messages.c.step == self.step)
+            .cte()
+        )
+        latest = select(visits.c.id, visits.c.holds, NULL_INSTANT.label("next_check_at"))
+        return latest.where(visits.c.place == 1)
+
+    def _came_true(self) -> ColumnElement[bool]:
+        if self.outcome == "sent":
+            return messages.c.sent_at.is_not(None)
+        return messages.c.status == self.outcome

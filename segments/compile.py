@@ -1,0 +1,32 @@
+"""The one evaluator: a condition over a set of subjects becomes one SQLAlchemy Core statement."""
+
+from typing import Any
+
+from sqlalchemy import Select
+
+from segments.compilation import Compilation
+from segments.conditions.base import ConditionBase
+from segments.lexicon import Lexicon
+from segments.subjects import Scope, Subjects
+
+__all__ = ["Lexicon", "Scope", "Subjects", "compile_condition"]
+
+
+def compile_condition(
+    condition: ConditionBase,
+    subjects: Subjects,
+    lexicon: Lexicon,
+    *,
+    scope: Scope = Scope.HISTORY,
+    per: str | None = None,
+) -> Select[Any]:
+    """A row for every subject: id, holds, and next_check_at (None: time alone never changes it).
+
+    The check is never later than the first instant at which the passing of time can change the answer,
+    and exactly that instant for a single counting or drift condition. `per` names the property
+    whose value ties events to the enrollment's key.
+
+    Raises ValueError for a segment that is not there or refers to itself.
+    """
+    compilation = Compilation.begin(subjects, lexicon, scope, per)
+    return compilation.finish(condition.compile(compilation))

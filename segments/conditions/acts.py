@@ -1,0 +1,146 @@
+"""Events counted, summed up, or looked at for the first or the last of them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from sqlalchemy import CTE, ColumnElement, Select
+
+from segments.compilation import Compilation, Verdict
+from segments.conditions.fields import Number, PropertyName
+from segments.conditions.occurrences import Occurrences, Window
+from segments.conditions.operators import Operators
+from segments.counting import FIGURES, count, edge, figure
+from segments.instants import greatest, length, micros
+from segments.values import JsonValue
+from store.tables import events
+
+
+def _value_or_operators(written: object) -> object:
+    if isinstance(written, list | tuple):
+        raise ValueError("a list is not a value here; write {in: […]}")
+    if isinstance(written, Mapping | Operators):
+        return written
+    return {"is": written}
+
+
+Asked = Annotated[
+    Operators,
+    BeforeValidator(
+        _value_or_operators, json_schema_input_type=bool | int | float | str | dict[str, Any]
+    ),
+]
+
+Where = Annotated[
+    Mapping[PropertyName, Asked], AfterValidator(lambda asked: dict(sorted(asked.items())))
+]
+
+
+class Acts(Occurrences):
+    """Counted events of a customer, or a figure over one of their properties, or the first or last of them."""
+
+    where: Where = Field(default_factory=dict)
+    more_than: Number | None = None
+    less_than: Number | None = None
+    sum_of: str | None = None
+    average_of: str | None = None
+    highest_of: str | None = None
+    lowest_of: str | None = None
+    distinct: str | None = None
+    first: Window | None = Field(None, description="the first one ever lies in this window")
+    last: Window | None = Field(None, description="the latest one lies in this window")
+
+    @property
+    def compares(self) -> bool:
+        return super().compares or self.more_than is not None or self.less_than is not None
+
+    @property
+    def figure(self) -> tuple[str, str] | None:
+        """(sum_of, average_of, highest_of, lowest_of or distinct; the property), or None for a count."""
+        return next(((name, of) for name in FIGURES if (of := getattr(self, name))), None)
+
+    def compile(self, compilation: Compilation) -> Verdict:
+        return compilation.leaf(
+            self,
+            lambda: self._leaf(compilation),
+            on_nothing=self._nothing_is_a_number() and self.amount.admits_nothing(),
+        )
+
+    def _nothing_is_a_number(self) -> bool:
+        """Whether no events at all make a zero, rather than a figure that is missing."""
+        if self.first or self.last:
+            return False
+        return self.figure is None or self.figure[0] in ("sum_of", "distinct")
+
+    def kinds(self, compilation: Compilation) -> Select[int]:
+        """Ids of the kinds of events that are meant."""
+        raise NotImplementedError(self.kind)
+
+    def _leaf(self, compilation: Compilation) -> Select[Any]:
+        if window := self.first or self.last:
+            return edge(
+                self._moments(compilation),
+                is_first=self.first is not None,
+                within=None if window.within is None else length(window.within),
+                older_than=None if window.older_than is None else length(window.older_than),
+            )
+        if self.figure:
+            return figure(self.stretches(compilation), FIGURES[self.figure[0]], self.amount)
+        return count(self.stretches(compilation), self.amount)
+
+    def stretches(self, compilation: Compilation) -> CTE:
+        """What is counted: id, at, begins, ends and, for a figure, value."""
+        occurred_at = micros(events.c.occurred_at)
+        columns: list[ColumnElement[Any]] = [
+            self.begins(occurred_at, micros(events.c.known_at)).label("begins"),
+            self.ends(occurred_at).label("ends"),
+        ]
+        return self.found(compilation).add_columns(*columns, *self.value()).cte()
+
+    def value(self) -> list[ColumnElement[Any]]:
+        """The column that a figure is made of."""
+        if self.figure is None:
+            return []
+        name, of = self.figure
+        held = JsonValue.named(events.c.properties, of)
+        return [(held.identity if name == "distinct" else held.number).label("value")]
+
+    def found(self, compilation: Compilation) -> Select[Any]:
+        """The events that may count now or later, with id and at of their subject."""
+        view = compilation.since_start() if self.since == "start" else compilation
+        steps = self.named_steps
+        statement = view.events_of(self.kinds(view), since_step=steps[0] if steps else None)
+        own = compilation.subjects.c
+        bounds = self.bounds(micros(events.c.occurred_at), own.at, compilation.lexicon.zone)
+        asked = [
+            operators.ask(JsonValue.named(events.c.properties, name))
+            for name, operators in self.where.items()
+        ]
+        return statement.where(*bounds, *asked).add_columns(own.id, own.at)
+
+    def _moments(self, compilation: Compilation) -> CTE:
+        occurred_at = micros(events.c.occurred_at)
+        known = greatest(occurred_at, micros(events.c.known_at)).label("begins")
+        return self.found(compilation).add_columns(occurred_at.label("moment"), known).cte()
+
+    def _counts(self) -> bool:
+        return self.figure is None
+
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> Self:
+        figures = [name for name in FIGURES if getattr(self, name) is not None]
+        ends = [name for name in ("first", "last") if getattr(self, name) is not None]
+        if len(figures) + len(ends) > 1:
+            raise ValueError(f"only one of {', '.join(figures + ends)} can be asked at once")
+        if figures and not self.compares:
+            raise ValueError(f"{figures[0]} needs a comparison such as at_least: 100")
+        if not figures and (self.more_than is not None or self.less_than is not None):
+            raise ValueError("more_than and less_than are not for counts; use at_least or at_most")
+        if ends and (self.compares or self._has_window()):
+            raise ValueError(
+                f"{ends[0]} stands instead of counts and windows; put the window inside it"
+            )
+        return self
+
+    def _has_window(self) -> bool:
+        return any(v is not None for v in (self.within, self.older_than, self.since, self.until))

@@ -1,0 +1,26 @@
+"""The words of one workspace that rules lean on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+from zoneinfo import ZoneInfo
+
+from rekindle.settings import Settings
+
+if TYPE_CHECKING:  # conditions are compiled with a lexicon in hand
+    from segments.definition import Segment
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """What the names in a rule stand for; days in dates belong to `zone`."""
+
+    own_channels: frozenset[str]  # channels that people use themselves
+    goal_events: tuple[str, ...]  # what the goal clock counts, globs allowed
+    zone: ZoneInfo
+    segments: Mapping[str, "Segment"]
+
+    @classmethod
+    def of(cls, settings: Settings, segments: Mapping[str, "Segment"]) -> Self:
+        goal = tuple(name.lower() for name in settings.activity.goal)
+        return cls(frozenset(settings.activity.any), goal, settings.brand.tz, segments)

@@ -1,0 +1,94 @@
+"""Who is asked about: customers, enrollments or single events, each at an instant."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from sqlalchemy import ColumnElement, Select, func, select
+
+from segments.instants import Micros, instant, micros
+from store.tables import customers, enrollments, events, positions
+
+At = datetime | ColumnElement[Any]
+
+
+class Scope(StrEnum):
+    """Which events of an enrollment's customer are looked at."""
+
+    HISTORY = "history"  # all, also before the enrollment
+    SINCE_START = "since_start"  # after the event that started it, in event order
+    SINCE_ARRIVAL = "since_arrival"  # from the arrival at the present step, and after the start
+
+
+class Sort(StrEnum):
+    """What a subject's id is the id of."""
+
+    CUSTOMER = "customer"
+    ENROLLMENT = "enrollment"
+    EVENT = "event"
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """A set of subjects as a statement: id, customer_id, at, and for enrollments and events their scope.
+
+    `at` is one instant for all, or a column of the subjects' own table so that each has its own.
+    """
+
+    sort: Sort
+    select: Select[Any]
+
+    @classmethod
+    def customers_between(cls, low: int, high: int, at: At) -> Self:
+        """Living customers with ids from `low` to `high`, both included."""
+        return cls(Sort.CUSTOMER, _customers(at).where(customers.c.id.between(low, high)))
+
+    @classmethod
+    def customers_in(cls, ids: Collection[int], at: At) -> Self:
+        """Those of `ids` who are neither erased nor merged away."""
+        return cls(Sort.CUSTOMER, _customers(at).where(customers.c.id.in_(ids)))
+
+    @classmethod
+    def enrollments_in(cls, ids: Collection[int], at: At) -> Self:
+        """Enrollments, active or ended, with where they started and where they stand."""
+        started = func.coalesce(micros(events.c.occurred_at), micros(enrollments.c.started_at))
+        return cls(
+            Sort.ENROLLMENT,
+            select(
+                enrollments.c.id,
+                enrollments.c.customer_id,
+                _micros(at).label("at"),
+                started.label("started_at"),
+                events.c.id.label("event_id"),
+                enrollments.c.key,
+                micros(positions.c.arrived_at).label("arrived_at"),
+            )
+            .outerjoin(events, events.c.id == enrollments.c.event_id)
+            .outerjoin(positions, positions.c.enrollment_id == enrollments.c.id)
+            .where(enrollments.c.id.in_(ids)),
+        )
+
+    @classmethod
+    def events_in(cls, ids: Collection[int], at: At) -> Self:
+        """Single events: an event condition asks about that very one."""
+        return cls(
+            Sort.EVENT,
+            select(
+                events.c.id,
+                events.c.customer_id,
+                _micros(at).label("at"),
+                events.c.id.label("event_id"),
+            ).where(events.c.id.in_(ids)),
+        )
+
+
+def _customers(at: At) -> Select[Any]:
+    alive = customers.c.merged_into.is_(None) & customers.c.erased_at.is_(None)
+    columns = (customers.c.id, customers.c.id.label("customer_id"), _micros(at).label("at"))
+    return select(*columns).where(alive)
+
+
+def _micros(at: At) -> Micros:
+    return instant(at) if isinstance(at, datetime) else micros(at)
