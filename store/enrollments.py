@@ -220,6 +220,12 @@ def end_enrollments(tx: Connection, ended: Sequence[Enrollment], now: datetime) 
     )
 
 
+def find_customer_of(connection: Connection, id_: EnrollmentId) -> CustomerId:
+    """Whose enrollment it is."""
+    query = select(enrollments.c.customer_id).where(enrollments.c.id == id_)
+    return CustomerId(connection.execute(query).scalar_one())
+
+
 def save_decisions(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep what was decided; rows have the columns of `decisions`."""
     if rows:

@@ -1,0 +1,5 @@
+"""Temporary."""
+
+
+def load_figures(connection, library, ids, now):
+    return {}
