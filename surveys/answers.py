@@ -1,5 +1,6 @@
 """What one sent form does: a first answer, a revision, or nothing."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -7,6 +8,9 @@ from typing import Literal
 
 from store.records import Answer, CustomerId, EnrollmentId, MessageId
 
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f]"
+)  # PostgreSQL keeps no NUL, pages show none of them
 LONGEST_COMMENT = 4000  # characters; what is longer is cut
 
 
@@ -90,8 +94,9 @@ def recount(given: Sequence[Answer], people: Mapping[int, bool]) -> tuple[Answer
 
 
 def tidy_comment(written: str) -> str:
-    """A comment as stored: line ends as `\\n`, nothing around it, not longer than we keep."""
-    return "\n".join(written.splitlines()).strip()[:LONGEST_COMMENT]
+    """A comment as stored: `\\n` at line ends, no control characters, no longer than we keep."""
+    lines = (CONTROL.sub("", line) for line in written.splitlines())
+    return "\n".join(lines).strip()[:LONGEST_COMMENT]
 
 
 def _says_nothing_new(reply: Reply, current: Answer | None, given: Sequence[Answer]) -> bool:

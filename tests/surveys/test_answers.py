@@ -121,5 +121,5 @@ def test_evidence_that_came_later_takes_an_answer_back():
 
 
 def test_a_comment_is_kept_tidy_and_bounded():
-    assert tidy_comment("  so\r\nslow \r\n") == "so\nslow"
+    assert tidy_comment("  so\r\nsl\x00ow \r\n") == "so\nslow"
     assert len(tidy_comment("x" * 9999)) == LONGEST_COMMENT

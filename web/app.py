@@ -1,0 +1,88 @@
+"""The web application: open addresses for the world, a door for the dashboard."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from rekindle.errors import StoreUnavailable
+from rekindle.services import Services, secret_key
+from web import dashboard, health, hooks, ingest, preferences, sign_in, surveys, tracking
+from web.pages import Pages, serve_asset
+from web.security import SafeHeaders, allowed_hosts
+from web.sign_in import new_tries
+
+log = structlog.get_logger()
+SESSION_SECONDS = 12 * 60 * 60
+
+
+def create_app(services: Services, *, bound_hosts: Sequence[str] = ()) -> Starlette:
+    """The whole application on `services`; `bound_hosts` are names the server listens under.
+
+    Closing the services is left to whoever opened them.
+    """
+    settings = services.settings
+    app = Starlette(
+        routes=_routes(),
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(
+                SessionMiddleware,
+                secret_key=_session_key(services),
+                session_cookie="rekindle_session",
+                max_age=SESSION_SECONDS,
+                same_site="lax",
+                https_only=settings.base_url.startswith("https:"),
+            ),
+        ],
+        exception_handlers={
+            HTTPException: _say_what_is_wrong,
+            StoreUnavailable: _say_later,
+        },
+    )
+    app.state.services = services
+    app.state.pages = Pages(services)
+    app.state.hosts = allowed_hosts(settings.base_url, bound_hosts)
+    app.state.sign_in_tries = new_tries()
+    return app
+
+
+def _routes() -> list[BaseRoute]:
+    open_routes: list[BaseRoute] = [
+        *health.routes,
+        *ingest.routes,
+        *hooks.routes,
+        *surveys.routes,
+        *preferences.routes,
+        *tracking.routes,
+        Route("/assets/{name}", serve_asset, methods=["GET"]),
+    ]
+    return [*open_routes, *sign_in.routes, *dashboard.routes]
+
+
+def _session_key(services: Services) -> str:
+    """Derived, so that a leaked session key signs no links."""
+    secret = secret_key(services.workspace, services.environment)
+    return sha256(f"rekindle.session|{secret}".encode()).hexdigest()
+
+
+async def _say_what_is_wrong(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return PlainTextResponse(f"{error.detail}\n", error.status_code, headers=error.headers)
+
+
+async def _say_later(request: Request, error: Exception) -> Response:
+    """The database does not answer: whoever asks may come again; nothing was done."""
+    log.error("store.unavailable", path=request.url.path.split("/")[1], cause=str(error))
+    return PlainTextResponse(
+        "The database does not answer at the moment. Please try again in a few minutes.\n",
+        503,
+        headers={"Retry-After": "30"},
+    )

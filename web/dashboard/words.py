@@ -1,0 +1,130 @@
+"""How the dashboard writes instants, counts and steps for the people who run the shop."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from journeys.definition import (
+    Branch,
+    End,
+    Notify,
+    Send,
+    Split,
+    Start,
+    Step,
+    Survey,
+    Wait,
+    WaitFor,
+)
+from rekindle.durations import write_duration
+from rekindle.settings import QuietHours
+
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+
+
+def write_instant(instant: datetime | None, zone: ZoneInfo) -> str:
+    """`2 Mar 2026, 09:14` on the brand's clock; a dash for what never was."""
+    if instant is None:
+        return "–"
+    local = instant.astimezone(zone)
+    return f"{local.day} {local:%b %Y, %H:%M}"
+
+
+def write_age(instant: datetime | None, now: datetime) -> str:
+    """`3 days ago`, `in 2 hours`, `just now`."""
+    if instant is None:
+        return "never"
+    seconds = (now - instant).total_seconds()
+    size = abs(seconds)
+    if size < MINUTE:
+        return "just now"
+    unit, length = next(
+        (name, length)
+        for name, length in (("day", DAY), ("hour", HOUR), ("minute", MINUTE))
+        if size >= length
+    )
+    count = int(size // length)
+    words = f"{count:,} {unit}{'' if count == 1 else 's'}"
+    return f"{words} ago" if seconds > 0 else f"in {words}"
+
+
+def write_count(count: int) -> str:
+    """`12,345`."""
+    return f"{count:,}"
+
+
+def write_share(part: int, whole: int) -> str:
+    """`12 %`; `<1 %` where rounding would say nothing."""
+    if not whole:
+        return "–"
+    share = 100 * part / whole
+    return "<1 %" if 0 < share < 1 else f"{share:.0f} %"
+
+
+def title_of(step: Step) -> str:
+    """What a step does, in a word or two."""
+    match step:
+        case Send():
+            return "Send"
+        case Survey():
+            return "Ask"
+        case Wait():
+            return f"Wait {write_duration(step.wait)}"
+        case WaitFor():
+            return f"Wait up to {write_duration(step.up_to)}"
+        case Branch():
+            return "Branch"
+        case Split():
+            return "Split"
+        case Start():
+            return "Start journey"
+        case Notify():
+            return "Notify"
+        case End():
+            return "End"
+
+
+def detail_of(step: Step) -> str:
+    """What it does it with: the template, the condition, the hours."""
+    match step:
+        case Send():
+            return step.send
+        case Survey():
+            return f"{step.survey} · {step.template}"
+        case Wait():
+            return " · ".join(filter(None, (_hours(step.between), ", ".join(step.on))))
+        case WaitFor():
+            return write_condition(step.wait_for)
+        case Branch():
+            return f"{len(step.branch)} ways"
+        case Split():
+            return " / ".join(f"{arm.name} {arm.share:.0%}" for arm in step.split)
+        case Start():
+            return step.start
+        case Notify():
+            return step.notify
+        case End():
+            return step.end or ""
+
+
+def write_condition(condition: Any) -> str:
+    """A condition on one line, as its author would write it."""
+    return _inline(condition.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+
+
+def _inline(value: Any) -> str:
+    match value:
+        case dict():
+            return ", ".join(f"{name}: {_inline(inner)}" for name, inner in value.items())
+        case list():
+            return " + ".join(_inline(inner) for inner in value)
+        case True:
+            return "yes"
+        case False:
+            return "no"
+        case _:
+            return str(value)
+
+
+def _hours(hours: QuietHours | None) -> str:
+    return f"{hours.begins:%H:%M}–{hours.ends:%H:%M}" if hours else ""

@@ -1,0 +1,47 @@
+"""`/healthz`: the process lives. `/readyz`: it can work."""
+
+import socket
+from urllib.parse import urlsplit
+
+from sqlalchemy import select
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from rekindle.errors import BrokerUnavailable, RekindleError
+from store.tables import leases
+from web.requests import services_of
+
+BROKER_PORTS = {"amqp": 5672, "amqps": 5671, "redis": 6379, "rediss": 6379}
+PATIENCE_SECONDS = 2.0
+
+
+async def is_alive(_request: Request) -> Response:
+    return PlainTextResponse("alive\n")
+
+
+def is_ready(request: Request) -> Response:
+    """200 once the database answers with our tables and the broker, where there is one, answers."""
+    services = services_of(request)
+    try:
+        with services.store.read() as connection:
+            connection.execute(select(leases.c.name).limit(1))
+        check_broker(services.environment.get("REKINDLE_BROKER_URL", ""))
+    except RekindleError as error:
+        return PlainTextResponse(f"not ready: {type(error).__name__}\n", 503)
+    return PlainTextResponse("ready\n")
+
+
+def check_broker(url: str) -> None:
+    """Raises BrokerUnavailable unless something listens at `url`; an empty one is no broker."""
+    parts = urlsplit(url)
+    if parts.scheme not in BROKER_PORTS:
+        return
+    address = (parts.hostname or "127.0.0.1", parts.port or BROKER_PORTS[parts.scheme])
+    try:
+        socket.create_connection(address, PATIENCE_SECONDS).close()
+    except OSError as error:
+        raise BrokerUnavailable(f"nothing answers at {address[0]}:{address[1]}.") from error
+
+
+routes = [Route("/healthz", is_alive), Route("/readyz", is_ready)]

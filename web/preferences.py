@@ -1,0 +1,157 @@
+"""`/u/{token}`: which messages a customer wants; one POST without any page unsubscribes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from rekindle.locales import direction
+from rekindle.services import Services
+from rekindle.settings import Topic
+from store.consents import save_choices
+from store.customers import load_consents, load_customers
+from store.knowledge import DENIED, GRANTED
+from surveys.wordings import fill, unsubscribe_texts
+from templates.links import Unsubscription
+from web.pages import page
+from web.requests import FormLimit, read_form, services_of, visitor_of, write
+from web.survey_pages import gone_page
+from web.texts import mask_address, more_texts, topic_label
+from web.visits import record_visit
+
+Action = Literal["confirm", "confirm_all", "keep", "undo", "save"]
+ACTIONS: tuple[Action, ...] = ("confirm", "confirm_all", "keep", "undo", "save")
+SAID = {
+    "confirm": "done", "confirm_all": "done_all", "keep": "kept", "undo": "resubscribed",
+    "save": "saved",
+}  # fmt: skip
+ONE_CLICK = ("list-unsubscribe", "one-click")  # RFC 8058 §3.1, compared without regard to case
+SOURCE = "preferences"
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """What one customer allows at present, for the page."""
+
+    topic: str
+    address: str
+    locale: str | None
+    allowed: Mapping[str, bool]
+
+
+async def show_preferences(request: Request) -> Response:
+    """The page; looking at it changes nothing."""
+    services = services_of(request)
+    token = services.signer.read_unsubscribe(request.path_params["token"])
+    if token is None:
+        return gone_page(request, status=404)
+    now, visitor = services.clock.now(), visitor_of(request)
+    await write(
+        services, lambda tx: record_visit(tx, token.message_id, "unsubscribe", visitor, now)
+    )
+    return _show(request, find_preferences(services, token, now))
+
+
+async def change_preferences(request: Request) -> Response:
+    """One click from the mail client, or a button of the page; the same again changes nothing."""
+    services = services_of(request)
+    token = services.signer.read_unsubscribe(request.path_params["token"])
+    if token is None:
+        return gone_page(request, status=404)
+    form = await read_form(request)
+    now = services.clock.now()
+    # RFC 8058 §3.2: no redirect, no cookie, no question; a mail client shows nothing of the answer
+    if _is_one_click(form):
+        await _save(services, token, {token.topic: DENIED}, now)
+        return PlainTextResponse("Unsubscribed.\n")
+    action = next((one for one in ACTIONS if one == form.get("action")), None)
+    topics = tuple(services.settings.topics)
+    if action is not None:
+        await _save(services, token, choices_of(action, token.topic, topics, form), now)
+    found = find_preferences(services, token, now)
+    return _show(request, found, action, status=200 if action else 400)
+
+
+async def preferences(request: Request) -> Response:
+    return await (change_preferences if request.method == "POST" else show_preferences)(request)
+
+
+routes = [
+    Route("/u/{token}", preferences, methods=["GET", "POST"], middleware=[Middleware(FormLimit)]),
+]
+
+
+def choices_of(
+    action: Action, topic: str, topics: tuple[str, ...], form: Mapping[str, str]
+) -> dict[str, str]:
+    """What pressing a button says of each topic."""
+    match action:
+        case "confirm":
+            return {topic: DENIED}
+        case "confirm_all":
+            return dict.fromkeys((*topics, topic), DENIED)
+        case "undo":
+            return {topic: GRANTED}
+        case "save":
+            return {one: GRANTED if f"topic.{one}" in form else DENIED for one in topics}
+        case "keep":
+            return {}
+
+
+def find_preferences(services: Services, token: Unsubscription, now: datetime) -> Preferences:
+    """What the customer allows of every topic the settings know, and of the mail's own."""
+    topics = {token.topic: Topic(), **services.settings.topics}
+    with services.store.read() as connection:
+        customer = load_customers(connection, [token.customer_id], now).get(token.customer_id)
+        said = load_consents(connection, [token.customer_id], now).get(token.customer_id, {})
+    locale = customer.traits.get("locale") if customer else None
+    return Preferences(
+        topic=token.topic,
+        address=mask_address(customer.email) if customer else "•••",
+        locale=locale if isinstance(locale, str) else None,
+        allowed={name: _is_allowed(said.get(name), topic) for name, topic in topics.items()},
+    )
+
+
+def _is_allowed(said: str | None, topic: Topic) -> bool:
+    return said == GRANTED or (said != DENIED and topic.consent == "assumed")
+
+
+def _is_one_click(form: Mapping[str, str]) -> bool:
+    return any((name.lower(), value.strip().lower()) == ONE_CLICK for name, value in form.items())
+
+
+async def _save(
+    services: Services, token: Unsubscription, choices: Mapping[str, str], now: datetime
+) -> None:
+    def save(tx: Connection) -> bool:
+        return save_choices(tx, token.customer_id, choices, SOURCE, now)
+
+    if await write(services, save):
+        services.wake.changed()
+
+
+def _show(
+    request: Request, preferences: Preferences, action: Action | None = None, *, status: int = 200
+) -> Response:
+    language = services_of(request).settings.brand.language
+    texts = unsubscribe_texts(preferences.locale, language)
+    locale = texts["locale"]
+    named = {"topic": topic_label(preferences.topic), "address": preferences.address}
+    values: dict[str, Any] = {
+        "locale": locale,
+        "direction": direction(locale),
+        "words": {name: fill(text, locale, **named) for name, text in texts.items()},
+        "more": more_texts(locale, language),
+        "topic": preferences.topic,
+        "topics": [(one, topic_label(one), ok) for one, ok in preferences.allowed.items()],
+        "action": action,
+        "said": SAID[action] if action else None,
+    }
+    return page(request, "preferences", values, status=status)

@@ -1,0 +1,75 @@
+"""What handlers share: the services behind a request, who asks, bounded forms, grouped writes."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError, OperationalError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import Protocol
+
+from rekindle.services import Services
+from web.visits import Visitor
+
+T_co = TypeVar("T_co", covariant=True)
+LARGEST_FORM = 64 * 1024  # bytes; the longest comment fits several times, whatever its alphabet
+
+
+class Work(Protocol[T_co]):
+    """A small write, run inside somebody's transaction."""
+
+    def __call__(self, tx: Connection, /) -> T_co: ...
+
+
+def services_of(request: Request) -> Services:
+    found: Services = request.app.state.services
+    return found
+
+
+def visitor_of(request: Request) -> Visitor:
+    return Visitor(request.method, request.headers.get("user-agent", ""))
+
+
+async def write(services: Services, work: Work[T_co]) -> T_co:
+    """Run `work` in a savepoint of the next common commit; answered once that is durable.
+
+    Tried once more where another process was in the way (a deadlock, the same row twice).
+    """
+    try:
+        return await _submitted(services, work)
+    except (IntegrityError, OperationalError):
+        return await _submitted(services, work)
+
+
+async def _submitted(services: Services, work: Work[T_co]) -> T_co:
+    done: T_co = await asyncio.wrap_future(services.store.submit(work))
+    return done
+
+
+async def read_form(request: Request) -> Mapping[str, str]:
+    """The text fields of a form, of either encoding; files and repeated names are passed over."""
+    async with request.form(max_files=5, max_fields=100) as form:
+        return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+class FormLimit:
+    """Middleware: a body of more than `LARGEST_FORM` bytes is answered 413 and not read further."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        seen = 0
+
+        async def bounded() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > LARGEST_FORM:
+                raise HTTPException(413, "This form is too large.")
+            return message
+
+        await self.app(scope, bounded, send)

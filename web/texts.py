@@ -1,0 +1,72 @@
+"""What the public pages say beside the survey wordings, and how they show addresses and scores."""
+
+from collections.abc import Mapping
+
+from rekindle.locales import digits, pick_locale
+
+# Our own wordings and translations, to be confirmed by native reviewers.
+MORE: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "solved": "Is your problem solved?",
+        "yes": "Yes",
+        "no": "No, not yet",
+        "choose": "Please choose a score.",
+        "change_link": "Change my answer",
+        "service": "About my own orders and requests",
+        "later": "Something is not working at the moment. Please try again in a few minutes.",
+    },
+    "ar": {
+        "solved": "هل حُلَّت مشكلتكم؟",
+        "yes": "نعم",
+        "no": "لا، ليس بعد",
+        "choose": "يُرجى اختيار تقييم.",
+        "change_link": "تعديل إجابتي",
+        "service": "ما يتعلق بمشترياتي وطلباتي",
+        "later": "حدث خلل مؤقت. يُرجى المحاولة مجددًا بعد دقائق.",
+    },
+    "fa": {
+        "solved": "آیا مشکل شما برطرف شده است؟",
+        "yes": "بله",
+        "no": "خیر، هنوز نه",
+        "choose": "لطفاً یک امتیاز انتخاب کنید.",
+        "change_link": "تغییر پاسخ",
+        "service": "دربارهٔ سفارش‌ها و درخواست‌های خودم",
+        "later": "در حال حاضر مشکلی پیش آمده است. لطفاً چند دقیقهٔ دیگر دوباره تلاش کنید.",
+    },
+    "az": {
+        "solved": "Probleminiz həll olundu?",
+        "yes": "Bəli",
+        "no": "Xeyr, hələ yox",
+        "choose": "Zəhmət olmasa, qiymət seçin.",
+        "change_link": "Cavabımı dəyişmək",
+        "service": "Öz sifariş və müraciətlərim barədə",
+        "later": "Hazırda nasazlıq var. Zəhmət olmasa, bir neçə dəqiqədən sonra yenidən cəhd edin.",
+    },
+}
+
+
+def more_texts(wanted: str | None, language: str) -> Mapping[str, str]:
+    """These texts in the best language there is for someone who reads `wanted`."""
+    return MORE[pick_locale(wanted, MORE, language)]
+
+
+def mask_address(address: str) -> str:
+    """`sara@example.com` as `s•••@example.com`: a forwarded link must not give it away."""
+    name, at, domain = address.partition("@")
+    return f"{name[:1]}•••{at}{domain}" if at else "•••"
+
+
+def topic_label(topic: str) -> str:
+    """A topic's name as people read it."""
+    return topic.replace("_", " ").capitalize()
+
+
+def score_labels(scores: range, locale: str) -> list[tuple[int, str]]:
+    """Each score with how the locale writes it, lowest first."""
+    return [(score, digits(score, locale)) for score in scores]
+
+
+def band(kind: str, score: int) -> str:
+    """How a score turned out: `low`, `mid` or `high` (protocol of each kind of survey)."""
+    highest_low, lowest_high = {"nps": (6, 9), "csat": (2, 4), "ces": (3, 5)}[kind]
+    return "low" if score <= highest_low else "high" if score >= lowest_high else "mid"
