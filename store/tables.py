@@ -1,4 +1,5 @@
 """Every table, as SQLAlchemy Core. Migrations add up to exactly this; a test proves it.
+Long because the whole schema reads best in one place.
 
 Instants are whole microseconds since 1970 in UTC, so that comparisons and sums mean the same on
 every database. Histories (traits, consents, suppressions, definitions, priors) only grow; each row

@@ -17,13 +17,15 @@ CORE = ("journeys", "segments", "surveys", "templates")
 MOST_LINES = 400
 MOST_LINES_OF_A_FUNCTION = 50
 EXPLAINED = "Long because"
+LISTS = ("migrations/versions/",)  # of columns; their length says nothing
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "models", "misc"}
 ENVIRONMENT_READERS = {"rekindle/services.py", "rekindle/worker.py", "rekindle/asgi.py"}
 
 
 def modules(folders: tuple[str, ...] = ENGINE) -> Iterator[Path]:
     for folder in folders:
-        yield from sorted((ROOT / folder).rglob("*.py"))
+        found = sorted((ROOT / folder).rglob("*.py"))
+        yield from (module for module in found if not name_of(module).startswith(LISTS))
 
 
 def name_of(module: Path) -> str:
@@ -87,15 +89,15 @@ def test_the_environment_is_read_by_the_doors_and_by_services():
 
 
 @pytest.mark.parametrize("core", CORE)
-def test_the_core_opens_no_transaction(core):
-    openers = [
+def test_the_core_runs_no_statement(core):
+    runners = [
         f"{name_of(module)}:{call.lineno}"
         for module in modules((core,))
         for call in ast.walk(parsed(module))
-        if isinstance(call, ast.Attribute) and call.attr in {"execute", "begin", "commit"}
+        if isinstance(call, ast.Attribute) and call.attr in {"execute", "commit"}
     ]
 
-    assert openers == []
+    assert runners == []
 
 
 def parsed(module: Path) -> ast.Module:
