@@ -92,8 +92,12 @@ def check_scheme(address: str) -> None:
 
 
 def _click_url(address: str) -> str:
-    links = current().links
-    return links.click_url(address) if links else address
+    rendering = current()
+    if rendering.links is None:
+        return address
+    if address not in rendering.signed:
+        rendering.signed[address] = rendering.links.click_url(address)
+    return rendering.signed[address]
 
 
 def _is_left_alone(address: str) -> bool:

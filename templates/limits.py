@@ -87,31 +87,33 @@ def limited_range(*arguments: int) -> range:
 def charged(one: Callable[..., Any]) -> Callable[..., Any]:
     """A filter that pays for the length of what it looks at, and whose text stays bounded."""
     kind = getattr(one, "jinja_pass_arg", None)
-    passed = kind.name if kind else ""
+    passed = PASSED[kind.name] if kind else None
 
     @pass_context
     def run(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
         current().budget.spend(1 + weight(value))
-        match passed:
-            case "":
-                found = one(value, *args, **kwargs)
-            case "context":
-                found = one(context, value, *args, **kwargs)
-            case "eval_context":
-                found = one(context.eval_ctx, value, *args, **kwargs)
-            case _:
-                found = one(context.environment, value, *args, **kwargs)
-        return bounded(found)
+        head = () if passed is None else (passed(context),)
+        return bounded(one(*head, value, *args, **kwargs))
 
     return run
+
+
+# what Jinja hands to a filter before its value
+PASSED: Mapping[str, Callable[[Context], Any]] = {
+    "context": lambda context: context,
+    "eval_context": lambda context: context.eval_ctx,
+    "environment": lambda context: context.environment,
+}
 
 
 def written(value: Any) -> Any:
     """What `{{ value }}` shows; refuses what has no words, and shows nothing for None."""
     match value:
+        case str():
+            return value
         case None:
             return ""
-        case str() | int() | float() | Decimal() | Undefined():
+        case int() | float() | Decimal() | Undefined():
             return value
         case datetime():
             return write_day(value.astimezone(current().zone).date(), current().locale)

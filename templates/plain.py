@@ -20,11 +20,6 @@ LINES = frozenset({"br", "center", "dd", "div", "dt", "figcaption", "figure", "l
 CELLS = frozenset({"td", "th"})
 UNSEEN = frozenset({"head", "script", "style", "template", "title"})
 INVISIBLE = pattern(r"display\s*:\s*none|visibility\s*:\s*hidden")
-WHITESPACE = pattern(r"[ \t\r\n\f]+")
-BREAKS = pattern(f"[\\s{CELL}]*([{PARAGRAPH}{LINE}])[\\s{PARAGRAPH}{LINE}{CELL}]*")
-ISOLATES = str.maketrans({ISOLATE: "\u2068", END_ISOLATE: "\u2069"})
-NO_ISOLATES = str.maketrans({ISOLATE: None, END_ISOLATE: None})
-BETWEEN_CELLS = pattern(f"\\s*{CELL}[\\s{CELL}]*")
 
 
 def derive_text(protected: Protected) -> str:
@@ -37,9 +32,19 @@ def derive_text(protected: Protected) -> str:
 
 def lay_out(rendered: str, direction: str = "ltr") -> str:
     """The rendered text with its marks turned into breaks, and no space that nobody meant."""
-    text = WHITESPACE.sub(" ", rendered).translate(ISOLATES if direction == "rtl" else NO_ISOLATES)
-    text = BREAKS.sub(lambda found: "\n\n" if PARAGRAPH in found[0] else "\n", text)
-    return BETWEEN_CELLS.sub("  ", text).strip() + "\n"
+    is_rtl = direction == "rtl"
+    text = rendered.replace(ISOLATE, "\u2068" if is_rtl else "")
+    text = text.replace(END_ISOLATE, "\u2069" if is_rtl else "")
+    paragraphs = (
+        "\n".join(filter(None, map(_line, paragraph.split(LINE))))
+        for paragraph in text.split(PARAGRAPH)
+    )
+    return "\n\n".join(filter(None, paragraphs)) + "\n"
+
+
+def _line(written: str) -> str:
+    cells = (" ".join(cell.split()) for cell in written.split(CELL))
+    return "  ".join(filter(None, cells))
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Renders a compiled mail for one customer; and a line of words, such as a notice to our people."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
@@ -40,7 +40,7 @@ def render(mail: CompiledMail, context: Mapping[str, Any], links: MailLinks) -> 
     rendering = Rendering(mail.locale, zone, links)
     with under_way(rendering):
         html = mail.html.render(values)
-    with under_way(Rendering(mail.locale, zone, links, is_html=False)):
+    with under_way(replace(rendering, is_html=False)):
         subject = mail.subject.render(values)
         text = mail.text.render(values)
     return RenderedMail(
@@ -60,10 +60,8 @@ def render_words(source: str, context: Mapping[str, Any], locale: str = "en") ->
 
 def _message_values(mail: CompiledMail, links: MailLinks) -> dict[str, Any]:
     """The names that belong to one message."""
-    numbered = {
-        link_name(number): links.click_url(number, mail.edition)
-        for number in range(1, len(mail.links) + 1)
-    }
+    urls = links.click_urls(len(mail.links), mail.edition)
+    numbered = {link_name(number): url for number, url in enumerate(urls, start=1)}
     return {
         "locale": mail.locale,
         "direction": direction(mail.locale),

@@ -38,6 +38,7 @@ class Rendering:
     links: MailLinks | None = None
     is_html: bool = True
     budget: Budget = field(default_factory=Budget)
+    signed: dict[str, str] = field(default_factory=dict)  # addresses and their links, so far
 
 
 _current: ContextVar[Rendering] = ContextVar("rendering")

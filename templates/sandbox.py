@@ -7,6 +7,7 @@ filters and functions exist, and what a mail cannot show (a list, a function) is
 
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, Undefined, nodes
@@ -42,6 +43,7 @@ ALLOWED_TESTS = frozenset({
     "number", "odd", "sameas", "sequence", "string", "true", "undefined", "upper",
     "==", "!=", ">", ">=", "<", "<=",
 })  # fmt: skip
+PARTS_AT_ONCE = 200  # of a rendered text, before its length is looked at
 ALLOWED_GLOBALS = ("dict", "namespace", "range")
 ALLOWED_ATTRIBUTES: tuple[tuple[type, frozenset[str]], ...] = (
     (str, frozenset({
@@ -107,12 +109,12 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
         return super()._generate(Guards().visit(source), name, filename, defer_init)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, Mapping):
+        if isinstance(obj, dict | Mapping):
             return self._from_mapping(obj, attribute)
         return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        if isinstance(obj, Mapping):
+        if isinstance(obj, dict | Mapping):
             return self._from_mapping(obj, argument)
         return super().getitem(obj, argument)
 
@@ -154,10 +156,9 @@ WORDS = SafeEnvironment(is_html=False)
 
 def run(template: Template, values: Mapping[str, Any]) -> str:
     """Render, and stop at the longest text a mail may have. Raises what the template raises."""
-    parts: list[str] = []
-    length = 0
-    for part in template.root_render_func(template.new_context(dict(values))):
-        length += len(part)
-        check_length(length)
-        parts.append(part)
-    return "".join(parts)
+    stream = template.root_render_func(template.new_context(dict(values)))
+    text = ""
+    while more := "".join(islice(stream, PARTS_AT_ONCE)):
+        text += more
+        check_length(len(text))
+    return text
