@@ -84,7 +84,6 @@ def apply(
         _refuse(refused.problems)
     finally:
         services.close()
-    services.wake.changed()
     _tell(applied)
 
 
@@ -96,11 +95,14 @@ def _refuse(problems: tuple[Problem, ...]) -> None:
 
 def _tell(applied: Applied) -> None:
     lines = [f"{change.change:<8} {change.path}" for change in applied.changes]
-    document = [
-        {"kind": change.kind, "name": change.name, "change": change.change}
-        for change in applied.changes
-    ]
-    say("\n".join(lines) or "Nothing has changed.", {"changes": document, "within_limits": True})
+    document = {
+        **{f"{kind}s": [{kind: one.name, "change": one.change} for one in applied.changes
+                        if one.kind == kind] for kind in ("segment", "journey")},
+        "changes": [{"kind": one.kind, "name": one.name, "change": one.change}
+                    for one in applied.changes],
+        "within_limits": True,
+    }  # fmt: skip
+    say("\n".join(lines) or "Nothing has changed.", document)
 
 
 def _report(problems: tuple[Problem, ...]) -> str:

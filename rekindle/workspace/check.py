@@ -6,7 +6,7 @@ from journeys.definition import Journey
 from rekindle.workspace.files import SETTINGS
 from rekindle.workspace.journey_sense import Thinking, check_journey
 from rekindle.workspace.library import Library, Reading
-from rekindle.workspace.mail_checks import built_in_mails, check_mails, surveys_in_mails
+from rekindle.workspace.mail_checks import check_mails, surveys_in_mails
 from rekindle.workspace.problems import Place, Problem, in_order
 from rekindle.workspace.references import check_references, collect_names
 from rekindle.workspace.settings_checks import check_settings
@@ -29,7 +29,7 @@ def _problems(
         yield from reading.problems
         if reading.file.kind == "settings":
             yield from check_settings(reading, environment)
-    names = collect_names(readings, library.settings, built_in_mails())
+    names = collect_names(readings, library.settings)
     yield from check_references(readings, names)
     yield from check_mails(readings, library)
     yield from _check_journeys(readings, library)

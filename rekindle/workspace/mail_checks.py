@@ -3,22 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from rekindle import ENGINE_ROOT
 from rekindle.workspace.library import Library, Reading
 from rekindle.workspace.problems import Problem
 from rekindle.workspace.references import base_name
 
-BUILT_IN = ENGINE_ROOT / "templates" / "email"
 ASKS = re.compile(r"\bsurvey\(\s*[\"'](\w+)[\"']")
-
-
-def built_in_mails() -> frozenset[str]:
-    """The mails and frames that the engine itself has."""
-    endings = (".html.j2",)
-    files = (path for ending in endings for path in BUILT_IN.rglob(f"*{ending}"))
-    return frozenset(
-        base_name(path.relative_to(BUILT_IN).as_posix().removesuffix(".html.j2")) for path in files
-    )
 
 
 def surveys_in_mails(templates: Mapping[str, str]) -> dict[str, frozenset[str]]:

@@ -59,12 +59,10 @@ class Names:
         return self.by_kind.get(kind, ())
 
 
-def collect_names(
-    readings: Sequence[Reading], settings: Settings, built_in: Collection[str]
-) -> Names:
-    """`built_in` are the mails that the engine itself has."""
+def collect_names(readings: Sequence[Reading], settings: Settings) -> Names:
+    """What the files of a workspace are called, and what its settings name."""
     found: dict[str, set[str]] = {kind: set() for kind in ("segment", "journey", "survey")}
-    mails = set(built_in)
+    mails: set[str] = set()
     for reading in readings:
         if reading.file.kind == "template":
             mails.add(base_name(reading.file.name))

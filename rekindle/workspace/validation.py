@@ -146,7 +146,10 @@ class _Reader:
         place, written = self.document.place(path), detail["input"]
         context: Mapping[str, Any] = detail.get("ctx", {})
         if "error" in context:
-            return self._explained(str(context["error"]), path, written)
+            said = str(context["error"])
+            if written is None or isinstance(written, bool | list | dict):
+                said = said.replace(repr(written), _shown(written))
+            return self._explained(said, path, written)
         if written is None:
             return _without_value(self.document.place(path, of_key=True), path)
         if detail["type"] == "string_pattern_mismatch" and isinstance(written, str):
@@ -205,6 +208,8 @@ def _shown(value: Any) -> str:
             return "keys and values"
         case list() | tuple():
             return "a list"
+        case None:
+            return "nothing"
         case bool():
             return "true" if value else "false"
         case _:

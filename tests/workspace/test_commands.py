@@ -110,7 +110,10 @@ def test_apply_answers_programs_with_one_document(run, write):
     code, said = run("apply", "--json", "--workspace", write(GOOD))
 
     assert code == 0
-    assert {"kind": "segment", "name": "regulars", "change": "new"} in json.loads(said)["changes"]
+    answer = json.loads(said)
+    assert answer["segments"] == [{"segment": "regulars", "change": "new"}]
+    assert answer["journeys"] == [{"journey": "thanks", "change": "new"}]
+    assert {"kind": "survey", "name": "csat", "change": "new"} in answer["changes"]
 
 
 def test_a_plan_to_carry_out_is_not_there_yet(run, write):
