@@ -6,18 +6,23 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
+    BigInteger,
     ColumnElement,
-    FromClause,
+    Integer,
     Select,
     and_,
-    false,
+    case,
+    cast,
+    column,
     func,
+    literal_column,
+    null,
     or_,
     select,
-    true,
+    union_all,
 )
 
-from segments.instants import Micros, as_instant, micros
+from segments.instants import NULL_INSTANT, Micros, as_instant, micros
 from segments.lexicon import Lexicon
 from segments.subjects import Scope, Sort, Subjects
 from segments.values import JsonValue
@@ -33,11 +38,39 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Leaf:
+    """A condition without parts: a statement (id, holds as 0 or 1, next_check_at), a row a subject."""
+
+    number: int
+    statement: Select[Any]
+
+    def verdict(self, *, on_nothing: bool) -> Verdict:
+        """Read from the gathered row of a subject; `on_nothing` is what holds without a row."""
+        found = func.coalesce(column(f"holds_{self.number}", Integer), int(on_nothing))
+        return Verdict(found == 1, column(f"check_{self.number}", BigInteger))
+
+    def rows(self) -> Select[Any]:
+        """Its rows, marked with its number."""
+        found = self.statement.subquery()
+        return select(
+            found.c.id, _number(self.number).label("leaf"), found.c.holds, found.c.next_check_at
+        )
+
+    def gathered(self, rows: CTE) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+        is_mine = rows.c.leaf == _number(self.number)
+        return (
+            func.max(case((is_mine, rows.c.holds))).label(f"holds_{self.number}"),
+            func.max(case((is_mine, rows.c.next_check_at))).label(f"check_{self.number}"),
+        )
+
+
+@dataclass(frozen=True)
 class Compilation:
     """The state of compiling one rule.
 
-    Every leaf is one grouped statement (id, holds, next_check_at) over all subjects, joined to them once;
-    a leaf that occurs twice is computed once. Subjects without a row in a leaf get its verdict on nothing.
+    Every leaf is one grouped statement over all subjects, and one that occurs twice is computed once.
+    What they find is gathered by grouping, never by joining them: a planner that has no statistics
+    yet, as after a large import, joins in quadratic time.
     """
 
     subjects: CTE  # id, customer_id, at, …
@@ -46,8 +79,8 @@ class Compilation:
     scope: Scope = Scope.HISTORY
     per: str | None = None  # the property that ties events to the enrollment's key
     is_alone: bool = False  # messages and answers of this enrollment only
-    leaves: dict[str, CTE] = field(default_factory=dict)  # shared by all views of one compilation
-    passed: tuple[str, ...] = ()  # segments on the way here, to stop at a cycle
+    leaves: dict[str, Leaf] = field(default_factory=dict)  # shared by all views of one rule
+    passed: tuple[str, ...] = ()  # segments on the way here, to stop at a circle
 
     @classmethod
     def begin(
@@ -71,27 +104,25 @@ class Compilation:
         return replace(self, scope=Scope.SINCE_START)
 
     def leaf(self, key: object, build: Callable[[], Select[Any]], *, on_nothing: bool) -> Verdict:
-        """The verdict of a statement with the columns id, holds and next_check_at.
-
-        Equal keys in equal views share one. `on_nothing` is what holds without a row.
-        """
+        """The verdict of a leaf that `build` makes unless an equal one in an equal view is there."""
         name = repr((key, self.scope, self.per, self.is_alone))
         if name not in self.leaves:
-            self.leaves[name] = build().cte(f"leaf_{len(self.leaves) + 1}")
-        found = self.leaves[name]
-        default = true() if on_nothing else false()
-        return Verdict(func.coalesce(found.c.holds, default), found.c.next_check_at)
+            self.leaves[name] = Leaf(len(self.leaves) + 1, build())
+        return self.leaves[name].verdict(on_nothing=on_nothing)
 
     def finish(self, verdict: Verdict) -> Select[Any]:
         """The whole statement: id, holds, next_check_at for every subject."""
-        joined: FromClause = self.subjects
-        for leaf in self.leaves.values():
-            joined = joined.outerjoin(leaf, leaf.c.id == self.subjects.c.id)
+        nothing = cast(null(), Integer).label("holds"), NULL_INSTANT.label("next_check_at")
+        everybody = select(self.subjects.c.id, _number(0).label("leaf"), *nothing)
+        leaves = list(self.leaves.values())
+        rows = union_all(everybody, *(leaf.rows() for leaf in leaves)).cte("found")
+        columns = [made for leaf in leaves for made in leaf.gathered(rows)]
+        gathered = select(rows.c.id, *columns).group_by(rows.c.id).cte("gathered")
         return select(
-            self.subjects.c.id,
+            gathered.c.id,
             verdict.holds.label("holds"),
             as_instant(verdict.next_check_at).label("next_check_at"),
-        ).select_from(joined)
+        )
 
     def events_of(self, kinds: Select[int], *, since_step: str | None = None) -> Select[Any]:
         """Subjects joined to those of their events that this view may see, columns still to choose."""
@@ -124,10 +155,16 @@ class Compilation:
         return ties
 
     def _reached(self, step: str) -> CTE:
+        """When each enrollment last decided that step."""
+        decided_at = func.max(micros(decisions.c.decided_at)).label("reached_at")
         return (
-            select(self.subjects.c.id, micros(func.max(decisions.c.decided_at)).label("reached_at"))
+            select(self.subjects.c.id, decided_at)
             .join(decisions, decisions.c.enrollment_id == self.subjects.c.id)
             .where(decisions.c.step == step)
             .group_by(self.subjects.c.id)
             .cte()
         )
+
+
+def _number(value: int) -> ColumnElement[int]:
+    return literal_column(str(value), Integer)

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Select,
     and_,
     case,
-    false,
     func,
     literal_column,
     or_,
@@ -96,7 +95,7 @@ def count(stretches: CTE, amount: Amount) -> Select[Any]:
     flips = and_(running.c.instant > running.c.at, then != now)
     return select(
         running.c.id,
-        (func.max(case((now, 1), else_=0)) == 1).label("holds"),
+        func.max(case((now, 1), else_=0)).label("holds"),
         func.min(case((flips, running.c.instant))).label("next_check_at"),
     ).group_by(running.c.id)
 
@@ -146,7 +145,7 @@ def figure(
     ends = case((and_(own.ends > own.at, own.ends > own.begins), own.ends))
     return select(
         own.id,
-        func.coalesce(admitted, false()).label("holds"),
+        case((admitted, 1), else_=0).label("holds"),
         soonest(func.min(begins), func.min(ends)).label("next_check_at"),
     ).group_by(own.id)
 
@@ -191,6 +190,6 @@ def _edge_verdict(picked: CTE, within: Micros | None, older_than: Micros | None)
         turns.append(case((own.moment + older_than > own.at, own.moment + older_than)))
     return select(
         own.id,
-        func.coalesce(and_(*bounds), false()).label("holds"),
+        case((and_(*bounds), 1), else_=0).label("holds"),
         soonest(*turns).label("next_check_at"),
     )

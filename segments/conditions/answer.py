@@ -58,7 +58,7 @@ class Answer(ConditionBase):
         counts = and_(Amount.of(self).admits(given.c.score), is_fresh)
         return select(
             given.c.id,
-            (func.max(case((counts, 1), else_=0)) == 1).label("holds"),
+            func.max(case((counts, 1), else_=0)).label("holds"),
             func.max(case((counts, over_at))).label("next_check_at"),
         ).group_by(given.c.id)
 

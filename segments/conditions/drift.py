@@ -3,7 +3,17 @@
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StrictBool, model_validator
-from sqlalchemy import CTE, ColumnElement, Select, and_, case, false, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    case,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 
 from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
@@ -56,22 +66,25 @@ class Drift(ConditionBase):
         return compilation.leaf(self, lambda: self._leaf(compilation), on_nothing=False)
 
     def _leaf(self, compilation: Compilation) -> Select[Any]:
+        found = union_all(self._stored(compilation), self._restart(compilation)).subquery()
+        return select(
+            found.c.id,
+            func.max(found.c.holds).label("holds"),
+            func.min(found.c.next_check_at).label("next_check_at"),
+        ).group_by(found.c.id)
+
+    def _stored(self, compilation: Compilation) -> Select[Any]:
         """Compares the stored crossings with the instant; the next one ahead is the next check."""
         mine, stored = compilation.subjects.c, drift_states.c
-        restart = self._restart(compilation)
         turns = [still_ahead(turn, mine.at) for turn in self._turns()]
         return (
             select(
                 mine.id,
-                func.coalesce(self._holds(mine.at), false()).label("holds"),
-                soonest(*turns, restart.c.instant).label("next_check_at"),
+                case((self._holds(mine.at), 1), else_=0).label("holds"),
+                soonest(*turns).label("next_check_at"),
             )
-            .select_from(compilation.subjects)
-            .outerjoin(
-                drift_states,
-                and_(stored.customer_id == mine.customer_id, stored.clock == self.clock),
-            )
-            .outerjoin(restart, restart.c.id == mine.id)
+            .join(drift_states, stored.customer_id == mine.customer_id)
+            .where(stored.clock == self.clock)
         )
 
     def _holds(self, at: Micros) -> ColumnElement[bool]:
@@ -97,18 +110,21 @@ class Drift(ConditionBase):
             turns.append(micros(stored[f"{_after(self.drift)}_at"]))
         return turns
 
-    def _restart(self, compilation: Compilation) -> CTE:
+    def _restart(self, compilation: Compilation) -> Select[Any]:
         """The next own event that is already stored and yet to come: it winds the clock anew."""
         mine, occurred_at = compilation.subjects.c, micros(events.c.occurred_at)
         return (
-            select(mine.id, func.min(occurred_at).label("instant"))
+            select(
+                mine.id,
+                literal_column("0", Integer).label("holds"),
+                func.min(occurred_at).label("next_check_at"),
+            )
             .join(events, events.c.customer_id == mine.customer_id)
             .where(
                 events.c.kind_id.in_(clock_kinds(compilation.lexicon, self.clock)),
                 occurred_at > mine.at,
             )
             .group_by(mine.id)
-            .cte()
         )
 
 

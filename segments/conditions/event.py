@@ -3,12 +3,22 @@
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
-from sqlalchemy import CTE, Select, and_, func, or_, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Integer,
+    Select,
+    case,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 
 from segments.compilation import Compilation
 from segments.conditions.acts import Acts
 from segments.conditions.fields import EventNames, PropertyName
-from segments.instants import greatest, micros, soonest
+from segments.instants import NULL_INSTANT, greatest, micros, soonest
 from segments.kinds import kinds_named, own_kinds
 from segments.values import JsonValue
 from store.tables import events
@@ -62,50 +72,49 @@ class Event(Acts):
         """What no later event answers counts on; the rest counts until it was answered."""
         if self.without_later is None:
             return super().stretches(compilation)
-        asked = self._asked(compilation)
-        answering = self._answering(compilation)
-        later = or_(
-            answering.c.occurred_at > asked.c.occurred_at,
-            and_(
-                answering.c.occurred_at == asked.c.occurred_at,
-                answering.c.event_id > asked.c.event_id,
-            ),
+        lined_up = union_all(self._asked(compilation), self._answering(compilation)).cte()
+        own = lined_up.c
+        answered_at = func.min(case((own.is_answer == 1, own.begins))).over(
+            partition_by=(own.id, own.tie),
+            # the same event may both ask and answer, but never answers itself: as an answer it
+            # stands before itself as a question
+            order_by=(own.occurred_at, own.event_id, own.is_answer.desc()),
+            rows=(1, None),
         )
-        answers = and_(answering.c.id == asked.c.id, answering.c.tie == asked.c.tie, later)
-        ends = soonest(asked.c.ends, func.min(answering.c.known_from)).label("ends")
-        kept = [column for column in asked.c if column.name not in ("tie", "ends", "occurred_at")]
-        return select(*kept, ends).outerjoin(answering, answers).group_by(*kept, asked.c.ends).cte()
+        ends = soonest(own.ends, case((own.tie.is_not(None), answered_at)))
+        kept = [column for column in own if column.name != "ends"]
+        answered = select(*kept, ends.label("ends")).cte()
+        return select(answered).where(answered.c.is_answer == 0).cte()
 
-    def _asked(self, compilation: Compilation) -> CTE:
+    def _asked(self, compilation: Compilation) -> Select[Any]:
         occurred_at = micros(events.c.occurred_at)
-        return (
-            self.found(compilation)
-            .add_columns(
-                events.c.id.label("event_id"),
-                occurred_at.label("occurred_at"),
-                self._tie(),
-                self.begins(occurred_at, micros(events.c.known_at)).label("begins"),
-                self.ends(occurred_at).label("ends"),
-                *self.value(),
-            )
-            .cte()
+        return self.found(compilation).add_columns(
+            self.begins(occurred_at, micros(events.c.known_at)).label("begins"),
+            self.ends(occurred_at).label("ends"),
+            *self._order(is_answer=0),
+            *self.value(),
         )
 
-    def _answering(self, compilation: Compilation) -> CTE:
-        """All later answers a subject has; when and on which channel does not matter."""
-        occurred_at, mine = micros(events.c.occurred_at), compilation.subjects.c
+    def _answering(self, compilation: Compilation) -> Select[Any]:
+        """All answers a subject has; when and on which channel does not matter."""
+        mine, occurred_at = compilation.subjects.c, micros(events.c.occurred_at)
         return (
             select(
                 mine.id,
-                events.c.id.label("event_id"),
-                occurred_at.label("occurred_at"),
-                greatest(occurred_at, micros(events.c.known_at)).label("known_from"),
-                self._tie(),
+                mine.at,
+                greatest(occurred_at, micros(events.c.known_at)).label("begins"),
+                NULL_INSTANT.label("ends"),
+                *self._order(is_answer=1),
+                *self.value(),
             )
             .join(events, events.c.customer_id == mine.customer_id)
             .where(events.c.kind_id.in_(kinds_named(self.without_later or ())))
-            .cte()
         )
 
-    def _tie(self) -> Any:
-        return JsonValue.named(events.c.properties, self.same or "").identity.label("tie")
+    def _order(self, *, is_answer: int) -> list[ColumnElement[Any]]:
+        return [
+            JsonValue.named(events.c.properties, self.same or "").identity.label("tie"),
+            micros(events.c.occurred_at).label("occurred_at"),
+            events.c.id.label("event_id"),
+            literal_column(str(is_answer), Integer).label("is_answer"),
+        ]

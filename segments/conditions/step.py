@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Literal
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, case, func, select
 
 from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
@@ -32,7 +32,11 @@ class StepOutcome(ConditionBase):
         mine = compilation.subjects.c
         place = func.row_number().over(partition_by=mine.id, order_by=messages.c.visit.desc())
         visits = (
-            select(mine.id, self._came_true().label("holds"), place.label("place"))
+            select(
+                mine.id,
+                case((self._came_true(), 1), else_=0).label("holds"),
+                place.label("place"),
+            )
             .join(messages, messages.c.enrollment_id == mine.id)
             .where(messages.c.step == self.step)
             .cte()

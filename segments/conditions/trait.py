@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from sqlalchemy import CTE, Select, case, func, select
+from sqlalchemy import CTE, Select, and_, case, func, select
 
 from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
@@ -33,43 +33,30 @@ class Trait(Operators, ConditionBase):
         return self.exists is False and self.written_operators == ("exists",)
 
     def _leaf(self, compilation: Compilation) -> Select[Any]:
+        """The version in force is that of the latest timestamp; of equal ones, the later arrival."""
         name, *inside = self.trait.split(".")
-        versions = _versions(compilation, name)
-        ahead = func.min(case((versions.c.begins > versions.c.at, versions.c.begins)))
-        checks = select(versions.c.id, ahead.label("ahead")).group_by(versions.c.id).cte()
-        newest = _newest(versions)
-        held = JsonValue(newest.c.value, tuple(inside))
+        own = _versions(compilation, name).c
+        in_force = and_(own.begins <= own.at, own.place == 1)
+        fits = self.ask(JsonValue(own.value, tuple(inside)))
+        holds = func.max(case((in_force, case((fits, 1), else_=0))))
         return select(
-            checks.c.id, self.ask(held).label("holds"), checks.c.ahead.label("next_check_at")
-        ).outerjoin(newest, newest.c.id == checks.c.id)
+            own.id,
+            func.coalesce(holds, int(self._asks_for_absence)).label("holds"),
+            func.min(case((own.begins > own.at, own.begins))).label("next_check_at"),
+        ).group_by(own.id)
 
 
 def _versions(compilation: Compilation, name: str) -> CTE:
-    """Every version of the trait, with the instant from which it is in force."""
+    """Every version of the trait; `place` 1 is the newest of those that began, and of those to come."""
     mine = compilation.subjects.c
     begins = greatest(micros(traits.c.occurred_at), micros(traits.c.known_at))
+    place = func.row_number().over(
+        partition_by=(mine.id, begins <= mine.at),
+        order_by=(traits.c.occurred_at.desc(), traits.c.id.desc()),
+    )
     return (
-        select(
-            mine.id,
-            mine.at,
-            traits.c.id.label("version"),
-            traits.c.occurred_at,
-            traits.c.value,
-            begins.label("begins"),
-        )
+        select(mine.id, mine.at, traits.c.value, begins.label("begins"), place.label("place"))
         .join(traits, traits.c.customer_id == mine.customer_id)
         .where(traits.c.name == name)
         .cte()
     )
-
-
-def _newest(versions: CTE) -> CTE:
-    """The version in force: of the latest timestamp, and of equal ones the later arrival."""
-    newest_first = (versions.c.occurred_at.desc(), versions.c.version.desc())
-    place = func.row_number().over(partition_by=versions.c.id, order_by=newest_first)
-    ranked = (
-        select(versions.c.id, versions.c.value, place.label("place"))
-        .where(versions.c.begins <= versions.c.at)
-        .cte()
-    )
-    return select(ranked.c.id, ranked.c.value).where(ranked.c.place == 1).cte()
