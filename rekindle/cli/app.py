@@ -18,7 +18,7 @@ VALUED = ("--workspace", "--database", "--now")
 # Typer app
 COMMANDS = {
     "init": "workspace", "check": "workspace", "schema": "workspace", "apply": "workspace",
-    "import": "data", "export": "data", "customer": "customer", "keys": "access", "users": "access",
+    "import": "data", "export": "data", "customer": "customer", "keys": "access", "users": "users",
     "db": "database", "segment": "segments", "drift": "drift", "preview": "preview",
     "run": "engine", "up": "servers", "web": "servers", "worker": "servers", "scheduler": "servers",
     "report": "report", "demo": "demo",
