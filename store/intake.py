@@ -105,6 +105,13 @@ def record_customers(
     )
 
 
+def merge_people(tx: Connection, merged: Mapping[CustomerId, CustomerId], now: datetime) -> None:
+    """A person says that each key is the same customer as its value: all moves there."""
+    merge_customers(tx, merged, now)
+    joined = _join(tx, set(load_identities(tx, merged.values())), now)
+    note_changes(tx, [(item.customer_id, item.id) for item in joined])
+
+
 def record_own_events(tx: Connection, items: Sequence[OwnEvent], now: datetime) -> list[EventId]:
     """Store the engine's own facts and leave a row for each.
 

@@ -19,6 +19,7 @@ from store.records import Identity, IncomingCustomer, IncomingEvent, Trust
 TEXTS = ("email", "phone", "locale", "zone")  # never a number, whatever they look like
 LONGEST_DAY = 8  # digits of `20260302`; more of them are a Unix time
 Row = Mapping[str, Any]
+encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ class Rows:
 
     def _derived_id(self, fields: Row, rest: Row) -> str:
         """Equal rows of a file are events of their own, and the same ones in any other file."""
-        written = json.dumps([fields, rest], sort_keys=True, ensure_ascii=False)
-        digest = blake2b(written.encode(), digest_size=16).hexdigest()
+        written = encode([fields, rest]).encode()
+        digest = blake2b(written, digest_size=16).hexdigest()
         ordinal = self.seen[digest] = self.seen.get(digest, 0) + 1
         return f"row:{digest}:{ordinal}"
 

@@ -1,0 +1,173 @@
+"""One customer as `rekindle customer ID` shows them, for people and for programs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from rekindle.workspace.library import Library
+from store.customers import load_consents, load_customers
+from store.events import load_timeline
+from store.identities import load_identities
+from store.portraits import (
+    MailLine,
+    SaidLine,
+    Trip,
+    load_mails,
+    load_memberships,
+    load_said,
+    load_trips,
+)
+from store.records import Customer, CustomerId, Identity, StoredEvent
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """Everything about one customer at one instant."""
+
+    customer: Customer
+    identities: list[Identity]
+    consents: Mapping[str, str]
+    events: list[StoredEvent]
+    segments: list[tuple[str, datetime | None, datetime | None]]
+    drift: Mapping[str, Any]
+    trips: list[Trip]
+    mails: list[MailLine]
+    answers: list[SaidLine]
+
+
+def load_portrait(
+    connection: Connection, id_: CustomerId, library: Library, now: datetime
+) -> Portrait:
+    """The customer as they stand at `now`."""
+    return Portrait(
+        customer=load_customers(connection, [id_], now)[id_],
+        identities=load_identities(connection, [id_]),
+        consents=load_consents(connection, [id_], now).get(id_, {}),
+        events=load_timeline(connection, id_, now),
+        segments=load_memberships(connection, id_),
+        drift={},
+        trips=load_trips(connection, id_),
+        mails=load_mails(connection, id_),
+        answers=load_said(connection, id_),
+    )
+
+
+def as_document(portrait: Portrait) -> dict[str, Any]:
+    """The shape that scripts rely on."""
+    return {
+        "id": portrait.customer.external_id,
+        "traits": portrait.customer.traits,
+        "identities": [{"kind": i.kind, "value": i.value} for i in portrait.identities],
+        "consents": portrait.consents,
+        "events": [_event(event) for event in portrait.events],
+        "segments": [
+            {"segment": name, "since": since, "next_check_at": check}
+            for name, since, check in portrait.segments
+        ],
+        "drift": portrait.drift,
+        "enrollments": [_trip(trip, portrait.customer) for trip in portrait.trips],
+        "messages": [
+            {"id": m.id, "template": m.template, "status": m.status, "reason": m.reason, "at": m.at}
+            for m in portrait.mails
+        ],
+        "answers": [vars(answer) for answer in portrait.answers],
+    }
+
+
+def _event(event: StoredEvent) -> dict[str, Any]:
+    return {
+        "name": event.name,
+        "channel": event.channel,
+        "occurred_at": event.occurred_at,
+        "message_id": event.message_id,
+        "properties": event.properties,
+    }
+
+
+def _trip(trip: Trip, customer: Customer) -> dict[str, Any]:
+    return {
+        "journey": trip.journey,
+        "customer": customer.external_id,
+        "key": trip.key,
+        "entered_at": trip.started_at,
+        "ended_at": trip.ended_at,
+        "ended": trip.ended,
+        "held_out": trip.is_held_out,
+        "steps": [
+            {
+                "step": line.step,
+                "visit": line.visit,
+                "due_at": line.due_at,
+                "decision": line.decision,
+                "reason": line.reason,
+            }
+            for line in trip.decisions
+        ],
+    }
+
+
+def as_text(portrait: Portrait) -> str:
+    """A page for people, the latest last."""
+    return "\n".join(_lines(portrait))
+
+
+def _lines(portrait: Portrait) -> Iterator[str]:
+    yield portrait.customer.external_id
+    yield from (f"  {name}: {value}" for name, value in sorted(portrait.customer.traits.items()))
+    yield from (f"  {i.kind}: {i.value}" for i in portrait.identities)
+    yield from (f"  consent to {topic}: {status}" for topic, status in portrait.consents.items())
+    yield from _section("Drift", (str(d["sentence"]) for d in portrait.drift.values()))
+    yield from _section("Segments", map(_segment_line, portrait.segments))
+    yield from _section("Journeys", _trip_lines(portrait.trips))
+    yield from _section("Mails", map(_mail_line, reversed(portrait.mails)))
+    yield from _section("Answers", map(_said_line, reversed(portrait.answers)))
+    yield from _section("Events", map(_event_line, portrait.events))
+
+
+def _section(title: str, lines: Iterator[str]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        if number == 0:
+            yield ""
+            yield title
+        yield f"  {line}"
+
+
+def _segment_line(place: tuple[str, datetime | None, datetime | None]) -> str:
+    name, since, check = place
+    entered = f" since {_stamp(since)}" if since else ""
+    return f"{name}{entered}" + (f", looked at again {_stamp(check)}" if check else "")
+
+
+def _trip_lines(trips: list[Trip]) -> Iterator[str]:
+    for trip in reversed(trips):
+        key = f" ({trip.key})" if trip.key else ""
+        held = ", held out" if trip.is_held_out else ""
+        stands = (
+            f"at {trip.step}" if trip.ended is None else f"{trip.ended} {_stamp(trip.ended_at)}"
+        )
+        yield f"{trip.journey}{key} from {_stamp(trip.started_at)}{held}: {stands}"
+        for line in trip.decisions:
+            yield f"  {_stamp(line.decided_at)}  {line.step}: {line.decision} ({line.reason})"
+
+
+def _mail_line(mail: MailLine) -> str:
+    reason = f" ({mail.reason})" if mail.reason else ""
+    return f"{_stamp(mail.at)}  {mail.template}: {mail.status}{reason}"
+
+
+def _said_line(answer: SaidLine) -> str:
+    comment = f" {answer.comment!r}" if answer.comment else ""
+    aside = "" if answer.is_counted else " (a machine)"
+    return f"{_stamp(answer.answered_at)}  {answer.survey}: {answer.score}{comment}{aside}"
+
+
+def _event_line(event: StoredEvent) -> str:
+    told = ", ".join(f"{name}={value}" for name, value in event.properties.items())
+    return f"{_stamp(event.occurred_at)}  {event.name} [{event.channel}] {told}".rstrip()
+
+
+def _stamp(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else "?"
