@@ -25,6 +25,10 @@ class ProviderUnavailable(RekindleError):
     """The mail provider did not take the message now; the same bytes may be tried later."""
 
 
+class ProviderDeferred(ProviderUnavailable):
+    """The mail provider did not take this one message now; others may go on meanwhile."""
+
+
 class ProviderRefused(RekindleError):
     """The mail provider will never take this message."""
 

@@ -44,8 +44,9 @@ class Channel(Protocol):
         `before_last_byte` is called once everything but the last byte has been sent; when it
         returns, the mark is durable and the last byte leaves. If it raises, nothing is handed over.
 
-        Raises ProviderUnavailable (nothing accepted, may be tried again), ProviderRefused (never),
-        HandoverUncertain (the last byte left and no answer came) and Unsupported.
+        Raises ProviderUnavailable (nothing accepted, may be tried again; ProviderDeferred where
+        that is so of this message alone), ProviderRefused (never), HandoverUncertain (the last
+        byte left and no answer came) and Unsupported.
         """
         ...
 

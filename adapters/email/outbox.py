@@ -1,51 +1,63 @@
-"""Writes each mail into a folder as `ID.eml`: the embedded default, which sends nothing anywhere."""
+"""The default provider: every mail becomes a file in the workspace's outbox folder."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from adapters.email.base import BeforeLastByte, OutgoingEmail, ProviderMessageId
 from rekindle.errors import ProviderUnavailable
 from rekindle.settings import Settings
 
 
+@dataclass(frozen=True)
 class Outbox:
-    """A folder; the same message again is the same file, so that repeating one is harmless."""
+    """Writes `<message id>.eml`: the same message again replaces its file by the same bytes."""
 
-    name = "outbox"
-    is_idempotent = True
-    connections = 1
-
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        self.folder = folder
+    folder: Path
+    name: str = "outbox"
+    is_idempotent: bool = True
+    connections: int = 1
 
     def open(self) -> "OutboxChannel":
         return OutboxChannel(self.folder)
 
 
+@dataclass(frozen=True)
 class OutboxChannel:
-    """Writes beside, then renames: a mail is there whole or not at all."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path
 
     def send(self, email: OutgoingEmail, before_last_byte: BeforeLastByte) -> ProviderMessageId:
-        """Raises ProviderUnavailable if the folder cannot be written."""
+        """The file appears whole or not at all. Raises ProviderUnavailable for a full disk etc."""
+        file = self.folder / f"{email.message_id}.eml"
+        unfinished = file.with_suffix(".part")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            written = self._write_aside(email.mime)
+            _write(unfinished, email.mime)
+            before_last_byte()
+            unfinished.replace(file)
+            _make_durable(self.folder)
         except OSError as error:
-            raise ProviderUnavailable(f"the outbox cannot be written: {error.strerror}") from error
-        before_last_byte()
-        os.replace(written, self.folder / f"{email.message_id}.eml")
-        return ProviderMessageId(f"{email.message_id}.eml")
+            raise ProviderUnavailable(f"the outbox cannot be written: {error}.") from error
+        return ProviderMessageId(file.name)
 
-    def _write_aside(self, mime: bytes) -> str:
-        with NamedTemporaryFile(dir=self.folder, suffix=".part", delete=False) as file:
-            file.write(mime)
-            return file.name
-
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Nothing is kept open."""
 
 
-adapter = Outbox
+def _write(file: Path, content: bytes) -> None:
+    with file.open("wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def _make_durable(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def adapter(settings: Settings, outbox: Path) -> Outbox:
+    return Outbox(outbox)
