@@ -100,9 +100,7 @@ def parse_again(written: object) -> object:
         case Again():
             return written
         case _:
-            raise ValueError(
-                f"'again' is never, always, 'after exit' or 'after 30 days', not {written!r}"
-            )
+            raise ValueError("'again' is never, always, 'after exit' or, say, 'after 30 days'")
 
 
 def parse_holdout(written: object) -> float | None:

@@ -193,7 +193,7 @@ def _require_one_kind(step: Any) -> Any:
     if step == "end":
         return {"end": None}
     if not isinstance(step, Mapping):
-        raise ValueError(f"a step is a mapping such as 'send: NAME', not {step!r}")
+        raise ValueError("a step begins with its kind, as in 'send: win_back/hello'")
     kinds = [key for key in step if key in STEP_KINDS]
     if len(kinds) > 1:
         raise ValueError(f"a step has one kind, not both '{kinds[0]}' and '{kinds[1]}'")
