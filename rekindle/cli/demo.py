@@ -129,7 +129,7 @@ def _print(summary: Summary) -> None:
 
 def _journeys(summary: Summary) -> Table:
     table = Table(title="What the journeys did (generated customers)", title_justify="left")
-    table.add_column("journey")
+    table.add_column("journey", no_wrap=True)
     for title in ("started", "held out", "sent", "opened", "clicked", "answered"):
         table.add_column(title, justify="right")
     for line in summary.journeys:
