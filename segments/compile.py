@@ -22,9 +22,9 @@ def compile_condition(
 ) -> Select[Any]:
     """A row for every subject: id, holds, and next_check_at (None: time alone never changes it).
 
-    The check is never later than the first instant at which the passing of time can change the answer,
-    and exactly that instant for a single counting or drift condition. `per` names the property
-    whose value ties events to the enrollment's key.
+    The check is never later than the first instant at which the passing of time can change the
+    answer, and exactly that instant for a single counting or drift condition. `per` names the
+    property whose value ties events to the enrollment's key.
 
     Raises ValueError for a segment that is not there or refers to itself.
     """

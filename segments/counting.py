@@ -1,8 +1,8 @@
 """Counting what happens in time: how many now, and the first instant at which that answer changes.
 
-Everything that is counted counts during one stretch of time, from `begins` up to but not including `ends`
-(NULL: for ever). Windows, events dated in the future, facts that become known later and events that a later
-one answers are all the same thing here: a stretch.
+Everything that is counted counts during one stretch of time, from `begins` up to but not including
+`ends` (NULL: for ever). Windows, events dated in the future, facts that become known later and
+events that a later one answers are all the same thing here: a stretch.
 """
 
 from collections.abc import Callable
@@ -87,8 +87,8 @@ _COMPARISONS: dict[str, Callable[[ColumnElement[Any], Any], ColumnElement[bool]]
 def count(stretches: CTE, amount: Amount) -> Select[Any]:
     """id, holds, next_check_at of a count; the check is the exact instant of the next change.
 
-    Needs the columns id, at, begins, ends. A running count over the instants at which a stretch begins or
-    ends; what already runs begins now.
+    Needs the columns id, at, begins, ends. A running count over the instants at which a stretch
+    begins or ends; what already runs begins now.
     """
     running = _running_counts(stretches)
     now, then = amount.admits(running.c.now), amount.admits(running.c.then)

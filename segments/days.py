@@ -11,8 +11,8 @@ DAY = timedelta(days=1)
 def day_begins(day: date, zone: ZoneInfo) -> datetime:
     """The first instant of a local day, in UTC.
 
-    Where midnight does not exist this is the instant at which the clocks jump past it; where it comes
-    twice, its first coming (fold 0 means both).
+    Where midnight does not exist this is the instant at which the clocks jump past it; where it
+    comes twice, its first coming (fold 0 means both).
     """
     return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
 

@@ -32,7 +32,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True)
 class Subjects:
-    """A set of subjects as a statement: id, customer_id, at, and for enrollments and events their scope.
+    """A set of subjects as a statement: id, customer_id, at, and the scope of those not customers.
 
     `at` is one instant for all, or a column of the subjects' own table so that each has its own.
     """

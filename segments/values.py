@@ -1,7 +1,7 @@
 """One value inside a JSON column, read with its type, the same on every database.
 
-Each reading is NULL where the value is missing or of another type, so that no comparison ever meets a
-value it was not meant for: numbers are JSON numbers only, true is not 1, "1" is not 1.
+Each reading is NULL where the value is missing or of another type, so that no comparison ever meets
+a value it was not meant for: numbers are JSON numbers only, true is not 1, "1" is not 1.
 """
 
 import json
@@ -176,7 +176,7 @@ class _JsonPlain(_Reading):
 
 
 class _JsonIdentity(_Reading):
-    """A tagged text in SQLite, where JSON has no equality of its own; jsonb itself in PostgreSQL."""
+    """A tagged text in SQLite, where JSON has no equality of its own; in PostgreSQL, itself."""
 
     type = Text()
     inherit_cache = True

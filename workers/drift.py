@@ -1,5 +1,136 @@
-"""Temporary."""
+"""Keeps every customer's drift up to date: statistics from the log, crossings from the model."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from rekindle.workspace.library import Library
+from segments.days import day_of
+from segments.drift.activity import event_days
+from segments.drift.figures import DriftFigures
+from segments.drift.priors import Priors, default_priors, gaps_between
+from segments.drift.states import figures, read_state, stored_state
+from segments.drift.statistics import Statistics, fold
+from segments.kinds import clock_kinds
+from segments.lexicon import Lexicon
+from store.drift import (
+    count_customers,
+    insert_priors,
+    load_event_times,
+    load_priors,
+    load_priors_of,
+    load_states,
+    replace_states,
+)
+from store.records import CustomerId
+
+CLOCKS = ("goal", "any")
+LARGEST_SAMPLE = 50_000  # customers from whom gaps are learned
 
 
-def load_figures(connection, library, ids, now):
-    return {}
+@dataclass(frozen=True)
+class StoredPriors:
+    """A version of one clock's parameters."""
+
+    id: int
+    known_at: datetime
+    priors: Priors
+
+
+def refresh_drift(
+    tx: Connection,
+    customer_ids: Collection[int],
+    now: datetime,
+    lexicon: Lexicon,
+    priors_by_clock: Mapping[str, StoredPriors],
+) -> None:
+    """Rebuild the states of these customers from what is known of them at `now`."""
+    for clock, stored in priors_by_clock.items():
+        states = [
+            stored_state(customer_id, statistics, stored.priors, stored.id, lexicon.zone)
+            for customer_id, statistics in rhythms(tx, lexicon, stored.priors, now, customer_ids)
+        ]
+        replace_states(tx, clock, customer_ids, states)
+
+
+def publish_priors(tx: Connection, lexicon: Lexicon, now: datetime) -> frozenset[str]:
+    """Learn the parameters of each clock anew on each day of the brand; most calls do nothing.
+
+    Returns the clocks whose parameters changed noticeably: everybody's states on them are outdated.
+    """
+    in_force = priors_at(tx, now)
+    return frozenset(
+        clock for clock in CLOCKS if _publish(tx, lexicon, clock, in_force.get(clock), now)
+    )
+
+
+def _publish(
+    tx: Connection, lexicon: Lexicon, clock: str, stored: StoredPriors | None, now: datetime
+) -> bool:
+    if stored and not _is_outdated(stored, lexicon, now):
+        return False
+    learned = learn_priors(tx, lexicon, clock, now)
+    if stored and learned.is_close_to(stored.priors):
+        return False
+    insert_priors(tx, asdict(learned), now)
+    return True
+
+
+def _is_outdated(stored: StoredPriors, lexicon: Lexicon, now: datetime) -> bool:
+    """Of an earlier day, or of a time when nobody had come twice."""
+    of_nobody = stored.priors == default_priors(stored.priors.clock, ())
+    return of_nobody or day_of(stored.known_at, lexicon.zone) < day_of(now, lexicon.zone)
+
+
+def learn_priors(connection: Connection, lexicon: Lexicon, clock: str, now: datetime) -> Priors:
+    """The parameters that the gaps known at `now` suggest."""
+    one_in = 1 + count_customers(connection) // LARGEST_SAMPLE
+    times = load_event_times(connection, clock_kinds(lexicon, clock), now, one_in=one_in)
+    gaps = [g for _, days in event_days(times, lexicon.zone) for g in gaps_between(days)]
+    return default_priors(clock, gaps)
+
+
+def priors_at(connection: Connection, now: datetime) -> dict[str, StoredPriors]:
+    """The parameters in force on each clock; clocks without any are left out."""
+    rows = {clock: load_priors(connection, clock, now) for clock in CLOCKS}
+    return {
+        clock: StoredPriors(row.id, row.known_at, Priors.read(row))
+        for clock, row in rows.items()
+        if row is not None
+    }
+
+
+def rhythms(
+    connection: Connection,
+    lexicon: Lexicon,
+    priors: Priors,
+    now: datetime,
+    customer_ids: Collection[int] | None = None,
+) -> Iterator[tuple[CustomerId, Statistics]]:
+    """The statistics, straight from the log, of these customers (or all) who were ever active."""
+    times = load_event_times(connection, clock_kinds(lexicon, priors.clock), now, customer_ids)
+    for customer_id, days in event_days(times, lexicon.zone):
+        if statistics := fold(days, priors.pace):
+            yield CustomerId(customer_id), statistics
+
+
+def load_figures(
+    connection: Connection,
+    library: Library,
+    customer_ids: Collection[int],
+    now: datetime,
+    clock: str = "goal",
+) -> dict[CustomerId, DriftFigures]:
+    """What can be said at `now` of the drift of those of these customers who were ever active."""
+    zone = library.settings.brand.tz
+    rows = load_states(connection, customer_ids, clock)
+    versions = load_priors_of(connection, {row.priors_id for row in rows})
+    priors = {row.id: Priors.read(row) for row in versions}
+    return {
+        CustomerId(row.customer_id): figures(
+            read_state(row, zone), priors[row.priors_id], now, zone
+        )
+        for row in rows
+    }

@@ -1,7 +1,8 @@
 """The closed union of all kinds of conditions, and how a mapping finds its kind.
 
-A condition is one mapping with exactly one kind key. The kind is chosen before anything else is looked at, so that one
-mistake gives one error; union tags are written in parentheses because no key of a file looks like that.
+A condition is one mapping with exactly one kind key. The kind is chosen before anything else is
+looked at, so that one mistake gives one error; union tags are written in parentheses because no
+key of a file looks like that.
 """
 
 from collections.abc import Mapping

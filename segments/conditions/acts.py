@@ -37,7 +37,7 @@ Where = Annotated[
 
 
 class Acts(Occurrences):
-    """Counted events of a customer, or a figure over one of their properties, or the first or last of them."""
+    """Counted events, a figure over one of their properties, or the first or last of them."""
 
     where: Where = Field(default_factory=dict)
     more_than: Number | None = None
@@ -56,7 +56,7 @@ class Acts(Occurrences):
 
     @property
     def figure(self) -> tuple[str, str] | None:
-        """(sum_of, average_of, highest_of, lowest_of or distinct; the property), or None for a count."""
+        """Which of FIGURES is asked, and of which property; None for a count."""
         return next(((name, of) for name in FIGURES if (of := getattr(self, name))), None)
 
     def compile(self, compilation: Compilation) -> Verdict:

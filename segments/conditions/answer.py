@@ -16,9 +16,10 @@ ANY = "any"
 
 
 class Answer(ConditionBase):
-    """The latest counting answer, or with `any: true` one of them, has such a score and lies in the window.
+    """The latest counting answer, or with `any: true` one of them, has such a score and is so young.
 
-    Without a comparison any score will do. In a journey it speaks of this enrollment alone unless `ever: true`.
+    Without a comparison any score will do. In a journey it speaks of this enrollment alone unless
+    `ever: true`.
     """
 
     kind: ClassVar[str] = "answer"

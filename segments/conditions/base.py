@@ -1,4 +1,4 @@
-"""What every kind of condition shares: frozen, strict about unknown keys, and able to name its parts."""
+"""What every kind of condition shares: frozen, strict, and able to name its parts."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar

@@ -17,9 +17,10 @@ OUTCOMES: tuple[Outcome, ...] = ("sent", "delivered", "opened", "clicked", "boun
 
 
 class Message(Occurrences):
-    """Mails of this template (or `any`) that came so far, counted as events are; machines never count.
+    """Mails of this template (or `any`) that came so far, counted as events are.
 
-    Without an outcome, sent. In a journey it speaks of this enrollment alone unless `ever: true`.
+    Without an outcome, sent. Opens and clicks by machines never count. In a journey it speaks of
+    this enrollment alone unless `ever: true`.
     """
 
     kind: ClassVar[str] = "message"

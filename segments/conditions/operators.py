@@ -14,7 +14,8 @@ from segments.values import JsonValue
 class Operators(BaseModel):
     """All that are written must hold; a value that is missing or of another type holds none.
 
-    `exists: false` is the one exception. Strict: more_than, less_than, before, after; all other bounds are inclusive.
+    `exists: false` is the one exception. more_than, less_than, before and after are strict; all
+    other bounds are inclusive.
     """
 
     model_config = ConfigDict(

@@ -1,0 +1,84 @@
+"""What is believed of a customer before much is known of them, learned from everybody's gaps."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from itertools import pairwise
+from typing import Any, Self
+
+from segments.drift.statistics import Pace
+
+MEDIAN_GAP_OF_NOBODY = 30.0  # days, until somebody has come twice
+SHORTEST_LIMIT, LONGEST_LIMIT = 30.0, 730.0  # days
+LAPSE_QUANTILE = 0.98  # of ended gaps: of a hundred silences that ended, two were longer
+HORIZON_DAYS = 90.0
+NOTICEABLE = 0.05  # a smaller share of change is not worth rebuilding everybody's states
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Parameters of the lapse model for one clock; lengths are in days."""
+
+    clock: str
+    r: float  # shape of how rates differ between customers
+    alpha: float  # scale of the same, days
+    a: float  # chance to drop out after an event: beta(a, b)
+    b: float
+    rho: float  # weight of a gap against the next newer one
+    lapse_days: float  # a silence that long is a loss
+    horizon_days: float  # what `risk` looks ahead
+    sample: int = 0  # customers the parameters were fitted on; 0: defaults
+
+    @classmethod
+    def read(cls, row: Any) -> Self:
+        """From a row of drift_priors."""
+        return cls(**{field.name: getattr(row, field.name) for field in fields(cls)})
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(self.rho, self.horizon_days)
+
+    def is_close_to(self, other: "Priors") -> bool:
+        """Whether states made with the one are good enough under the other."""
+        return all(
+            abs(mine - theirs) <= NOTICEABLE * abs(theirs)
+            for mine, theirs in ((self.alpha, other.alpha), (self.lapse_days, other.lapse_days))
+        )
+
+
+def default_priors(
+    clock: str, gaps: Sequence[float], *, horizon_days: float = HORIZON_DAYS
+) -> Priors:
+    """Where nothing was fitted yet: the shape is fixed, the scale follows the median gap."""
+    median = quantile(sorted(gaps), 0.5) if gaps else MEDIAN_GAP_OF_NOBODY
+    return Priors(
+        clock=clock,
+        r=0.4,
+        alpha=0.6 * median,
+        a=0.6,
+        b=1.4,
+        rho=0.8,
+        lapse_days=lapse_limit(gaps),
+        horizon_days=horizon_days,
+    )
+
+
+def lapse_limit(gaps: Sequence[float]) -> float:
+    """The length of silence that hardly any returning customer exceeds, kept within reason."""
+    if not gaps:
+        return LONGEST_LIMIT / 2
+    longest_usual = quantile(sorted(gaps), LAPSE_QUANTILE)
+    return min(max(longest_usual, SHORTEST_LIMIT), LONGEST_LIMIT)
+
+
+def gaps_between(days: Iterable[date]) -> list[float]:
+    """The ended gaps of one customer, in days."""
+    return [float((after - before).days) for before, after in pairwise(sorted(set(days)))]
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """Linear between neighbours, as the usual definition (Hyndman & Fan 1996, type 7) has it."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])

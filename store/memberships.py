@@ -1,0 +1,104 @@
+"""Who is in which segment since when, and when each answer must be looked at again."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, select, true
+
+from store.records import CustomerId, Membership
+from store.tables import customers, memberships
+from store.upserts import insert_or_replace
+
+LONGEST_LIST = 10_000  # ids in one statement
+
+
+@dataclass(frozen=True)
+class DueCheck:
+    """Time alone may have changed this customer's answer in this segment."""
+
+    segment: str
+    customer_id: CustomerId
+    next_check_at: datetime
+
+
+def load_memberships(
+    connection: Connection, segment: str, customer_ids: Collection[int]
+) -> dict[CustomerId, Membership]:
+    """What is stored of these customers in one segment; those far from it have nothing."""
+    found: dict[CustomerId, Membership] = {}
+    for some in _in_parts(customer_ids):
+        query = select(memberships).where(
+            memberships.c.segment == segment, memberships.c.customer_id.in_(some)
+        )
+        for row in connection.execute(query):
+            found[CustomerId(row.customer_id)] = Membership(**row._mapping)
+    return found
+
+
+def save_memberships(tx: Connection, changed: Sequence[Membership]) -> None:
+    """Store these; who is no member and never becomes one by time alone keeps no row."""
+    kept = [m for m in changed if m.is_member or m.next_check_at is not None]
+    if kept:
+        tx.execute(insert_or_replace(tx, memberships), [vars(m) for m in kept])
+    gone = [m for m in changed if not m.is_member and m.next_check_at is None]
+    for segment in sorted({m.segment for m in gone}):
+        for some in _in_parts([m.customer_id for m in gone if m.segment == segment]):
+            tx.execute(
+                delete(memberships).where(
+                    memberships.c.segment == segment, memberships.c.customer_id.in_(some)
+                )
+            )
+
+
+def claim_due_checks(tx: Connection, now: datetime, limit_rows: int) -> list[DueCheck]:
+    """The checks that have come, longest due first, locked for this transaction.
+
+    One look at an index when nothing is due. Those that another worker holds are passed over.
+    """
+    query = (
+        select(memberships.c.segment, memberships.c.customer_id, memberships.c.next_check_at)
+        .where(memberships.c.next_check_at <= now)
+        .order_by(memberships.c.next_check_at)
+        .limit(limit_rows)
+        .with_for_update(skip_locked=True)
+    )
+    return [DueCheck(*row) for row in tx.execute(query)]
+
+
+def next_check(connection: Connection) -> datetime | None:
+    """When the next answer must be looked at; None while time alone changes nothing."""
+    found: datetime | None = connection.scalar(select(func.min(memberships.c.next_check_at)))
+    return found
+
+
+def count_members(connection: Connection) -> dict[str, int]:
+    """The stored size of every segment that has members."""
+    query = (
+        select(memberships.c.segment, func.count().label("members"))
+        .where(memberships.c.is_member == true())
+        .group_by(memberships.c.segment)
+    )
+    return {row.segment: row.members for row in connection.execute(query)}
+
+
+def load_external_ids(connection: Connection, customer_ids: Collection[int]) -> list[str]:
+    """The ids by which the outside knows these customers, sorted as texts."""
+    found: list[str] = []
+    for some in _in_parts(customer_ids):
+        query = select(customers.c.external_id).where(
+            customers.c.id.in_(some), customers.c.external_id.is_not(None)
+        )
+        found.extend(connection.scalars(query))
+    return sorted(found)
+
+
+def forget_segment(tx: Connection, segment: str) -> None:
+    """Nobody is in a segment that is no more."""
+    tx.execute(delete(memberships).where(memberships.c.segment == segment))
+
+
+def _in_parts(ids: Collection[int]) -> Iterator[Sequence[int]]:
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), LONGEST_LIST):
+        yield ordered[start : start + LONGEST_LIST]
