@@ -14,7 +14,9 @@ from web.dashboard.words import detail_of, title_of, write_condition
 BOX_WIDTH, BOX_HEIGHT = 216, 60
 END_WIDTH, END_HEIGHT = 104, 34
 GAP_ACROSS, GAP_DOWN = 28, 44
-ARM_DOWN = 58  # from a branch to its arms: there is a label between
+ARM_DOWN = 76  # from a branch to its arms: there is a label between
+LABEL_UP = 26  # of an arm's label above its first box
+LINE_ENDS, LINE_GOES_ON = 40, 18  # above and below the label
 MARGIN = 20
 
 
@@ -35,9 +37,10 @@ class Box:
 
 @dataclass(frozen=True)
 class Way:
-    """A line into a box, as the path of an SVG."""
+    """A line, as the path of an SVG; it has a tip where it meets a box."""
 
     path: str
+    has_tip: bool = True
 
 
 @dataclass(frozen=True)
@@ -134,8 +137,9 @@ class _Drawing:
         loose: list[_Loose] = []
         for arm, width in zip(arms, widths, strict=True):
             middle, top = left + width / 2, below + ARM_DOWN
-            self.shapes.append(Label(arm.label, middle, top - 14))
-            start = _Loose(_bend(x, below, middle, top - 24), middle, top - 24)
+            self.shapes.append(Way(_bend(x, below, middle, top - LINE_ENDS), has_tip=False))
+            self.shapes.append(Label(arm.label, middle, top - LABEL_UP))
+            start = _Loose(_at(middle, top - LINE_GOES_ON), middle, top - LINE_GOES_ON)
             loose += self.place(arm.steps, middle, top, [start])
             left += width + GAP_ACROSS
         return loose

@@ -6,6 +6,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rekindle.drifting import load_figures
+from segments.drift.sentence import describe
 from store.customers import find_customer, load_consents, load_customers
 from store.events import load_timeline
 from store.figures import count_customers, count_members, list_members, search_customers
@@ -60,7 +62,7 @@ def show_customers(request: Request) -> Response:
 def show_customer(request: Request) -> Response:
     external_id = request.path_params["external_id"]
     services = services_of(request)
-    now = services.clock.now()
+    now, zone = services.clock.now(), services.settings.brand.tz
     with services.store.read() as connection:
         customer_id = find_customer(connection, external_id)
         if customer_id is None:
@@ -73,9 +75,15 @@ def show_customer(request: Request) -> Response:
             "trips": load_trips(connection, customer_id),
             "mails": load_mails(connection, customer_id),
             "answers": load_said(connection, customer_id),
+            "drift": load_figures(connection, [customer_id], now, zone).get(customer_id),
         }
     shown = list(reversed(timeline[-EVENTS_SHOWN:]))
-    values |= {"events": [(one, _gist(one)) for one in shown], "event_count": len(timeline)}
+    drift = values["drift"]
+    values |= {
+        "events": [(one, _gist(one)) for one in shown],
+        "event_count": len(timeline),
+        "sentence": describe(drift, "en", now, zone) if drift else "",
+    }
     return show(request, "customer", values)
 
 

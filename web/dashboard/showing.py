@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from web.dashboard.words import write_age, write_count, write_instant, write_share
+from web.dashboard.words import write_age, write_count, write_instant, write_name, write_share
 from web.pages import page
 from web.requests import services_of
 
@@ -24,6 +24,7 @@ def show(request: Request, name: str, values: Mapping[str, Any], *, status: int 
         "age": lambda instant: write_age(instant, now),
         "count": write_count,
         "share": write_share,
+        "title": write_name,
     }
     return page(request, f"dashboard/{name}", {**shared, **values}, status=status)
 

@@ -20,6 +20,7 @@ from rekindle.durations import write_duration
 from rekindle.settings import QuietHours
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
+SHORT_NAMES = ("ces", "csat", "nps")
 
 
 def write_instant(instant: datetime | None, zone: ZoneInfo) -> str:
@@ -61,6 +62,11 @@ def write_share(part: int, whole: int) -> str:
     return "<1 %" if 0 < share < 1 else f"{share:.0f} %"
 
 
+def write_name(name: str) -> str:
+    """A snake_case name as a heading: `Win back`, `NPS`."""
+    return name.upper() if name in SHORT_NAMES else name.replace("_", " ").capitalize()
+
+
 def title_of(step: Step) -> str:
     """What a step does, in a word or two."""
     match step:
@@ -96,7 +102,7 @@ def detail_of(step: Step) -> str:
         case WaitFor():
             return write_condition(step.wait_for)
         case Branch():
-            return f"{len(step.branch)} ways"
+            return "the first that holds"
         case Split():
             return " / ".join(f"{arm.name} {arm.share:.0%}" for arm in step.split)
         case Start():
@@ -108,8 +114,9 @@ def detail_of(step: Step) -> str:
 
 
 def write_condition(condition: Any) -> str:
-    """A condition on one line, as its author would write it."""
-    return _inline(condition.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+    """A condition on one line, as its author would write it: its kind first."""
+    dumped = condition.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return _inline({condition.kind: dumped.get(condition.kind), **dumped})
 
 
 def _inline(value: Any) -> str:
