@@ -191,13 +191,14 @@ def _as_new(item: Attributed, settings: Settings) -> NewEvent:
 
 
 def _settle(tx: Connection, directory: Directory, now: datetime) -> set[Identity]:
-    """Write the links and merges a batch proved; returns the identities of who was merged."""
+    """Write the links and merges a batch proved; returns the identities that have new owners."""
     insert_links(
         tx, [replace(i, customer_id=directory.survivor(i.customer_id)) for i in directory.links]
     )
     merged = {loser: directory.survivor(loser) for loser in directory.merged}
     merge_customers(tx, merged, now)
-    return set(load_identities(tx, merged.values())) if merged else set()
+    linked = {link.identity for link in directory.links}
+    return linked | set(load_identities(tx, merged.values())) if merged else linked
 
 
 def _told(item: Attributed) -> Told:

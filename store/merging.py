@@ -1,11 +1,10 @@
 """Makes one customer of two: the strictest consent wins, the older enrollment lives on."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Case, ColumnElement, Connection, Table, case, delete, select, update
+from sqlalchemy import Case, ColumnElement, Connection, Row, Table, case, delete, select, update
 
 from store.customers import external_ids_of, load_consents
 from store.events import NewEvent, insert_events, note_changes
@@ -38,7 +37,7 @@ def merge_customers(tx: Connection, merged: Mapping[CustomerId, CustomerId], now
         return
     involved = [*merged, *set(merged.values())]
     strictest = _strictest_consents(load_consents(tx, involved, now), merged)
-    _end_younger_enrollments(tx, merged, now)
+    log = _log(tx, merged, now) + _end_younger_enrollments(tx, merged, now)
     _move_enrollments(tx, merged)
     _move_identities(tx, merged)
     for table in MOVED:
@@ -47,7 +46,7 @@ def merge_customers(tx: Connection, merged: Mapping[CustomerId, CustomerId], now
         tx.execute(delete(table).where(table.c.customer_id.in_(involved)))
     _point_to_survivor(tx, merged)
     _assert_consents(tx, strictest, now)
-    _keep_log(tx, merged, now)
+    _keep(tx, log, now)
 
 
 def _strictest_consents(
@@ -78,7 +77,7 @@ def _assert_consents(
 
 def _end_younger_enrollments(
     tx: Connection, merged: Mapping[CustomerId, CustomerId], now: datetime
-) -> None:
+) -> list[NewEvent]:
     """Of two active ones of a (journey, key) the newer ends; its queued messages are cancelled."""
     rows = tx.execute(
         select(enrollments)
@@ -86,13 +85,28 @@ def _end_younger_enrollments(
         .order_by(enrollments.c.started_at, enrollments.c.id)
     )
     kept: set[tuple[CustomerId, str, str]] = set()
-    ended: list[int] = []
+    ended: list[NewEvent] = []
+    numbers: list[int] = []
     for row in rows:
-        place = (merged.get(row.customer_id, row.customer_id), row.journey, row.key)
-        if place in kept:
-            ended.append(row.id)
+        survivor = merged.get(row.customer_id, row.customer_id)
+        if (place := (survivor, row.journey, row.key)) in kept:
+            numbers.append(row.id)
+            ended.append(_ended(row, survivor, now))
         kept.add(place)
-    _end(tx, ended, now)
+    _end(tx, numbers, now)
+    return ended
+
+
+def _ended(row: Row[Any], survivor: CustomerId, now: datetime) -> NewEvent:
+    how = {"journey": row.journey, "key": row.key, "enrollment_id": row.id, "ended": "merged"}
+    return _own(survivor, "enrollment.ended", f"enrollment:{row.id}:ended", how, now)
+
+
+def _own(
+    customer: CustomerId, name: str, message_id: str, properties: Mapping[str, Any], now: datetime
+) -> NewEvent:
+    kind = Kind(name, "rekindle", Actor.REKINDLE)
+    return NewEvent(customer, kind, now, now, message_id, "rekindle", None, properties)
 
 
 def _end(tx: Connection, ended: list[int], now: datetime) -> None:
@@ -176,29 +190,20 @@ def _point_to_survivor(tx: Connection, merged: Mapping[CustomerId, CustomerId]) 
     )
 
 
-def _keep_log(tx: Connection, merged: Mapping[CustomerId, CustomerId], now: datetime) -> None:
+def _log(tx: Connection, merged: Mapping[CustomerId, CustomerId], now: datetime) -> list[NewEvent]:
     names = external_ids_of(tx, merged)
-    written = insert_events(
-        tx,
-        [
-            NewEvent(
-                survivor,
-                Kind("customer.merged", "rekindle", Actor.REKINDLE),
-                now,
-                now,
-                f"customer.merged:{loser}",
-                "rekindle",
-                None,
-                {"customer": names.get(loser, "")},
-            )
-            for loser, survivor in merged.items()
-        ],
-        now,
-    )
-    log = defaultdict[CustomerId, EventId | None](lambda: None)
-    for loser, survivor in merged.items():
-        log[survivor] = written.get(f"customer.merged:{loser}")
-    note_changes(tx, [*((survivor, None) for survivor in log), *log.items()])
+    return [
+        _own(survivor, "customer.merged", f"merged:{loser}", {"customer": names[loser]}, now)
+        for loser, survivor in merged.items()
+    ]
+
+
+def _keep(tx: Connection, log: list[NewEvent], now: datetime) -> None:
+    stored = insert_events(tx, log, now)
+    changes: list[tuple[CustomerId, EventId | None]] = [
+        (item.customer_id, stored.get(item.message_id)) for item in log
+    ]
+    note_changes(tx, changes)
 
 
 def _survivor_of(column: ColumnElement[Any], merged: Mapping[CustomerId, CustomerId]) -> Case[Any]:

@@ -1,0 +1,31 @@
+"""Foreign JSON, strict enough for every database."""
+
+import json
+
+import pytest
+
+from adapters.documents import parse_json
+from rekindle.errors import Malformed
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b'{"a": "\xff"}', "not UTF-8: byte 7"),
+        (b'{"a": ', "not JSON"),
+        (b'{"a": NaN}', "NaN"),
+        (b"[" * 100_000, "nested too deep"),
+        (b"[" * 100 + b"]" * 100, "deeper than 64"),
+        (b"1" * 5_000, "not JSON"),
+    ],
+)
+def test_a_body_that_cannot_be_used_is_refused_in_words(body: bytes, sentence: str):
+    with pytest.raises(Malformed, match=sentence):
+        parse_json(body)
+
+
+def test_what_no_database_holds_is_left_out():
+    document = parse_json(rb'{"a\u0000b": ["\u0000", "\ud800", "\ud83d\ude00"], "n": 1e400}')
+
+    assert document == {"ab": ["", "?", "😀"], "n": None}
+    json.dumps(document, allow_nan=False)
