@@ -59,10 +59,11 @@ class Chatwoot:
     def read(self, request: RawRequest, now: datetime) -> tuple[IncomingEvent, ...]:
         """Raises Malformed for a body that is not JSON, NotOurs for what we have no word for."""
         body = parse_json(request.body)
-        if not isinstance(body, dict) or body.get("event") not in READERS:
+        reader = READERS.get(str(body.get("event"))) if isinstance(body, dict) else None
+        if reader is None:
             raise NotOurs("an event of Chatwoot's that we keep nothing of.")
         try:
-            return (READERS[body["event"]](body, request),)
+            return (reader(body, request),)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise NotOurs(f"a {body['event']} without what it should have: {error}") from error
 
