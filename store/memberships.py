@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, func, select, true
 
 from store.records import CustomerId, Membership
-from store.tables import customers, memberships
+from store.tables import memberships
 from store.upserts import insert_or_replace
 
 LONGEST_LIST = 10_000  # ids in one statement
@@ -34,6 +34,14 @@ def load_memberships(
         for row in connection.execute(query):
             found[CustomerId(row.customer_id)] = Membership(**row._mapping)
     return found
+
+
+def load_member_ids(connection: Connection, segment: str) -> list[CustomerId]:
+    """Who is stored as a member of one segment, by id."""
+    query = select(memberships.c.customer_id).where(
+        memberships.c.segment == segment, memberships.c.is_member == true()
+    )
+    return [CustomerId(row.customer_id) for row in connection.execute(query)]
 
 
 def save_memberships(tx: Connection, changed: Sequence[Membership]) -> None:
@@ -80,17 +88,6 @@ def count_members(connection: Connection) -> dict[str, int]:
         .group_by(memberships.c.segment)
     )
     return {row.segment: row.members for row in connection.execute(query)}
-
-
-def load_external_ids(connection: Connection, customer_ids: Collection[int]) -> list[str]:
-    """The ids by which the outside knows these customers, sorted as texts."""
-    found: list[str] = []
-    for some in _in_parts(customer_ids):
-        query = select(customers.c.external_id).where(
-            customers.c.id.in_(some), customers.c.external_id.is_not(None)
-        )
-        found.extend(connection.scalars(query))
-    return sorted(found)
 
 
 def forget_segment(tx: Connection, segment: str) -> None:

@@ -1,6 +1,7 @@
 """Keeps every customer's drift up to date: statistics from the log, crossings from the model."""
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -25,6 +26,7 @@ from store.drift import (
     replace_states,
 )
 from store.records import CustomerId
+from store.session import Store
 
 CLOCKS = ("goal", "any")
 LARGEST_SAMPLE = 50_000  # customers from whom gaps are learned
@@ -73,9 +75,18 @@ def _publish(
         return False
     learned = learn_priors(tx, lexicon, clock, now)
     if stored and learned.is_close_to(stored.priors):
+        insert_priors(tx, asdict(stored.priors), now)  # the same ones, known to hold today
         return False
     insert_priors(tx, asdict(learned), now)
     return True
+
+
+def are_priors_due(connection: Connection, lexicon: Lexicon, now: datetime) -> bool:
+    """Whether any clock's parameters were never learned, or last on an earlier day."""
+    in_force = priors_at(connection, now)
+    return any(
+        clock not in in_force or _is_outdated(in_force[clock], lexicon, now) for clock in CLOCKS
+    )
 
 
 def _is_outdated(stored: StoredPriors, lexicon: Lexicon, now: datetime) -> bool:
@@ -134,3 +145,20 @@ def load_figures(
         )
         for row in rows
     }
+
+
+@contextmanager
+def as_of_now(store: Store, lexicon: Lexicon, now: datetime) -> Iterator[Connection]:
+    """A look at the database in which everybody's drift is that of `now`; nothing of it is kept.
+
+    What workers keep is as of their last refresh, which may lie before `now` or after it.
+    """
+    with store.begin() as tx:
+        rehearsal = tx.begin_nested()
+        publish_priors(tx, lexicon, now)
+        everybody = range(1, count_customers(tx) + 1)
+        refresh_drift(tx, everybody, now, lexicon, priors_at(tx, now))
+        try:
+            yield tx
+        finally:
+            rehearsal.rollback()

@@ -1,0 +1,157 @@
+"""`rekindle segment`: who is in a segment at `--now`, and why."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection, select
+
+from rekindle.cli.context import say
+from rekindle.cli.opening import open_here
+from rekindle.errors import NotFound, WrongUse
+from rekindle.services import Services
+from segments.compile import Lexicon, Subjects, compile_condition
+from segments.definition import ConditionBase, walk
+from store.customers import find_customer
+from store.records import CustomerId
+from store.tables import customers
+from workers.drift import as_of_now
+
+HIGHEST_ID = 2**62
+SAMPLE = 10
+
+
+def segment(
+    name: Annotated[str | None, typer.Argument(show_default=False)] = None,
+    members: Annotated[bool, typer.Option("--members", help="list everybody in it")] = False,
+    explain: Annotated[
+        str | None, typer.Option(metavar="CUSTOMER", help="each condition for one customer")
+    ] = None,
+) -> None:
+    """Size and members of one segment or of all, by evaluation at `--now`."""
+    if explain is not None and name is None:
+        raise WrongUse("--explain needs the name of a segment.")
+    services = open_here()
+    try:
+        with _looking(services, name) as look:
+            if explain is not None and name is not None:
+                _explain(look, name, explain)
+            else:
+                _list(look, name, is_long=members)
+    finally:
+        services.close()
+
+
+@dataclass(frozen=True)
+class Look:
+    """A connection at one instant, and what the rules mean there."""
+
+    connection: Connection
+    lexicon: Lexicon
+    now: datetime
+
+    def members(self, name: str) -> list[str]:
+        """External ids of everybody in the segment, sorted as texts."""
+        rule = self.lexicon.segments[name].match
+        everybody = Subjects.customers_between(1, HIGHEST_ID, self.now)
+        found = compile_condition(rule, everybody, self.lexicon).subquery()
+        query = (
+            select(customers.c.external_id)
+            .join(found, found.c.id == customers.c.id)
+            .where(found.c.holds)
+        )
+        return sorted(self.connection.scalars(query))
+
+    def holds(self, condition: ConditionBase, customer_id: CustomerId) -> tuple[bool, Any]:
+        """Whether it holds for one customer, and when time alone may change that."""
+        subjects = Subjects.customers_in([customer_id], self.now)
+        row = self.connection.execute(compile_condition(condition, subjects, self.lexicon)).one()
+        return bool(row.holds), row.next_check_at
+
+
+@contextmanager
+def _looking(services: Services, name: str | None) -> Iterator[Look]:
+    """Raises NotFound for a segment that was not applied."""
+    library, now = services.library(), services.clock.now()
+    if name is not None and name not in library.segments:
+        raise NotFound(f"no segment is called {name!r}.")
+    lexicon = Lexicon.of(library.settings, library.segments)
+    asked = [name] if name else list(library.segments)
+    if any(_needs_drift(lexicon.segments, one) for one in asked):
+        with as_of_now(services.store, lexicon, now) as connection:
+            yield Look(connection, lexicon, now)
+    else:
+        with services.store.read() as connection:
+            yield Look(connection, lexicon, now)
+
+
+def _needs_drift(
+    segments: Mapping[str, Any], name: str, passed: frozenset[str] = frozenset()
+) -> bool:
+    """Whether the rule, or one it refers to, asks for drift."""
+    if name in passed or name not in segments:
+        return False
+    parts = [part for _, part in walk(segments[name].match)]
+    others = {other for part in parts for other in part.named_segments}
+    if any(part.kind == "drift" for part in parts):
+        return True
+    return any(_needs_drift(segments, other, passed | {name}) for other in others)
+
+
+def _list(look: Look, name: str | None, *, is_long: bool) -> None:
+    names = [name] if name else sorted(look.lexicon.segments)
+    documents = [_document(one, look.members(one)) for one in names]
+    text = "\n".join(_text(look, one, is_long=is_long) for one in documents)
+    say(text or "There are no segments yet.", documents if name is None else documents[0])
+
+
+def _document(name: str, members: list[str]) -> dict[str, Any]:
+    return {"segment": name, "size": len(members), "members": members}
+
+
+def _text(look: Look, document: Mapping[str, Any], *, is_long: bool) -> str:
+    description = look.lexicon.segments[document["segment"]].description
+    head = f"{document['segment']}: {document['size']:,}"
+    lines = [head, *([f"  {description}"] if description else [])]
+    if is_long:
+        return "\n".join([*lines, *(f"  {member}" for member in document["members"])])
+    if sample := document["members"][:SAMPLE]:
+        more = ", …" if document["size"] > SAMPLE else ""
+        lines.append(f"  {', '.join(sample)}{more}")
+    return "\n".join(lines)
+
+
+def _explain(look: Look, name: str, external_id: str) -> None:
+    customer_id = find_customer(look.connection, external_id)
+    if customer_id is None:
+        raise NotFound(f"no customer is called {external_id!r}.")
+    rows = [
+        _explained(look, condition, customer_id, depth=sum(isinstance(part, str) for part in place))
+        for place, condition in walk(look.lexicon.segments[name].match)
+    ]
+    verdict = "is in" if rows[0]["holds"] else "is not in"
+    lines = [f"{external_id} {verdict} {name}:", *(_explained_text(row) for row in rows)]
+    say(
+        "\n".join(lines),
+        {"segment": name, "customer": external_id, "holds": rows[0]["holds"], "conditions": rows},
+    )
+
+
+def _explained(
+    look: Look, condition: ConditionBase, customer_id: CustomerId, *, depth: int
+) -> dict[str, Any]:
+    holds, next_check_at = look.holds(condition, customer_id)
+    written = condition.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    shown = {condition.kind: "…"} if condition.children() else written
+    return {"condition": shown, "depth": depth, "holds": holds, "next_check_at": next_check_at}
+
+
+def _explained_text(row: Mapping[str, Any]) -> str:
+    mark = "yes" if row["holds"] else "no "
+    turn = f", until {row['next_check_at']:%Y-%m-%d %H:%M}" if row["next_check_at"] else ""
+    words = json.dumps(row["condition"], ensure_ascii=False)
+    return f"  {mark} {'  ' * row['depth']}{words}{turn}"
