@@ -19,7 +19,7 @@ from store.tables import customers, event_kinds, events, identities, parked_even
 from web.ingest import routes
 
 NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
-WRITE_KEYS = ("wk_shared_0001", "wk_shared_0002", "wk_shared_0003", "wk_shared_0004", "wk_shared_0005", "wk_retry")  # fmt: skip
+WRITE_KEYS = (*(f"wk_shared_000{n}" for n in range(1, 6)), "wk_retry")
 STORED_AS = {
     "identify": "customer.identified",
     "group": "customer.grouped",
