@@ -24,13 +24,15 @@ MOST_AT_ONCE = 2  # a person may open a second link in another tab, hardly a thi
 # Agents of mail gateways, previews and crawlers: public field reports, read 2026-03.
 KNOWN_AGENTS = re.compile(
     r"barracuda|proofpoint|mimecast|safelinks|trendmicro|fireeye|symantec|sophos|ironport|"
-    r"forcepoint|virustotal|urlscan|bot\b|crawler|spider|preview|headless|facebookexternalhit",
+    r"forcepoint|virustotal|urlscan|bot\b|crawler|spider|preview|facebookexternalhit",
     re.IGNORECASE,
 )
 # Apple's mail proxy and several gateways say this, or nothing.
 BARE_AGENT = re.compile(r"\s*(mozilla/\d\.\d)?\s*", re.IGNORECASE)
-LIBRARIES = re.compile(
-    r"\s*(python|curl|wget|java|go-http|okhttp|ruby|php|perl|libwww|node|axios|apache-http|aiohttp)",
+# What programs say that fetch pages for somebody else.
+PROGRAMS = re.compile(
+    r"\s*(python|curl|wget|java|go-http|okhttp|ruby|php|perl|libwww|node|axios|apache-http|aiohttp)|"
+    r".*headless",
     re.IGNORECASE,
 )
 
@@ -84,10 +86,10 @@ def _follows_delivery(hit: Hit, delivered_at: datetime | None) -> bool:
 
 
 def _is_machine_agent(hit: Hit) -> bool:
-    """Gateways that press buttons pose as browsers: a plain library sends a form on purpose."""
+    """Gateways that press buttons pose as browsers: a program that does not was told to."""
     if KNOWN_AGENTS.search(hit.agent) or BARE_AGENT.fullmatch(hit.agent):
         return True
-    return hit.method != "POST" and LIBRARIES.match(hit.agent) is not None
+    return hit.method != "POST" and PROGRAMS.match(hit.agent) is not None
 
 
 def _probes(other: Hit, hit: Hit) -> bool:

@@ -88,6 +88,7 @@ def test_a_second_link_in_another_tab_is_a_persons():
         ([(60, "GET", "click:1", "")], Sign.AGENT),
         ([(60, "GET", "click:1", "BarracudaCentral/1.0")], Sign.AGENT),
         ([(60, "GET", "click:1", "python-requests/2.32")], Sign.AGENT),
+        ([(60, "GET", "click:1", "Mozilla/5.0 (X11) HeadlessChrome/156")], Sign.AGENT),
         ([(60, "HEAD", "click:1", PHONE), (68, "GET", "click:1", PHONE)], Sign.PROBED),
         ([(60, "GET", "decoy", PHONE), (68, "GET", "click:1", PHONE)], Sign.DECOY),
         (
@@ -129,7 +130,7 @@ def test_a_gateways_visit_does_not_spoil_the_persons_that_follows():
     assert signs == ()
 
 
-def test_a_form_from_a_plain_library_was_sent_on_purpose():
+def test_a_form_from_a_program_that_says_so_was_sent_on_purpose():
     signs = signs_of_last(
         (60, "GET", "survey:4", PHONE), (70, "POST", "survey:4", "python-requests/2.32")
     )
