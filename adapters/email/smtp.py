@@ -34,6 +34,7 @@ MOST_REPLY_LINES = 100
 CONNECTIONS = 4
 LEADING_DOT = pattern(rb"^\.", MULTILINE)
 UNSAFE = pattern(r"[\s<>\x00-\x1f\x7f]")
+CONTROL = pattern(r"[\x00-\x1f\x7f]")
 # 5xx that speak of us or of this hour, not of this mail: trying again later may help
 ABOUT_THE_SESSION = (500, 502, 503, 504, 530, 534, 535, 538)
 
@@ -106,11 +107,11 @@ class Wire:
         self._socket.close()
 
     def _read_line(self) -> bytes:
-        while b"\n" not in self._unread:
-            if len(self._unread) > LONGEST_REPLY_LINE:
-                raise ConnectionLost("the server's line has no end")
+        while b"\n" not in self._unread and len(self._unread) <= LONGEST_REPLY_LINE:
             self._unread += self._receive()
         line, _, self._unread = self._unread.partition(b"\n")
+        if len(line) > LONGEST_REPLY_LINE:
+            raise ConnectionLost("the server's line has no end")
         return line.rstrip(b"\r")
 
     def _receive(self) -> bytes:
@@ -305,7 +306,8 @@ def _plain_address(written: str) -> str:
         plain = f"{local}@{domain.encode('idna').decode('ascii')}"
     except UnicodeError as error:
         raise Unsupported(f"{domain!r} is not a domain.") from error
-    if not local or not domain or UNSAFE.search(plain) or not plain.isascii():
+    is_unsafe = UNSAFE.search(plain) or CONTROL.search(written) or not plain.isascii()
+    if not local or not domain or is_unsafe:
         raise Unsupported(f"{written[:80]!r} cannot be written to by plain SMTP.")
     return plain
 
