@@ -1,4 +1,6 @@
-"""A small workspace with its engine, for tests that go round the whole loop on a clock moved by hand."""
+"""A small workspace with its engine, for tests that go round the whole loop on a clock moved by
+hand.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +19,7 @@ from store.intake import record_customers, record_events
 from store.records import Identity, IncomingCustomer, IncomingEvent, Receipt
 from workers.counts import Counts
 
+ROOT = Path(__file__).parents[1]
 SETTINGS = """
 brand: {name: Shop, zone: UTC, address: "1 Street"}
 sender: {from: "Shop <hello@example.com>"}
@@ -43,7 +46,8 @@ class Shop:
     def __post_init__(self) -> None:
         self.clock = FixedClock(self.at)
         self.ordinal = count(1)
-        self.write("rekindle.yaml", SETTINGS)
+        if not (self.folder / "rekindle.yaml").exists():
+            self.write("rekindle.yaml", SETTINGS)
         self.services: Services = open_services(
             self.folder, self.clock, database=self.url, environment=self.environment
         )

@@ -15,8 +15,9 @@ from rekindle.services import Services, Work
 from workers.advance import advance_due
 from workers.channels import ChannelPool
 from workers.deliver import deliver_due
-from workers.evaluate import evaluate_changes, evaluate_due, evaluate_everybody
+from workers.evaluate import evaluate_changes, evaluate_due
 from workers.notices import do_effects
+from workers.passes import evaluate_everybody
 from workers.schedule import pass_on
 
 log = structlog.get_logger()

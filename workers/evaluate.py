@@ -1,12 +1,24 @@
 """Looks at what changed or became due: drift, segments, starts, and whom to wake. All in sets."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from rekindle.services import Services
+from rekindle.workspace.library import Library
+from segments.compile import compile_condition
+from segments.lexicon import Lexicon
+from segments.membership import Difference, Trigger, compare
+from segments.subjects import Subjects
 from store.enrollments import wake_customers
-from store.pending import claim_changes, drop_changes, load_fresh
+from store.intake import OwnEvent, record_own_events
+from store.memberships import claim_due_checks, load_memberships, save_memberships
+from store.passes import PassCause, load_passes
+from store.pending import FreshEvent, claim_changes, drop_changes, load_fresh
+from store.records import CustomerId, Evaluation
 from workers.counts import Counts
+from workers.drift import priors_at, refresh_drift
 from workers.starts import begin, candidates_from
 
 BATCH = 1_000
@@ -21,19 +33,96 @@ def evaluate_changes(services: Services, now: datetime) -> Counts:
             return Counts()
         ids = sorted({one.customer_id for one in changes})
         fresh = load_fresh(tx, changes)
+        refresh_drift(tx, ids, now, _lexicon(library), priors_at(tx, now))
+        counts = _evaluate_all(tx, library, ids, _triggers(fresh), now)
         started = begin(tx, library, candidates_from(tx, library, fresh, now), now)
         wake_customers(tx, ids, now)
         drop_changes(tx, changes)
-    return Counts(events=len(changes), started=started)
+    return counts + Counts(events=len(changes), started=started)
 
 
 def evaluate_due(services: Services, now: datetime) -> Counts:
-    return Counts()
+    """Look again at up to a batch of answers that time alone may have changed."""
+    library = services.library()
+    total = Counts()
+    with services.store.begin() as tx:
+        due: dict[str, list[CustomerId]] = {}
+        for check in claim_due_checks(tx, now, BATCH):
+            due.setdefault(check.segment, []).append(check.customer_id)
+        for segment, ids in due.items():
+            total += evaluate_segment(tx, library, segment, ids, now)
+    return total
 
 
-def evaluate_everybody(services: Services, now: datetime) -> Counts:
-    return Counts()
+def _lexicon(library: Library) -> Lexicon:
+    return Lexicon.of(library.settings, library.segments)
 
 
-def find_unevaluated(services: Services, now: datetime) -> Sequence[str]:
-    return ()
+def _triggers(fresh: Sequence[FreshEvent]) -> dict[CustomerId, Trigger]:
+    """The last event of each customer among these; they come in event order."""
+    return {one.customer_id: Trigger(one.occurred_at, one.received_at) for one in fresh}
+
+
+def _evaluate_all(
+    tx: Connection,
+    library: Library,
+    ids: Collection[CustomerId],
+    triggers: Mapping[CustomerId, Trigger],
+    now: datetime,
+) -> Counts:
+    """Every segment for these customers; those that a pass has yet to reach are left to it."""
+    total = Counts()
+    for segment, one in load_passes(tx).items():
+        reached = [id_ for id_ in ids if one.covers(id_)]
+        if segment in library.segments and reached:
+            total += evaluate_segment(tx, library, segment, reached, now, triggers=triggers)
+    return total
+
+
+def evaluate_segment(
+    tx: Connection,
+    library: Library,
+    segment: str,
+    ids: Collection[CustomerId],
+    now: datetime,
+    *,
+    triggers: Mapping[CustomerId, Trigger] | None = None,
+    because: PassCause | None = None,
+) -> Counts:
+    """One segment for these customers: store the answers, tell who entered and who left."""
+    rule = library.segments.get(segment)
+    stored = load_memberships(tx, segment, ids)
+    evaluated = _evaluations(tx, library, rule.match, ids, now) if rule else _nobody(ids)
+    found = compare(segment, stored, evaluated, now, triggers=triggers, because=because)
+    save_memberships(tx, found.memberships)
+    record_own_events(tx, _told(segment, found, now), now)
+    return Counts(entered=len(found.entered), left=len(found.left))
+
+
+def _evaluations(
+    tx: Connection, library: Library, match: object, ids: Collection[CustomerId], now: datetime
+) -> list[Evaluation]:
+    subjects = Subjects.customers_in(ids, now)
+    rows = tx.execute(compile_condition(match, subjects, _lexicon(library)))  # type: ignore[arg-type]
+    return [Evaluation(CustomerId(row.id), bool(row.holds), row.next_check_at) for row in rows]
+
+
+def _nobody(ids: Collection[CustomerId]) -> list[Evaluation]:
+    """A segment that is no more has no members."""
+    return [Evaluation(id_, holds=False, next_check_at=None) for id_ in ids]
+
+
+def _told(segment: str, found: Difference, now: datetime) -> list[OwnEvent]:
+    return [
+        OwnEvent(
+            customer_id=one.customer_id,
+            name="segment.entered" if one.has_entered else "segment.left",
+            occurred_at=one.at,
+            message_id=(
+                f"segment:{segment}:{one.customer_id}:{'in' if one.has_entered else 'out'}"
+                f":{one.at.isoformat()}:{now.isoformat()}"
+            ),
+            properties={"segment": segment, "cause": one.cause},
+        )
+        for one in found.changes
+    ]

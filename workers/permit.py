@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from segments.compile import compile_condition
 from sqlalchemy import Connection
 
 from journeys.permission import Asked, Verdict, ask
 from journeys.timing import zone_of
 from rekindle.settings import Settings
 from rekindle.workspace.library import Library
+from segments.compile import compile_condition
 from segments.definition import Condition, parse_condition
 from segments.subjects import Subjects
 from store.customers import load_consents, load_traits

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from segments.compile import compile_condition
 from sqlalchemy import Connection
 
 from journeys.advance import Question, Reply
 from rekindle.workspace.library import Library
+from segments.compile import compile_condition
 from segments.lexicon import Lexicon
 from segments.subjects import Subjects
 from store.records import Enrollment, EnrollmentId

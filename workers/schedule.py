@@ -16,8 +16,9 @@ from workers.advance import advance_due
 from workers.channels import ChannelPool
 from workers.counts import Counts
 from workers.deliver import deliver_due
-from workers.evaluate import evaluate_changes, evaluate_due, evaluate_everybody, find_unevaluated
+from workers.evaluate import evaluate_changes, evaluate_due
 from workers.notices import do_effects
+from workers.passes import evaluate_everybody, needs_passes
 from workers.retake import retake_claims
 
 BROKER_HOLDS = timedelta(seconds=60)  # wall time after which a passed-on id is passed on again
@@ -90,7 +91,7 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
     scheduler.
     """
     retake_claims(services, pool, now)
-    if find_unevaluated(services, now):
+    if needs_passes(services, now):
         services.wake.everybody()
     due = _look(services, now)
     if due.changes or due.checks:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from segments.compile import compile_condition
 from sqlalchemy import Connection
 
 from journeys.advance import is_held_out
 from journeys.definition import Again, Journey, OnEnters, OnEvent, OnLeaves
 from journeys.graph import Graph, build_graph
 from rekindle.workspace.library import Library
+from segments.compile import compile_condition
 from segments.definition import parse_condition
 from segments.subjects import Subjects
 from store.enrollments import NewEnrollment, Starts, earlier_starts, start_enrollments

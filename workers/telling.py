@@ -11,6 +11,7 @@ from rekindle.workspace.library import Library
 from segments.drift.sentence import describe
 from store.customers import load_customers
 from store.occasions import (
+    StartEvent,
     Tally,
     load_enrollment_answers,
     load_start_events,
@@ -52,7 +53,7 @@ def tell_about(
                 customer=customer,
                 now=now,
                 zone=zone_of(customer.traits.get("zone"), library.settings.brand.tz),
-                event=start and Occasion(start.name, start.occurred_at, start.properties),
+                event=_occasion(start),
                 answers={name: Said(*reply) for name, reply in replies.items()},
                 drift=drifts.get(one.customer_id),
                 history=histories.get(one.customer_id, History()),
@@ -60,6 +61,10 @@ def tell_about(
             )
         )
     return told
+
+
+def _occasion(start: StartEvent | None) -> Occasion | None:
+    return Occasion(start.name, start.occurred_at, start.properties) if start else None
 
 
 def locale_of(customer: Customer) -> str | None:

@@ -3,7 +3,8 @@
 import os
 import signal
 import threading
-from typing import Annotated
+from socket import socket
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from rekindle.cli.context import options
 from rekindle.cli.opening import open_here
 from rekindle.errors import WrongUse
 from rekindle.process import Process, apply_once
+
+if TYPE_CHECKING:
+    from uvicorn import Config
 
 Host = Annotated[
     str, typer.Option(help="Address to listen on; beyond loopback only once users exist.")
@@ -69,15 +73,23 @@ def serve(process: Process, host: str, port: int) -> None:
         proxy_headers=False,
         lifespan="off",
     )
-    _run(uvicorn.Server(config), host, port)
+    _listen(config, f"http://{host}:{port}")
 
 
-def _run(server: "uvicorn.Server", host: str, port: int) -> None:  # type: ignore[name-defined]  # noqa: F821
+def _listen(config: "Config", address: str) -> None:
+    """Serve until told to stop; says where once it really listens. Raises WrongUse if it cannot."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                print(f"Listening on {address}", flush=True)
+
     try:
-        print(f"Listening on http://{host}:{port}", flush=True)
-        server.run()
+        Server(config).run()
     except SystemExit as error:  # uvicorn's way to say that the port is taken
-        raise WrongUse(f"cannot listen on {host}:{port}; is it taken?") from error
+        raise WrongUse(f"cannot listen on {address}; is it taken?") from error
 
 
 def worker(

@@ -1,0 +1,77 @@
+"""Passes: evaluations for everybody, in chunks, with a place kept so that a stopped one goes on."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, cast
+
+from sqlalchemy import Connection, delete, select, update
+
+from store.records import CustomerId
+from store.tables import customers, segment_states
+from store.upserts import insert_or_replace
+
+PassCause = Literal["first", "definition", "refit"]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """How far the evaluation of one segment for everybody has come."""
+
+    segment: str
+    definition_id: int
+    cause: PassCause
+    cursor: int  # customers up to this id are done
+    is_finished: bool
+
+    def covers(self, customer_id: int) -> bool:
+        return self.is_finished or customer_id <= self.cursor
+
+
+def load_passes(connection: Connection) -> dict[str, Pass]:
+    """The latest pass of each segment that ever had one."""
+    return {
+        row.segment: Pass(
+            row.segment,
+            row.definition_id,
+            cast(PassCause, row.cause),
+            row.cursor,
+            row.finished_at is not None,
+        )
+        for row in connection.execute(select(segment_states))
+    }
+
+
+def begin_pass(
+    tx: Connection, segment: str, definition_id: int, cause: PassCause, now: datetime
+) -> Pass:
+    """Everybody is to be looked at (once more), from the first customer on."""
+    row = {
+        "segment": segment,
+        "definition_id": definition_id,
+        "cause": cause,
+        "cursor": 0,
+        "started_at": now,
+        "finished_at": None,
+        "refreshed_at": None,
+    }
+    tx.execute(insert_or_replace(tx, segment_states), [row])
+    return Pass(segment, definition_id, cause, 0, is_finished=False)
+
+
+def move_pass(tx: Connection, segment: str, cursor: int, finished_at: datetime | None) -> None:
+    """Customers up to `cursor` are done; all of them once it is finished."""
+    tx.execute(
+        update(segment_states)
+        .where(segment_states.c.segment == segment)
+        .values(cursor=cursor, finished_at=finished_at, refreshed_at=finished_at)
+    )
+
+
+def forget_pass(tx: Connection, segment: str) -> None:
+    tx.execute(delete(segment_states).where(segment_states.c.segment == segment))
+
+
+def next_customers(connection: Connection, after: int, limit_rows: int) -> list[CustomerId]:
+    """The next customers by id, the chunk of a pass."""
+    query = select(customers.c.id).where(customers.c.id > after).order_by(customers.c.id)
+    return [CustomerId(row.id) for row in connection.execute(query.limit(limit_rows))]

@@ -1,0 +1,175 @@
+"""Evaluations for everybody: a new or changed segment, or drift whose parameters were learned anew.
+
+They go in chunks, each its own short transaction, so that neither ingest nor sending waits for
+them; a stopped pass goes on where it was.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from rekindle.services import Services
+from rekindle.workspace.library import Library
+from segments.conditions.drift import Drift
+from segments.definition import walk
+from segments.lexicon import Lexicon
+from store.leases import hold_lease, release_lease
+from store.memberships import load_member_ids
+from store.passes import (
+    Pass,
+    PassCause,
+    begin_pass,
+    forget_pass,
+    load_passes,
+    move_pass,
+    next_customers,
+)
+from store.records import CustomerId
+from workers.counts import Counts
+from workers.drift import are_priors_due, priors_at, publish_priors, refresh_drift
+from workers.evaluate import evaluate_segment
+from workers.lease import LEASE, worker_name
+
+CHUNK = 1_000  # customers in one transaction
+DRIFT = "~drift"  # the pass that rebuilds everybody's drift; no segment can be called so
+
+
+def evaluate_everybody(services: Services, now: datetime) -> Counts:
+    """Bring every segment to its newest definition, and drift to its newest parameters."""
+    if not needs_passes(services, now):
+        return Counts()
+    library = services.library()
+    if not _take_turn(services):
+        return Counts()
+    try:
+        with services.store.begin() as tx:
+            _begin_passes(tx, library, now)
+        return _run_passes(services, library, now)
+    finally:
+        with services.store.begin() as tx:
+            release_lease(tx, "passes", worker_name())
+
+
+def needs_passes(services: Services, now: datetime) -> bool:
+    """Whether anybody must be looked at because of what was applied or learned."""
+    library = services.library()
+    if not library.versions:
+        return False
+    with services.store.read() as connection:
+        passes = load_passes(connection)
+        return (
+            bool(_outdated(library, passes))
+            or bool(_retired(library, passes))
+            or any(not one.is_finished for one in passes.values())
+            or are_priors_due(connection, _lexicon(library), now)
+        )
+
+
+def _take_turn(services: Services) -> bool:
+    wall = services.clock.wall()
+    with services.store.begin() as tx:
+        return hold_lease(tx, "passes", worker_name(), wall, wall + LEASE)
+
+
+def _lexicon(library: Library) -> Lexicon:
+    return Lexicon.of(library.settings, library.segments)
+
+
+def _begin_passes(tx: Connection, library: Library, now: datetime) -> None:
+    """Say which passes there are to run; what runs already and is still wanted goes on."""
+    passes = load_passes(tx)
+    for segment in _retired(library, passes):
+        _retire(tx, library, segment, now)
+    for segment, definition_id in _outdated(library, passes).items():
+        cause: PassCause = "definition" if segment in passes else "first"
+        begin_pass(tx, segment, definition_id, cause, now)
+    if publish_priors(tx, _lexicon(library), now):
+        begin_pass(tx, DRIFT, 0, "refit", now)
+        for segment in _using_drift(library):
+            if segment in passes and passes[segment].is_finished:
+                begin_pass(tx, segment, passes[segment].definition_id, "refit", now)
+
+
+def _outdated(library: Library, passes: dict[str, Pass]) -> dict[str, int]:
+    """Segments whose last pass was of another definition, theirs or one they refer to."""
+    found: dict[str, int] = {}
+    for name in library.segments:
+        newest = max(library.versions[("segment", one)] for one in _reaches(library, name))
+        if name not in passes or passes[name].definition_id != newest:
+            found[name] = newest
+    return found
+
+
+def _reaches(library: Library, name: str) -> set[str]:
+    """A segment and all that its rule refers to, through any number of others."""
+    reached: set[str] = set()
+    ahead = [name]
+    while ahead:
+        one = ahead.pop()
+        if one not in reached and one in library.segments:
+            reached.add(one)
+            ahead += [
+                named
+                for _, condition in walk(library.segments[one].match)
+                for named in condition.named_segments
+            ]
+    return reached
+
+
+def _using_drift(library: Library) -> list[str]:
+    return [
+        name
+        for name in library.segments
+        if any(
+            isinstance(condition, Drift)
+            for one in _reaches(library, name)
+            for _, condition in walk(library.segments[one].match)
+        )
+    ]
+
+
+def _retired(library: Library, passes: dict[str, Pass]) -> list[str]:
+    return [name for name in passes if name != DRIFT and name not in library.segments]
+
+
+def _retire(tx: Connection, library: Library, segment: str, now: datetime) -> None:
+    """Everybody leaves a segment that is no more."""
+    ids = load_member_ids(tx, segment)
+    evaluate_segment(tx, library, segment, ids, now, because="definition")
+    forget_pass(tx, segment)
+
+
+def _run_passes(services: Services, library: Library, now: datetime) -> Counts:
+    """Drift first, since segments read it."""
+    total = Counts()
+    with services.store.read() as connection:
+        passes = load_passes(connection)
+    for one in sorted(passes.values(), key=lambda one: (one.segment != DRIFT, one.segment)):
+        cursor: int | None = None if one.is_finished else one.cursor
+        while cursor is not None:
+            cursor, counts = _run_chunk(services, library, one, cursor, now)
+            total += counts
+    return total
+
+
+def _run_chunk(
+    services: Services, library: Library, one: Pass, cursor: int, now: datetime
+) -> tuple[int | None, Counts]:
+    """The next chunk of a pass: where it stands afterwards (None: finished), and what changed."""
+    with services.store.begin() as tx:
+        ids = next_customers(tx, cursor, CHUNK)
+        if not ids:
+            move_pass(tx, one.segment, cursor, finished_at=now)
+            return None, Counts()
+        counts = _look_at(tx, library, one, ids, now)
+        move_pass(tx, one.segment, ids[-1], finished_at=None)
+    return ids[-1], counts
+
+
+def _look_at(
+    tx: Connection, library: Library, one: Pass, ids: list[CustomerId], now: datetime
+) -> Counts:
+    if one.segment == DRIFT:
+        refresh_drift(tx, ids, now, _lexicon(library), priors_at(tx, now))
+        return Counts()
+    return evaluate_segment(tx, library, one.segment, ids, now, because=one.cause)
