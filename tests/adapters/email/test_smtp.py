@@ -3,7 +3,6 @@
 import ssl
 import subprocess
 from email import message_from_bytes, policy
-from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -255,35 +254,52 @@ class Keeper:
 
 def knows_ana(server, session, envelope, mechanism, data):
     known = isinstance(data, LoginPassword) and (data.login, data.password) == (b"ana", b"secret")
-    return AuthResult(success=known)
+    return AuthResult(success=known, handled=False)
 
 
-@pytest.mark.parametrize("tls", ["starttls", "tls"])
-def test_encrypted_and_signed_in_over_a_kept_connection(tls, certificate, marks, open_channel):
+@pytest.fixture
+def encrypted(certificate):
+    """Starts servers with a certificate, and the context that trusts it."""
     key, file = certificate
     theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     theirs.load_cert_chain(file, key)
-    ours = ssl.create_default_context(cafile=str(file))
-    keeper = Keeper()
-    secured: dict[str, Any] = {"ssl_context" if tls == "tls" else "tls_context": theirs}
-    server = Controller(
-        keeper, hostname="127.0.0.1", port=free_port(), authenticator=knows_ana,
-        auth_required=True, auth_require_tls=tls == "starttls", **secured,
-    )  # fmt: skip
-    server.start()
-    settings = {"port": server.port, "tls": tls, "user": "ana"}
+    keeper, started = Keeper(), []
 
-    try:
-        channel = open_channel({**settings, "password": "secret"}, ours)
-        channel.send(an_email(), marks)
-        channel.send(an_email(), marks)
-        with pytest.raises(ProviderUnavailable, match="535"):
-            open_channel({**settings, "password": "wrong"}, ours).send(an_email(), marks)
-        with pytest.raises(ProviderUnavailable, match="certificate"):
-            open_channel({**settings, "password": "secret"}).send(an_email(), marks)
-        channel.close()
-    finally:
+    def start(**known):
+        contexts = dict.fromkeys(known.pop("contexts"), theirs)
+        server = Controller(keeper, hostname="127.0.0.1", port=free_port(), **contexts, **known)
+        server.start()
+        started.append(server)
+        return server
+
+    yield start, ssl.create_default_context(cafile=str(file)), keeper
+    for server in started:
         server.stop()
+
+
+def test_encryption_is_asked_for_before_anybody_signs_in(encrypted, marks, open_channel):
+    start, trusting, keeper = encrypted
+    server = start(contexts=["tls_context"], authenticator=knows_ana, auth_required=True)
+    settings = {"port": server.port, "tls": "starttls", "user": "ana", "password": "secret"}
+    channel = open_channel(settings, trusting)
+
+    channel.send(an_email(), marks)
+    channel.send(an_email(), marks)
+
+    assert keeper.contents == [MIME, MIME]
+    with pytest.raises(ProviderUnavailable, match="535"):
+        open_channel({**settings, "password": "wrong"}, trusting).send(an_email(), marks)
+    with pytest.raises(ProviderUnavailable, match="certificate"):
+        open_channel(settings).send(an_email(), marks)
+
+
+def test_a_connection_encrypted_from_the_start_is_kept(encrypted, marks, open_channel):
+    start, trusting, keeper = encrypted
+    server = start(contexts=["ssl_context"])
+    channel = open_channel({"port": server.port, "tls": "tls"}, trusting)
+
+    channel.send(an_email(), marks)
+    channel.send(an_email(), marks)
 
     assert keeper.contents == [MIME, MIME]
 
