@@ -3,6 +3,7 @@
 import ssl
 import subprocess
 from email import message_from_bytes, policy
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -266,8 +267,8 @@ def encrypted(certificate):
     keeper, started = Keeper(), []
 
     def start(**known):
-        contexts = dict.fromkeys(known.pop("contexts"), theirs)
-        server = Controller(keeper, hostname="127.0.0.1", port=free_port(), **contexts, **known)
+        secured: dict[str, Any] = dict.fromkeys(known.pop("contexts"), theirs)
+        server = Controller(keeper, hostname="127.0.0.1", port=free_port(), **secured, **known)
         server.start()
         started.append(server)
         return server
