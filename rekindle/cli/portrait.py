@@ -1,13 +1,14 @@
 """One customer as `rekindle customer ID` shows them, for people and for programs."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
 from rekindle.workspace.library import Library
+from segments.drift.sentence import describe
 from store.customers import load_consents, load_customers
 from store.events import load_timeline
 from store.identities import load_identities
@@ -21,6 +22,7 @@ from store.portraits import (
     load_trips,
 )
 from store.records import Customer, CustomerId, Identity, StoredEvent
+from workers.drift import CLOCKS, load_figures
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,27 @@ def load_portrait(
         consents=load_consents(connection, [id_], now).get(id_, {}),
         events=load_timeline(connection, id_, now),
         segments=load_memberships(connection, id_),
-        drift={},
+        drift=_load_drift(connection, id_, library, now),
         trips=load_trips(connection, id_),
         mails=load_mails(connection, id_),
         answers=load_said(connection, id_),
     )
+
+
+def _load_drift(
+    connection: Connection, id_: CustomerId, library: Library, now: datetime
+) -> dict[str, Any]:
+    """By clock, for those on which the customer was ever active."""
+    brand = library.settings.brand
+    drift = {}
+    for clock in CLOCKS:
+        found = load_figures(connection, library, [id_], now, clock).get(id_)
+        if found:
+            drift[clock] = {
+                **asdict(found),
+                "sentence": describe(found, brand.language, now, brand.tz),
+            }
+    return drift
 
 
 def as_document(portrait: Portrait) -> dict[str, Any]:
