@@ -10,7 +10,7 @@ from rekindle.clock import FixedClock
 from rekindle.demo.acting import act, find_sent
 from rekindle.demo.people import as_customer
 from rekindle.demo.reactions import ComesBack, Reaction, react
-from rekindle.demo.shop import DAY, PLAYED_DAYS, Shop
+from rekindle.demo.shop import DAY, Shop
 from rekindle.process import Process
 from store.intake import record_customers, record_events
 from store.records import IncomingEvent
@@ -64,7 +64,7 @@ class Player:
             self._world_moves(until)
             total += self.process.run_until_idle()
             self._people_read(before, until)
-            left = (self.shop.ends_at - until) / (PLAYED_DAYS * DAY)
+            left = (self.shop.ends_at - until) / (self.shop.played_days * DAY)
             progress(1 - left, f"{until:%d %B}: {total.sent} mails sent")
         return total
 

@@ -21,6 +21,7 @@ class Shop:
     people: Mapping[str, Person]
     began_at: datetime  # of the year
     seed: int
+    played_days: float = PLAYED_DAYS  # the last ones of the year
     ahead: list[tuple[datetime, str, IncomingEvent]] = field(default_factory=list)
     back: set[str] = field(default_factory=set)  # who had left and came back
 
@@ -31,7 +32,7 @@ class Shop:
     @property
     def plays_from(self) -> datetime:
         """Everything before is history, everything after is played forward."""
-        return self.ends_at - PLAYED_DAYS * DAY
+        return self.ends_at - self.played_days * DAY
 
     def has_left(self, person: Person, at: datetime) -> bool:
         """The truth, which the engine is not told."""
@@ -60,14 +61,16 @@ class Shop:
         return (at - self.began_at) / DAY
 
 
-def make_shop(count: int, ends_at: datetime, seed: int) -> tuple[Shop, list[IncomingEvent]]:
+def make_shop(
+    count: int, ends_at: datetime, seed: int, played_days: float = PLAYED_DAYS
+) -> tuple[Shop, list[IncomingEvent]]:
     """A shop whose year ends at `ends_at`, and the part of its events that lies behind."""
     people = generate_people(count, seed)
-    shop = Shop({one.id: one for one in people}, ends_at - YEAR * DAY, seed)
+    shop = Shop({one.id: one for one in people}, ends_at - YEAR * DAY, seed, played_days)
     history: list[IncomingEvent] = []
     for person in people:
         happenings = live(person, seed)
-        past = [one for one in happenings if one.day < YEAR - PLAYED_DAYS]
+        past = [one for one in happenings if one.day < YEAR - played_days]
         history += [
             as_event(person, one, ordinal, shop.began_at, is_history=True)
             for ordinal, one in enumerate(past)

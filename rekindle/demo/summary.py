@@ -69,8 +69,8 @@ def summarize(connection: Connection, shop: Shop, events: int, now: datetime) ->
         customers=len(shop.people),
         events=events,
         journeys=tuple(_journeys(connection)),
-        left=left,
-        stayed=stayed,
+        left={state: left[state] for state in STATES},
+        stayed={state: stayed[state] for state in STATES},
         came_back=len(shop.back),
     )
 

@@ -1,0 +1,59 @@
+"""`rekindle db`: where the database stands, and bringing it up to date."""
+
+import json
+
+import pytest
+
+from rekindle.cli.app import main
+
+
+@pytest.fixture
+def here(tmp_path):
+    return ["--workspace", str(tmp_path)]
+
+
+def test_a_new_workspace_s_database_is_behind_and_the_exit_code_says_so(here, capsys):
+    code = main(["db", "check", *here])
+
+    assert code == 1
+    assert "rekindle db upgrade" in capsys.readouterr().out
+
+
+def test_upgrading_brings_it_up_to_date(here, capsys):
+    upgraded = main(["db", "upgrade", *here])
+    checked = main(["db", "check", *here, "--json"])
+
+    said = capsys.readouterr().out
+    assert (upgraded, checked) == (0, 0)
+    document = json.loads(said[said.index("{") :])
+    assert document["current"] == document["needed"]
+
+
+def test_upgrading_again_says_that_nothing_was_to_do(here, capsys):
+    main(["db", "upgrade", *here])
+    capsys.readouterr()
+
+    code = main(["db", "upgrade", *here])
+
+    assert code == 0
+    assert capsys.readouterr().out.startswith("Already at")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite:////no/such/folder/x.db", "postgresql://127.0.0.1:1/none", "oracle://x", "nonsense"],
+)
+def test_a_database_that_is_not_there_is_one_clear_sentence(here, capsys, url):
+    code = main(["db", "upgrade", *here, "--database", url])
+
+    complaint = capsys.readouterr().err
+    assert code == 1
+    assert complaint.startswith("rekindle: ")
+    assert "Traceback" not in complaint
+
+
+def test_postgresql_is_upgraded_by_its_address(postgres_url, here, capsys):
+    code = main(["db", "check", *here, "--database", postgres_url])
+
+    assert code == 0
+    assert capsys.readouterr().out.startswith("Up to date")
