@@ -11,7 +11,6 @@ from sqlalchemy import (
     Select,
     case,
     func,
-    literal,
     or_,
     select,
     type_coerce,
@@ -204,9 +203,8 @@ def count_sent_by_day(connection: Connection, now: datetime, *, days: int) -> li
     """Mails sent in each of the last `days` stretches of 24 hours, the latest last."""
     first = now - timedelta(days=days)
     since_us = type_coerce(messages.c.sent_at, BigInteger) - microseconds(first)
-    # an instant exactly a day boundary belongs to the day that ends with it: (t - 24 h, t]
-    number = ((since_us - 1) / literal(DAY_US, BigInteger)).label("number")
-    day = func.floor(number).label("day")
+    # an instant exactly between two days belongs to the one that ends with it: (t - 24 h, t]
+    day = ((since_us - 1) // DAY_US).label("day")
     query = (
         select(day, func.count())
         .where(messages.c.sent_at > first, messages.c.sent_at <= now)

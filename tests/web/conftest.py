@@ -85,11 +85,12 @@ class Site:
             )  # fmt: skip
             return int(added.scalar_one())
 
-    def apply_page(self, name: str, source: str) -> None:
-        """A page of the workspace, in force."""
-        file = self.services.workspace / "templates" / "web" / f"{name}.html.j2"
-        file.parent.mkdir(parents=True)
-        file.write_text(source)
+    def write(self, path: str, text: str) -> None:
+        """A file of the workspace."""
+        write_file(self.services.workspace / path, text)
+
+    def apply(self) -> None:
+        """The workspace as it stands, in force."""
         services = self.services
         apply_folder(services.store, services.workspace, services.environment, self.clock.now())
 
@@ -116,10 +117,9 @@ class Site:
 
 
 def open_site(folder: Path, url: str, at: datetime) -> Site:
-    (folder / "surveys").mkdir()
-    (folder / "rekindle.yaml").write_text(SETTINGS)
-    (folder / "surveys" / "csat.yaml").write_text(CSAT)
-    (folder / "surveys" / "nps.yaml").write_text(NPS)
+    write_file(folder / "rekindle.yaml", SETTINGS)
+    write_file(folder / "surveys/csat.yaml", CSAT)
+    write_file(folder / "surveys/nps.yaml", NPS)
     clock = FixedClock(at)
     environment = {"REKINDLE_SECRET_KEY": "for tests only"}
     services = open_services(folder, clock, database=url, environment=environment)
@@ -131,6 +131,11 @@ def open_site(folder: Path, url: str, at: datetime) -> Site:
         follow_redirects=False,
     )
     return Site(services, clock, client)
+
+
+def write_file(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
 
 
 @pytest.fixture

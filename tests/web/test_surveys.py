@@ -225,9 +225,11 @@ def test_the_largest_form_is_bounded(small_site):
 
 
 def test_a_page_of_the_workspace_replaces_ours(small_site):
-    small_site.apply_page(
-        "thanks", '{% extends "web/frame" %}{% block main %}Cheers, {{ score }}!{% endblock %}'
+    small_site.write(
+        "templates/web/thanks.html.j2",
+        '{% extends "web/frame" %}{% block main %}Cheers, {{ score }}!{% endblock %}',
     )
+    small_site.apply()
 
     page = answer(small_site, small_site.survey_path(asked(small_site)), score="5")
 
@@ -235,7 +237,8 @@ def test_a_page_of_the_workspace_replaces_ours(small_site):
 
 
 def test_a_page_of_the_workspace_that_breaks_is_shown_as_we_wrote_it(small_site):
-    small_site.apply_page("survey", "{{ 1 // 0 }}")
+    small_site.write("templates/web/survey.html.j2", "{{ 1 // 0 }}")
+    small_site.apply()
 
     page = small_site.client.get(small_site.survey_path(asked(small_site)))
 
