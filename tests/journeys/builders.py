@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from journeys.advance import Decision, Facts, Outcome, Reply, advance, is_held_out, questions
+from journeys.advance import Decision, Facts, Outcome, Reply, Said, advance, is_held_out, questions
 from journeys.chance import arm_of
 from journeys.definition import Journey, Split
 from journeys.graph import Graph, build_graph
@@ -76,6 +76,12 @@ def look_at(
     replies = {name: Reply(name in true, at.get(name)) for name in asked}
     outcome = Outcome(mail) if isinstance(mail, str) else mail
     return advance(graph, enrollment, Facts(zone, replies, outcome, refused_surveys or {}), now)
+
+
+def said_by(decision: Decision) -> Said:
+    """What is kept of a decision that went on."""
+    assert decision.said is not None
+    return decision.said
 
 
 def arm_at(graph: Graph, step: str, customer: int) -> str:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from journeys.advance import Facts, Outcome, Reply, questions
@@ -11,6 +12,9 @@ from journeys.graph import Graph
 from tests.journeys.builders import MONDAY
 
 Written = dict[str, Any]
+
+# how fast examples are made says more about the machine than about the code
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 ZONES = (
     "UTC", "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Apia", "America/Sao_Paulo",
@@ -50,10 +54,10 @@ waits = st.fixed_dictionaries({"wait": lengths}, optional={"between": hours, "on
 
 
 def with_steps_inside(inner: st.SearchStrategy[Written]) -> st.SearchStrategy[Written]:
-    several = st.lists(inner, max_size=3)
+    several = st.lists(inner, max_size=2)
     when = st.fixed_dictionaries({"when": conditions, "steps": several})
     otherwise = st.fixed_dictionaries({"otherwise": several})
-    arms = st.tuples(st.lists(when, min_size=1, max_size=3), st.lists(otherwise, max_size=1))
+    arms = st.tuples(st.lists(when, min_size=1, max_size=2), st.lists(otherwise, max_size=1))
     wait_for = {"wait_for": conditions, "up_to": lengths}
     return st.one_of(
         arms.map(lambda parts: {"branch": [*parts[0], *parts[1]]}),
@@ -77,7 +81,7 @@ def bearing(step: Written, only_if: Written | None) -> Written:
 
 steps = st.builds(
     bearing,
-    st.recursive(waits | st.sampled_from(AT_ONCE), with_steps_inside, max_leaves=6),
+    st.recursive(waits | st.sampled_from(AT_ONCE), with_steps_inside, max_leaves=4),
     st.none() | conditions,
 )
 exits = st.sampled_from([{"leaves": "drifting_regulars"}, {"enters": "at_risk"}, *CONDITIONS])
@@ -87,7 +91,7 @@ journeys = st.fixed_dictionaries(
         "journey": st.just("win_back"),
         "topic": st.sampled_from(["offers", "service"]),
         "start": st.just([{"enters": "drifting_regulars"}]),
-        "steps": st.lists(steps, min_size=1, max_size=4),
+        "steps": st.lists(steps, min_size=1, max_size=3),
     },
     optional={
         "goal": goals,

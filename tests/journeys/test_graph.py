@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from journeys.definition import Send
@@ -153,7 +153,7 @@ def test_two_steps_with_one_id_are_refused_by_name(steps, twice):
 
 
 @given(strategies.journeys)
-@settings(deadline=None)
+@strategies.unhurried
 def test_every_way_of_any_journey_leads_to_a_step_or_out_and_every_way_ends(written):
     graph = build_graph(a_journey(**written))
 
@@ -164,7 +164,7 @@ def test_every_way_of_any_journey_leads_to_a_step_or_out_and_every_way_ends(writ
 
 
 @given(strategies.journeys, st.data())
-@settings(deadline=None)
+@strategies.unhurried
 def test_inserting_a_new_step_anywhere_leaves_every_other_id_as_it_was(written, data):
     steps = list(written["steps"])
     place = data.draw(st.integers(0, len(steps)))
@@ -178,7 +178,7 @@ def test_inserting_a_new_step_anywhere_leaves_every_other_id_as_it_was(written, 
 
 
 @given(strategies.journeys)
-@settings(deadline=None)
+@strategies.unhurried
 def test_every_mail_of_the_file_is_a_node(written):
     graph = build_graph(a_journey(**written))
 

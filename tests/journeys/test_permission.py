@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from journeys.permission import Allowed, Asked, Held, Refused, ask
@@ -235,9 +234,8 @@ def test_service_passes_caps_quiet_hours_and_unhappiness():
     assert verdict(mail, now=AT_NIGHT) == Allowed()
 
 
-OBJECTIONS: list[
-    tuple[dict[str, Any], str]
-] = [  # each rule's own objection, in the order in which the rules are asked
+# each rule's own objection, in the order in which the rules are asked
+OBJECTIONS: list[tuple[dict[str, Any], str]] = [
     ({"ended": "goal"}, "the enrollment was left"),
     ({"address": ""}, "no address"),
     ({"suppressed": "complaint"}, "suppressed"),
@@ -250,7 +248,7 @@ OBJECTIONS: list[
 
 @pytest.mark.parametrize("place", range(len(OBJECTIONS)))
 def test_the_first_rule_that_objects_gives_the_reason(place):
-    fields = {}
+    fields: dict[str, Any] = {}
     for objection, _ in OBJECTIONS[place:]:
         fields |= objection
 
@@ -281,14 +279,14 @@ any_mail = st.builds(
 
 
 @given(any_mail)
-@examples(deadline=None, max_examples=300)
+@strategies.unhurried
 def test_nobody_is_mailed_who_said_no(mail):
     if mail.suppressed is not None or mail.consent == "denied" or not mail.address:
         assert isinstance(verdict(mail), Refused)
 
 
 @given(any_mail)
-@examples(deadline=None, max_examples=300)
+@strategies.unhurried
 def test_what_is_held_is_held_for_later(mail):
     said = verdict(mail)
 
@@ -296,7 +294,7 @@ def test_what_is_held_is_held_for_later(mail):
 
 
 @given(any_mail)
-@examples(deadline=None, max_examples=300)
+@strategies.unhurried
 def test_what_is_held_is_decided_for_good_within_nine_days(mail):
     now, said = MONDAY, verdict(mail)
     while isinstance(said, Held):

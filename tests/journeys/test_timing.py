@@ -284,7 +284,7 @@ def minutes_of(clock_time):
 
 @given(whole_minutes | near_jumps, windows, strategies.zones)
 @example(at("2026-03-29T00:30Z"), hours("02:15-02:45"), BERLIN)
-@settings(deadline=None, max_examples=150)
+@settings(strategies.unhurried, max_examples=150)
 def test_the_next_open_instant_is_the_first_minute_inside_the_hours(now, window, zone):
     opens_at = next_open(now, window, (), zone)
 
@@ -295,7 +295,7 @@ def test_the_next_open_instant_is_the_first_minute_inside_the_hours(now, window,
 
 
 @given(whole_minutes | near_jumps, strategies.weekdays.map(tuple), strategies.zones)
-@settings(deadline=None, max_examples=50)
+@settings(strategies.unhurried, max_examples=50)
 def test_the_next_open_instant_is_the_first_minute_of_the_weekdays(now, weekdays, zone):
     def is_named(instant):
         return WEEKDAYS[instant.astimezone(zone).weekday()] in weekdays
@@ -309,7 +309,7 @@ def test_the_next_open_instant_is_the_first_minute_of_the_weekdays(now, weekdays
 
 
 @given(whole_minutes | near_jumps, windows, strategies.weekdays.map(tuple), strategies.zones)
-@settings(deadline=None)
+@strategies.unhurried
 def test_what_is_open_stays_open_when_it_is_asked_again(now, window, weekdays, zone):
     opens_at = next_open(now, window, weekdays, zone)
 
@@ -317,7 +317,7 @@ def test_what_is_open_stays_open_when_it_is_asked_again(now, window, weekdays, z
 
 
 @given(whole_minutes | near_jumps, windows, strategies.zones)
-@settings(deadline=None)
+@strategies.unhurried
 def test_quiet_hours_and_the_hours_between_them_make_the_whole_day(now, quiet, zone):
     until = quiet_until(now, quiet, zone)
 

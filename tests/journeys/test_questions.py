@@ -1,0 +1,119 @@
+import pytest
+
+from journeys.advance import questions
+from segments.conditions.event import Event
+from segments.subjects import Scope
+from tests.journeys.builders import DAY, HOUR, MAIL, MONDAY, ORDER, a_graph, enrolled
+
+WAIT_FOR = {"wait_for": {"event": "ticket.closed"}, "up_to": "3 days"}
+
+
+def asked(graph, step=None):
+    return {question.name: question for question in questions(graph, step or graph.first)}
+
+
+def test_exits_and_the_goal_are_asked_at_every_step():
+    exits = [ORDER, {"leaves": "regulars"}]
+    graph = a_graph(MAIL, "end", exit=exits, goal={**ORDER, "within": "1 day"})
+
+    for step in graph.nodes:
+        assert list(asked(graph, step)) == ["exit 1", "exit 2", "goal"]
+
+
+def test_a_branch_asks_for_each_arm_but_otherwise():
+    graph = a_graph(
+        {"branch": [{"when": ORDER, "steps": []}] * 2 + [{"otherwise": []}], "only_if": ORDER}
+    )
+
+    assert list(asked(graph)) == ["only_if", "when 1", "when 2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "scope"),
+    [
+        ("exit 1", Scope.SINCE_START),
+        ("exit 2", Scope.SINCE_START),
+        ("goal", Scope.SINCE_START),
+        ("came", Scope.SINCE_ARRIVAL),
+        ("only_if", Scope.HISTORY),
+    ],
+)
+def test_exits_and_goals_look_back_to_the_start_and_a_wait_for_to_the_arrival(name, scope):
+    graph = a_graph(
+        {**WAIT_FOR, "only_if": ORDER},
+        exit=[ORDER, {"enters": "at_risk"}],
+        goal={**ORDER, "within": "30 days"},
+    )
+
+    assert asked(graph)[name].scope is scope
+
+
+def test_a_branch_looks_at_all_of_history():
+    graph = a_graph({"branch": [{"when": ORDER, "steps": []}]})
+
+    assert asked(graph)["when 1"].scope is Scope.HISTORY
+
+
+def test_the_key_ties_every_question_but_those_about_a_segment():
+    graph = a_graph(
+        {**WAIT_FOR, "only_if": ORDER},
+        {"branch": [{"when": ORDER, "steps": []}]},
+        per="ticket_id",
+        exit=[{"event": "ticket.reopened"}, {"leaves": "regulars"}, {"enters": "at_risk"}],
+        goal={**ORDER, "within": "30 days"},
+    )
+
+    tied = {name: q.per for step in graph.nodes for name, q in asked(graph, step).items()}
+
+    assert tied == {
+        "exit 1": "ticket_id",
+        "exit 2": None,
+        "exit 3": None,
+        "goal": "ticket_id",
+        "only_if": "ticket_id",
+        "came": "ticket_id",
+        "when 1": "ticket_id",
+    }
+
+
+@pytest.mark.parametrize(
+    ("rule", "event"),
+    [({"leaves": "regulars"}, "segment.left"), ({"enters": "regulars"}, "segment.entered")],
+)
+def test_leaving_and_entering_a_segment_are_events_of_ours(rule, event):
+    condition = asked(a_graph(exit=[rule]))["exit 1"].condition
+
+    assert isinstance(condition, Event)
+    assert condition.event == (event,)
+    assert condition.where["segment"].is_ == "regulars"
+
+
+@pytest.mark.parametrize(
+    ("now", "at"),
+    [
+        (MONDAY + DAY, MONDAY + DAY),
+        (MONDAY + 3 * DAY, MONDAY + 3 * DAY),
+        (MONDAY + 3 * DAY + HOUR, MONDAY + 3 * DAY),
+    ],
+)
+def test_a_late_look_asks_about_the_end_of_the_window(now, at):
+    graph = a_graph(WAIT_FOR, goal={**ORDER, "within": "3 days"})
+    enrollment = enrolled(graph)
+
+    assert asked(graph)["came"].asked_at(enrollment, now) == at
+    assert asked(graph)["goal"].asked_at(enrollment, now) == at
+
+
+def test_the_goals_window_runs_from_the_start_and_a_wait_fors_from_the_arrival():
+    graph = a_graph(MAIL, WAIT_FOR, goal={**ORDER, "within": "3 days"})
+    enrollment = enrolled(graph, "wait_for", arrived_at=MONDAY + 2 * DAY)
+    now = MONDAY + 9 * DAY
+
+    assert asked(graph, "wait_for")["goal"].asked_at(enrollment, now) == MONDAY + 3 * DAY
+    assert asked(graph, "wait_for")["came"].asked_at(enrollment, now) == MONDAY + 5 * DAY
+
+
+def test_exits_are_asked_about_now():
+    graph = a_graph(exit=[ORDER])
+
+    assert asked(graph)["exit 1"].asked_at(enrolled(graph), MONDAY + 9 * DAY) == MONDAY + 9 * DAY
