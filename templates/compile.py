@@ -42,7 +42,7 @@ class Part:
         try:
             return run(self.template, values)
         except Exception as error:  # a template may do anything wrong that Python knows
-            raise TemplateFailed(f"{self._place(error)}: {_sentence(error)}") from error
+            raise TemplateFailed(f"{self._place(error)}: {as_sentence(error)}") from error
 
     def _place(self, error: BaseException) -> Place:
         line = 0
@@ -124,8 +124,8 @@ def _compile(
 ) -> tuple[CompiledMail, Mapping[str, str | None]]:
     flat, sources = flat_mail(name, wanted, templates, language=language)
     body = protect(flat.html)
-    is_inlined = inline_styles(body)
     links = number_links(body)
+    is_inlined = inline_styles(body)
     source, places = restore(body)
     part = partial(_part, name, sources if _has_imports(flat) else None)
     text = flat.text is None and restore(body, derive_text(body))
@@ -186,7 +186,7 @@ def _part(
     except (TemplateError, RecursionError, ValueError, TypeError, MemoryError) as error:
         line = getattr(error, "lineno", 1) or 1
         before = [place for at, place in places if at <= line] or [Place(name, 1)]
-        raise BadTemplate(before[-1], _sentence(error)) from error
+        raise BadTemplate(before[-1], as_sentence(error)) from error
     template = environment.template_class.from_code(
         environment, code, environment.make_globals(None), None
     )
@@ -202,7 +202,7 @@ def _edition(name: str, links: tuple[str, ...]) -> str:
     return sha256("\n".join((name, *links)).encode()).hexdigest()[:EDITION_LENGTH]
 
 
-def _sentence(error: BaseException) -> str:
+def as_sentence(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "it calls itself without end."
     text = str(error) or type(error).__name__

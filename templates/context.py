@@ -18,7 +18,6 @@ class Past:
     count: int = 0
     first_at: datetime | None = None
     last_at: datetime | None = None
-    total: float = 0.0  # of the goal's value, where events have one
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class Flat:
     subject: list[Piece]
     text: list[Piece] | None  # None: not written by hand
     unplaced: list[Block] = field(default_factory=list)  # blocks that no layout shows
+    shown: frozenset[str] = frozenset()
 
 
 def flatten(name: str, sources: Sources) -> Flat:
@@ -66,7 +67,13 @@ class _Flattening:
         html = [*hoisted, *self._expand(chain[-1].nodes)]
         subject, text = (self._block(name) for name in APART)
         unplaced = [all_[0] for name, all_ in self._blocks.items() if name not in self._shown]
-        return Flat(html, [*hoisted, *subject], [*hoisted, *text] if text else None, unplaced)
+        return Flat(
+            html=html,
+            subject=[*hoisted, *subject] if subject else [],
+            text=[*hoisted, *text] if text else None,
+            unplaced=unplaced,
+            shown=frozenset(self._shown),
+        )
 
     def _chain(self, name: str) -> list[Source]:
         place = Place(name, 1)

@@ -5,7 +5,7 @@ they come back when all work on the HTML is done.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from re import DOTALL
 from re import compile as pattern
 
@@ -34,11 +34,17 @@ class Protected:
 
     text: str
     tags: list[Piece]
+    starts: list[tuple[int, Place]] = field(default_factory=list)  # of text, before it was edited
 
     def token(self, source: str, place: Place) -> str:
         """A new tag, as a token to put into the text."""
         self.tags.append(Piece(source, place, "added"))
         return f"{OPEN}{len(self.tags) - 1}{CLOSE}"
+
+    def place_at(self, position: int) -> Place:
+        """The author's line of what stands at `position` of the text, which was not edited yet."""
+        start, place = next(one for one in reversed(self.starts) if one[0] <= position)
+        return replace(place, line=place.line + self.text.count("\n", start, position))
 
     def named(self, text: str) -> Iterator[Piece]:
         """The tags in a stretch of the text."""
@@ -92,8 +98,11 @@ class Words:
 def protect(pieces: Iterable[Piece]) -> Protected:
     """Text and tags apart. Raises BadTemplate for text that uses the characters of our tokens."""
     protected = Protected("", [])
-    texts = []
+    texts: list[str] = []
+    length = 0
     for piece in pieces:
+        length += len(texts[-1]) if texts else 0
+        protected.starts.append((length, piece.place))
         if piece.kind != "text":
             texts.append(f"{OPEN}{len(protected.tags)}{CLOSE}")
             protected.tags.append(piece)

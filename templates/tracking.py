@@ -1,9 +1,10 @@
 """Turns a mail's links into links that come back to us, once a template."""
 
+from collections.abc import Iterator
 from html import unescape
 
 from templates.filters import LEFT_ALONE, TRACKED, check_scheme
-from templates.markup import TOKEN, Attribute, Protected, Tag, edited, scan
+from templates.markup import Attribute, Protected, Tag, edited, scan
 from templates.sources import BadTemplate, Place
 
 LINKED = ("a", "area")
@@ -33,6 +34,16 @@ def number_links(protected: Protected, *, are_numbered: bool = True) -> tuple[st
     return tuple(numbers)
 
 
+def find_relative_links(protected: Protected) -> Iterator[tuple[Place, str]]:
+    """Links that lead nowhere from a mailbox: `/offers`, `offers.html`."""
+    for tag in scan(protected.text):
+        if isinstance(tag, Tag) and tag.name in LINKED and (href := tag.attribute("href")):
+            address = unescape(href.value).strip()
+            is_computed = any(protected.named(href.value))
+            if not is_computed and not address.startswith(LEFT_ALONE) and "://" not in address:
+                yield protected.place_at(tag.start), address
+
+
 def add_traps(source: str) -> str:
     """The finished HTML source with the decoy at the top of its body and the pixel at its end."""
     tags = [one for one in scan(source) if isinstance(one, Tag) and one.name == "body"]
@@ -48,7 +59,7 @@ def link_name(number: int) -> str:
 
 def _link(protected: Protected, tag: Tag, href: Attribute, numbers: dict[str, int] | None) -> str:
     computed = list(protected.named(href.value))
-    place = computed[0].place if computed else _place(protected, tag)
+    place = computed[0].place if computed else protected.place_at(tag.start)
     if any(set(OURS) & set(one.words) for one in computed):
         return href.value
     if not computed:
@@ -68,13 +79,3 @@ def _checked(address: str, place: Place) -> str:
     except ValueError as error:
         raise BadTemplate(place, str(error)) from error
     return address
-
-
-def _place(protected: Protected, tag: Tag) -> Place:
-    """The line of an HTML tag: that of the nearest Jinja tag before it, and the line ends since."""
-    before = list(TOKEN.finditer(protected.text, 0, tag.start))
-    if not before:
-        return Place("", protected.text.count("\n", 0, tag.start) + 1)
-    near = protected.tags[int(before[-1][1])]
-    lines = near.text.count("\n") + protected.text.count("\n", before[-1].end(), tag.start)
-    return Place(near.place.template, near.place.line + lines)
