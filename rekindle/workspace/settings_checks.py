@@ -9,8 +9,8 @@ from yaml.nodes import ScalarNode
 
 from adapters.email.base import adapter_names
 from rekindle.settings import VARIABLE, Settings, find_unset_variables
+from rekindle.workspace.choices import choices_at
 from rekindle.workspace.library import Reading
-from rekindle.workspace.models import choices_at
 from rekindle.workspace.problems import Problem, unknown_name
 from rekindle.workspace.yaml import Document, Path
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from yaml.nodes import MappingNode
 
-from rekindle.workspace.models import Location, choices_at, keys_of, kinds_of
+from rekindle.workspace.choices import Location, choices_at, keys_of, kinds_of
 from rekindle.workspace.problems import Place, Problem, did_you_mean
 from rekindle.workspace.yaml import Document, Path
 
