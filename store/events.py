@@ -12,6 +12,8 @@ from store.records import Actor, CustomerId, EventId, StoredEvent
 from store.tables import event_kinds, events, pending_changes
 from store.upserts import insert_or_skip
 
+OWN = "rekindle"  # source of our own facts; nobody else's message id may begin with it and a colon
+
 
 @dataclass(frozen=True)
 class NewEvent:

@@ -14,7 +14,7 @@ from rekindle.settings import Settings
 from store.attribution import IDENTIFIED, TRUSTED, Directory, attribute
 from store.customer_rows import make_from_rows
 from store.customers import make_customers
-from store.events import NewEvent, find_events, insert_events, note_changes
+from store.events import OWN, NewEvent, find_events, insert_events, note_changes
 from store.identities import ANONYMOUS, EXTERNAL, insert_links, load_identities, load_owners
 from store.kinds import Kind
 from store.knowledge import Told, learn
@@ -35,7 +35,6 @@ from store.tables import EPOCH
 
 CONSENT = "consent"  # where the properties of an identify keep what it said of topics
 OWN_CHANNELS = {"message": "email", "email": "email", "survey": "survey", "ticket": "ticket"}
-OWN_CHANNEL = "rekindle"
 
 
 @dataclass(frozen=True)
@@ -117,13 +116,15 @@ def record_own_events(tx: Connection, items: Sequence[OwnEvent], now: datetime) 
 
     The ids come back in the order given, old ones for facts already known.
     """
-    known = find_events(tx, [item.message_id for item in items])
-    fresh = {item.message_id: item for item in items if item.message_id not in known}
-    stored = insert_events(tx, [_own_as_new(item, now) for item in fresh.values()], now)
+    keys = [f"{OWN}:{item.message_id}" for item in items]
+    known = find_events(tx, keys)
+    fresh = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
+    stored = insert_events(tx, [_own_as_new(key, item, now) for key, item in fresh.items()], now)
     note_changes(tx, [(fresh[key].customer_id, event) for key, event in stored.items()])
     if lost := fresh.keys() - stored.keys():  # another process stored the same facts meanwhile
         known |= find_events(tx, lost)
-    return [(known | stored)[item.message_id] for item in items]
+    found = known | stored
+    return [found[key] for key in keys]
 
 
 def _fresh(tx: Connection, events: Sequence[IncomingEvent]) -> list[IncomingEvent]:
@@ -233,15 +234,15 @@ def _join(tx: Connection, candidates: set[Identity], now: datetime) -> list[Join
     return joined
 
 
-def _own_as_new(item: OwnEvent, now: datetime) -> NewEvent:
-    channel = item.channel or OWN_CHANNELS.get(item.name.partition(".")[0], OWN_CHANNEL)
+def _own_as_new(message_id: str, item: OwnEvent, now: datetime) -> NewEvent:
+    channel = item.channel or OWN_CHANNELS.get(item.name.partition(".")[0], OWN)
     return NewEvent(
         customer_id=item.customer_id,
         kind=Kind(item.name, channel, item.actor),
         occurred_at=item.occurred_at,
         known_at=now,
-        message_id=item.message_id,
-        source=OWN_CHANNEL,
+        message_id=message_id,
+        source=OWN,
         original_name=None,
         properties=item.properties,
     )

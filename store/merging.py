@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Case, ColumnElement, Connection, Row, Table, case, delete, select, update
 
 from store.customers import external_ids_of, load_consents
-from store.events import NewEvent, insert_events, note_changes
+from store.events import OWN, NewEvent, insert_events, note_changes
 from store.kinds import Kind
 from store.knowledge import DENIED, GRANTED, UNKNOWN, NewConsent, insert_consents
 from store.records import Actor, CustomerId, EventId
@@ -105,8 +105,8 @@ def _ended(row: Row[Any], survivor: CustomerId, now: datetime) -> NewEvent:
 def _own(
     customer: CustomerId, name: str, message_id: str, properties: Mapping[str, Any], now: datetime
 ) -> NewEvent:
-    kind = Kind(name, "rekindle", Actor.REKINDLE)
-    return NewEvent(customer, kind, now, now, message_id, "rekindle", None, properties)
+    kind = Kind(name, OWN, Actor.REKINDLE)
+    return NewEvent(customer, kind, now, now, f"{OWN}:{message_id}", OWN, None, properties)
 
 
 def _end(tx: Connection, ended: list[int], now: datetime) -> None:

@@ -5,7 +5,7 @@ them again. One bad message is noted in `rejects` and never costs the others. Ne
 some SDKs take one for success.
 """
 
-from typing import Any
+from datetime import datetime
 
 import structlog
 from sqlalchemy import Connection
@@ -19,6 +19,7 @@ from adapters.documents import parse_json
 from adapters.tracking.segment import Call, Parsed, parse_batch, parse_message
 from rekindle.errors import Malformed, StoreUnavailable
 from rekindle.services import Services
+from rekindle.settings import Settings
 from store.intake import record_events
 from store.keys import AccessKey
 from store.records import Receipt
@@ -100,28 +101,19 @@ async def _take(request: Request, kind: str) -> Response:
     sender = await find_sender(request, document)
     if sender is None:
         return _say(401, "no such write key")
-    parsed = _parse(kind, document, sender, services)
-    receipt = await _store(services, sender, parsed)
+    now, settings = services.clock.now(), services.settings
+    call = Call(now, sender.trust, sender.label or "api", settings.known_channels)
+    parsed = parse_batch(document, call) if kind == "batch" else parse_message(kind, document, call)
+    receipt = await _store(services, sender, parsed, now, settings)
     if receipt.customer_ids:
         services.wake.changed()
     return JSONResponse({"success": True}, headers=OPEN)
 
 
-def _parse(kind: str, document: Any, sender: AccessKey, services: Services) -> Parsed:
-    call = Call(
-        received_at=services.clock.now(),
-        trust=sender.trust,
-        source=sender.label or "api",
-        channels=services.settings.known_channels,
-    )
-    if kind == "batch":
-        return parse_batch(document, call)
-    return parse_message(kind, document, call)
-
-
-async def _store(services: Services, sender: AccessKey, parsed: Parsed) -> Receipt:
+async def _store(
+    services: Services, sender: AccessKey, parsed: Parsed, now: datetime, settings: Settings
+) -> Receipt:
     events, rejects = parsed
-    now, settings = services.clock.now(), services.settings
 
     def work(tx: Connection) -> Receipt:
         note_rejects(tx, f"/v1 {sender.name}", rejects, now)

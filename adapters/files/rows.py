@@ -10,7 +10,13 @@ from typing import Any
 from adapters.consents import split_consents
 from adapters.files.layout import Layout
 from adapters.instants import parse_instant
-from adapters.tracking.messages import LONGEST_NAME, READERS, read_id
+from adapters.tracking.messages import (
+    LONGEST_ADDRESS,
+    LONGEST_NAME,
+    READERS,
+    read_id,
+    read_message_id,
+)
 from adapters.tracking.names import canonical_name
 from adapters.tracking.segment import Call, parse_event
 from rekindle.errors import Malformed
@@ -45,9 +51,9 @@ class Rows:
         return IncomingEvent(
             name=name,
             occurred_at=_occurred_at(fields.get("occurred_at"), self.day_zone),
-            message_id=read_id(fields, "message_id") or self._derived_id(fields, rest),
+            message_id=read_message_id(fields, "message_id") or self._derived_id(fields, rest),
             identities=_identities(fields, email),
-            channel=str(fields["channel"]).lower() if fields.get("channel") else None,
+            channel=str(fields.get("channel") or "").lower()[:LONGEST_NAME] or None,
             properties=self._typed(rest),
             source=self.source,
             trust=Trust.FILE,
@@ -111,6 +117,8 @@ def _identities(fields: Row, email: str) -> tuple[Identity, ...]:
     found = []
     if external_id := read_id(fields, "customer_id"):
         found.append(Identity("external", external_id))
+    if len(email) > LONGEST_ADDRESS:
+        raise Malformed(f"the email is longer than {LONGEST_ADDRESS} characters")
     if email:
         found.append(Identity.of_email(email))
     if not found:

@@ -21,7 +21,7 @@ from store.records import Actor, Identity, IncomingEvent, Trust
 SIGNED_FOR = timedelta(minutes=5)  # how far the stamp may be from now, either way
 NAME = "chatwoot"
 SOLVED = "resolved"
-LONGEST_ID = 200
+LONGEST_ID = 320  # characters of an id or address; longer ones are none
 CHANNELS = {
     "Channel::WebWidget": "chat",
     "Channel::Whatsapp": "chat",
@@ -182,4 +182,5 @@ def _identities(sender: Body) -> tuple[Identity, ...]:
         found.append(Identity.of_email(email))
     if phone := sender.get("phone_number"):
         found.append(Identity.of_phone(phone))
-    return (*found, Identity("helpdesk", f"{NAME}:{sender['id']}"))
+    found.append(Identity("helpdesk", f"{NAME}:{sender['id']}"))
+    return tuple(identity for identity in found if 0 < len(identity.value) <= LONGEST_ID)

@@ -11,6 +11,8 @@ from store.records import Identity
 
 LONGEST_ID = 512  # characters; what every database can index
 LONGEST_NAME = 200
+LONGEST_ADDRESS = 320  # RFC 5321 allows 64 before the @ and 255 after it
+OURS = "rekindle:"
 Message = Mapping[str, Any]
 
 
@@ -60,6 +62,14 @@ def read_id(message: Message, name: str) -> str | None:
     if len(text := str(value)) > LONGEST_ID:
         raise Malformed(f"{name} is longer than {LONGEST_ID} characters")
     return text
+
+
+def read_message_id(message: Message, name: str) -> str | None:
+    """The sender's own id of the message. Raises Malformed for one that only we may give."""
+    found = read_id(message, name)
+    if found and found.startswith(OURS):
+        raise Malformed(f"{name} begins with {OURS!r}, which is kept for our own events")
+    return found
 
 
 def read_object(message: Message, name: str) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from adapters.tracking.messages import (
     LONGEST_NAME,
     Message,
     read_content,
-    read_id,
     read_identities,
+    read_message_id,
     read_object,
 )
 from rekindle.errors import Malformed
@@ -74,7 +74,7 @@ def parse_event(message: Message, call: Call) -> IncomingEvent:
     return IncomingEvent(
         name=content.name,
         occurred_at=_occurred_at(message, call),
-        message_id=read_id(message, "messageId") or _derived_id(message, call),
+        message_id=read_message_id(message, "messageId") or _derived_id(message, call),
         identities=read_identities(message),
         channel=_channel(message, call),
         properties=content.properties,

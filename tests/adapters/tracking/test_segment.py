@@ -242,3 +242,7 @@ def test_every_documented_example_is_understood(shared: Path):
             )
             assert parsed[0]
             assert parsed[1] == ()
+
+
+def test_nobody_may_take_the_ids_of_our_own_events():
+    assert "our own events" in why_not(type="page", userId="a", messageId="rekindle:message:1:sent")
