@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, func, or_, select, tuple_, update
+from sqlalchemy import Connection, bindparam, case, func, or_, select, tuple_, update
 
 from store.records import CustomerId, Enrollment, EnrollmentId, Message, MessageId
 from store.tables import enrollments, messages, stored_mails
@@ -46,7 +46,7 @@ class Sending:
     provider_message_id: str | None = None
 
 
-def _message(row: Row[Any]) -> Message:
+def _message(row: Any) -> Message:
     return Message(*tuple(row)[: len(COLUMNS)])
 
 

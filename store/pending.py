@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from store.records import NOBODY, CustomerId, EventId
 from store.tables import event_kinds, events, pending_changes
@@ -18,6 +18,7 @@ class Change:
     id: int
     customer_id: CustomerId
     event_id: EventId | None
+    is_evaluated: bool = False  # a pass over everybody has looked at this customer since
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,17 @@ class FreshEvent:
 def claim_changes(tx: Connection, limit_rows: int) -> list[Change]:
     """The oldest changes, locked for this transaction; another worker's are passed over."""
     query = (
-        select(pending_changes.c.id, pending_changes.c.customer_id, pending_changes.c.event_id)
+        select(
+            pending_changes.c.id,
+            pending_changes.c.customer_id,
+            pending_changes.c.event_id,
+            pending_changes.c.is_evaluated,
+        )
         .order_by(pending_changes.c.id)
         .limit(limit_rows)
         .with_for_update(skip_locked=True)
     )
-    return [Change(*row) for row in tx.execute(query)]
+    return [Change(**row._mapping) for row in tx.execute(query)]
 
 
 def load_fresh(tx: Connection, changes: Sequence[Change]) -> list[FreshEvent]:
@@ -70,6 +76,15 @@ def drop_changes(tx: Connection, changes: Sequence[Change]) -> None:
         tx.execute(
             delete(pending_changes).where(pending_changes.c.id.in_([one.id for one in changes]))
         )
+
+
+def mark_evaluated(tx: Connection, customer_ids: Sequence[CustomerId]) -> None:
+    """These customers were just looked at in every respect; only starts are left to do."""
+    tx.execute(
+        update(pending_changes)
+        .where(pending_changes.c.customer_id.in_(customer_ids))
+        .values(is_evaluated=True)
+    )
 
 
 def has_changes(connection: Connection) -> bool:

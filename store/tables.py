@@ -168,7 +168,10 @@ pending_changes = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("customer_id", Id, nullable=False),
-    Column("event_id", Id),  # null: a customer row or a consent changed, not an event
+    # null: a customer row or a consent changed, not an event
+    Column("event_id", Id),
+    # a pass over everybody has looked at this customer since; only starts are left to do
+    Column("is_evaluated", Boolean, nullable=False, default=False),
     Index("ix_pending_changes_customer_id", "customer_id"),
 )
 

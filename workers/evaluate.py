@@ -15,7 +15,7 @@ from store.enrollments import wake_customers
 from store.intake import OwnEvent, record_own_events
 from store.memberships import claim_due_checks, load_memberships, save_memberships
 from store.passes import PassCause, load_passes
-from store.pending import FreshEvent, claim_changes, drop_changes, load_fresh
+from store.pending import Change, FreshEvent, claim_changes, drop_changes, load_fresh
 from store.records import CustomerId, Evaluation
 from workers.counts import Counts
 from workers.drift import priors_at, refresh_drift
@@ -31,14 +31,37 @@ def evaluate_changes(services: Services, now: datetime) -> Counts:
         changes = claim_changes(tx, BATCH)
         if not changes:
             return Counts()
-        ids = sorted({one.customer_id for one in changes})
         fresh = load_fresh(tx, changes)
-        refresh_drift(tx, ids, now, _lexicon(library), priors_at(tx, now))
-        counts = _evaluate_all(tx, library, ids, _triggers(fresh), now)
+        counts = _look_at(tx, library, _unseen(changes, fresh), fresh, now)
         started = begin(tx, library, candidates_from(tx, library, fresh, now), now)
-        wake_customers(tx, ids, now)
+        wake_customers(tx, sorted({one.customer_id for one in changes}), now)
         drop_changes(tx, changes)
     return counts + Counts(events=len(changes), started=started)
+
+
+def _unseen(changes: Sequence[Change], fresh: Sequence[FreshEvent]) -> list[CustomerId]:
+    """Whose picture may differ: no segment asks for segment events, and passes have seen some."""
+    told = {one.id for one in fresh if one.name.startswith("segment.")}
+    return sorted(
+        {
+            one.customer_id
+            for one in changes
+            if not one.is_evaluated and (one.event_id is None or one.event_id not in told)
+        }
+    )
+
+
+def _look_at(
+    tx: Connection,
+    library: Library,
+    ids: Sequence[CustomerId],
+    fresh: Sequence[FreshEvent],
+    now: datetime,
+) -> Counts:
+    if not ids:
+        return Counts()
+    refresh_drift(tx, ids, now, _lexicon(library), priors_at(tx, now))
+    return _evaluate_all(tx, library, ids, _triggers(fresh), now)
 
 
 def evaluate_due(services: Services, now: datetime) -> Counts:

@@ -4,6 +4,7 @@ They go in chunks, each its own short transaction, so that neither ingest nor se
 them; a stopped pass goes on where it was.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -24,6 +25,7 @@ from store.passes import (
     move_pass,
     next_customers,
 )
+from store.pending import mark_evaluated
 from store.records import CustomerId
 from workers.counts import Counts
 from workers.drift import are_priors_due, priors_at, publish_priors, refresh_drift
@@ -140,36 +142,45 @@ def _retire(tx: Connection, library: Library, segment: str, now: datetime) -> No
 
 
 def _run_passes(services: Services, library: Library, now: datetime) -> Counts:
-    """Drift first, since segments read it."""
-    total = Counts()
+    """All that run go together, chunk by chunk, so that each customer is looked at once."""
     with services.store.read() as connection:
-        passes = load_passes(connection)
-    for one in sorted(passes.values(), key=lambda one: (one.segment != DRIFT, one.segment)):
-        cursor: int | None = None if one.is_finished else one.cursor
-        while cursor is not None:
-            cursor, counts = _run_chunk(services, library, one, cursor, now)
-            total += counts
+        running = [one for one in load_passes(connection).values() if not one.is_finished]
+    total = Counts()
+    cursor: int | None = min((one.cursor for one in running), default=None)
+    while cursor is not None:
+        cursor, counts = _run_chunk(services, library, running, cursor, now)
+        total += counts
     return total
 
 
 def _run_chunk(
-    services: Services, library: Library, one: Pass, cursor: int, now: datetime
+    services: Services, library: Library, running: Sequence[Pass], cursor: int, now: datetime
 ) -> tuple[int | None, Counts]:
-    """The next chunk of a pass: where it stands afterwards (None: finished), and what changed."""
+    """The next chunk: where the passes stand afterwards (None: finished), and what changed."""
     with services.store.begin() as tx:
         ids = next_customers(tx, cursor, CHUNK)
-        if not ids:
-            move_pass(tx, one.segment, cursor, finished_at=now)
-            return None, Counts()
-        counts = _look_at(tx, library, one, ids, now)
-        move_pass(tx, one.segment, ids[-1], finished_at=None)
-    return ids[-1], counts
+        counts = _look_at(tx, library, {one.segment: one for one in running}, ids, now)
+        for one in running:
+            move_pass(tx, one.segment, ids[-1] if ids else cursor, None if ids else now)
+    return (ids[-1] if ids else None), counts
 
 
 def _look_at(
-    tx: Connection, library: Library, one: Pass, ids: list[CustomerId], now: datetime
+    tx: Connection,
+    library: Library,
+    running: Mapping[str, Pass],
+    ids: Sequence[CustomerId],
+    now: datetime,
 ) -> Counts:
-    if one.segment == DRIFT:
-        refresh_drift(tx, ids, now, _lexicon(library), priors_at(tx, now))
+    """Drift first, since segments read it."""
+    if not ids:
         return Counts()
-    return evaluate_segment(tx, library, one.segment, ids, now, because=one.cause)
+    if DRIFT in running:
+        refresh_drift(tx, ids, now, _lexicon(library), priors_at(tx, now))
+    total = Counts()
+    for segment in sorted(running.keys() & library.segments.keys()):
+        cause = running[segment].cause
+        total += evaluate_segment(tx, library, segment, ids, now, because=cause)
+    if running.keys() >= {DRIFT, *library.segments}:
+        mark_evaluated(tx, ids)
+    return total

@@ -171,6 +171,7 @@ def _create_what_happened() -> None:
         sa.Column("id", ID),
         sa.Column("customer_id", ID, nullable=False),
         sa.Column("event_id", ID),
+        sa.Column("is_evaluated", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_pending_changes"),
     )
     op.create_index("ix_pending_changes_customer_id", "pending_changes", ["customer_id"])
