@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -22,7 +23,9 @@ from sqlalchemy import (
     union_all,
 )
 
-from segments.instants import NULL_INSTANT, Micros, as_instant, micros
+from segments.dates import add_local_day, day_start
+from segments.days import DAY, day_begins, day_of
+from segments.instants import NULL_INSTANT, Micros, as_instant, instant, micros
 from segments.lexicon import Lexicon
 from segments.subjects import Scope, Sort, Subjects
 from segments.values import JsonValue
@@ -39,7 +42,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Leaf:
-    """A condition without parts: a statement (id, holds as 0 or 1, next_check_at), a row a subject."""
+    """A condition without parts: a statement of id, holds (0 or 1) and next_check_at."""
 
     number: int
     statement: Select[Any]
@@ -68,13 +71,14 @@ class Leaf:
 class Compilation:
     """The state of compiling one rule.
 
-    Every leaf is one grouped statement over all subjects, and one that occurs twice is computed once.
+    Every leaf is one grouped statement over all subjects; one that occurs twice is computed once.
     What they find is gathered by grouping, never by joining them: a planner that has no statistics
     yet, as after a large import, joins in quadratic time.
     """
 
     subjects: CTE  # id, customer_id, at, …
     sort: Sort
+    now: datetime | None  # the instant of all subjects, if they have one in common
     lexicon: Lexicon
     scope: Scope = Scope.HISTORY
     per: str | None = None  # the property that ties events to the enrollment's key
@@ -87,15 +91,28 @@ class Compilation:
         cls, subjects: Subjects, lexicon: Lexicon, scope: Scope, per: str | None
     ) -> "Compilation":
         is_alone = subjects.sort is Sort.ENROLLMENT
+        now = subjects.at if isinstance(subjects.at, datetime) else None
         cte = subjects.select.cte("subjects")
-        return cls(cte, subjects.sort, lexicon, scope, per if is_alone else None, is_alone)
+        if now is None:
+            cte = add_local_day(cte, "at", lexicon.zone, name="day")
+        own_per = per if is_alone else None
+        return cls(cte, subjects.sort, now, lexicon, scope, own_per, is_alone)
 
     @property
     def at(self) -> Micros:
         return self.subjects.c.at
 
+    def today(self) -> tuple[Micros, Micros]:
+        """The first instants of the subject's day in the brand's zone, and of the next one."""
+        zone = self.lexicon.zone
+        if self.now is None:
+            day = self.subjects.c.day
+            return day_start(day, zone), day_start(day + 1, zone)
+        today = day_of(self.now, zone)
+        return instant(day_begins(today, zone)), instant(day_begins(today + DAY, zone))
+
     def of_segment(self, name: str) -> "Compilation":
-        """The view in which another segment's rule is asked: all of history, no ties to a journey."""
+        """The view in which another segment is asked: all of history, no ties to a journey."""
         return replace(
             self, scope=Scope.HISTORY, per=None, is_alone=False, passed=(*self.passed, name)
         )
@@ -104,7 +121,7 @@ class Compilation:
         return replace(self, scope=Scope.SINCE_START)
 
     def leaf(self, key: object, build: Callable[[], Select[Any]], *, on_nothing: bool) -> Verdict:
-        """The verdict of a leaf that `build` makes unless an equal one in an equal view is there."""
+        """The verdict of a leaf, made by `build` unless an equal view has an equal one."""
         name = repr((key, self.scope, self.per, self.is_alone))
         if name not in self.leaves:
             self.leaves[name] = Leaf(len(self.leaves) + 1, build())
@@ -125,7 +142,7 @@ class Compilation:
         )
 
     def events_of(self, kinds: Select[int], *, since_step: str | None = None) -> Select[Any]:
-        """Subjects joined to those of their events that this view may see, columns still to choose."""
+        """Subjects joined to those events that this view may see, columns still to choose."""
         statement = (
             select()
             .select_from(self.subjects)

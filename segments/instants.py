@@ -28,14 +28,14 @@ NULL_INSTANT: Micros = null().cast(BigInteger)
 
 
 class greatest(FunctionElement[int]):  # noqa: N801  # a SQL function
-    """The largest of two or more values, none of them NULL."""
+    """The largest of several values, none of them NULL."""
 
     type = BigInteger()
     inherit_cache = True
 
 
 class least(FunctionElement[int]):  # noqa: N801  # a SQL function
-    """The smallest of two or more values, none of them NULL."""
+    """The smallest of several values, none of them NULL."""
 
     type = BigInteger()
     inherit_cache = True
@@ -48,7 +48,7 @@ def _greatest(element: greatest, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(greatest, "sqlite")
 def _greatest_in_sqlite(element: greatest, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"MAX({compiler.process(element.clauses, **kw)})"
+    return _scalar("MAX", element, compiler, **kw)
 
 
 @compiles(least)
@@ -58,7 +58,13 @@ def _least(element: least, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(least, "sqlite")
 def _least_in_sqlite(element: least, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"MIN({compiler.process(element.clauses, **kw)})"
+    return _scalar("MIN", element, compiler, **kw)
+
+
+def _scalar(name: str, element: FunctionElement[int], compiler: SQLCompiler, **kw: Any) -> str:
+    """With one argument SQLite takes these for aggregates."""
+    values = compiler.process(element.clauses, **kw)
+    return f"{name}({values})" if len(element.clauses) > 1 else f"({values})"
 
 
 def micros(column: ColumnElement[Any]) -> Micros:
@@ -86,7 +92,7 @@ def soonest(*instants: Micros) -> Micros:
 def latest_unless_never(instants: Sequence[Micros]) -> Micros:
     """The latest of several, where one NULL makes it NULL: never."""
     known = [func.coalesce(each, NEVER) for each in instants]
-    return func.nullif(greatest(*known) if len(known) > 1 else known[0], NEVER)
+    return func.nullif(greatest(*known), NEVER)
 
 
 def still_ahead(moment: Micros, at: Micros) -> Micros:

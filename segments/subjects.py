@@ -38,17 +38,18 @@ class Subjects:
     """
 
     sort: Sort
+    at: At
     select: Select[Any]
 
     @classmethod
     def customers_between(cls, low: int, high: int, at: At) -> Self:
         """Living customers with ids from `low` to `high`, both included."""
-        return cls(Sort.CUSTOMER, _customers(at).where(customers.c.id.between(low, high)))
+        return cls(Sort.CUSTOMER, at, _customers(at).where(customers.c.id.between(low, high)))
 
     @classmethod
     def customers_in(cls, ids: Collection[int], at: At) -> Self:
         """Those of `ids` who are neither erased nor merged away."""
-        return cls(Sort.CUSTOMER, _customers(at).where(customers.c.id.in_(ids)))
+        return cls(Sort.CUSTOMER, at, _customers(at).where(customers.c.id.in_(ids)))
 
     @classmethod
     def enrollments_in(cls, ids: Collection[int], at: At) -> Self:
@@ -56,6 +57,7 @@ class Subjects:
         started = func.coalesce(micros(events.c.occurred_at), micros(enrollments.c.started_at))
         return cls(
             Sort.ENROLLMENT,
+            at,
             select(
                 enrollments.c.id,
                 enrollments.c.customer_id,
@@ -75,6 +77,7 @@ class Subjects:
         """Single events: an event condition asks about that very one."""
         return cls(
             Sort.EVENT,
+            at,
             select(
                 events.c.id,
                 events.c.customer_id,

@@ -45,8 +45,8 @@ def load_event_times(
 
 
 def _pairs(connection: Connection, query: Select[Any]) -> Iterable[tuple[CustomerId, datetime]]:
-    for row in connection.execute(query):
-        yield CustomerId(row.customer_id), row.occurred_at
+    for customer_id, occurred_at in connection.execute(query):
+        yield CustomerId(customer_id), occurred_at
 
 
 def replace_states(

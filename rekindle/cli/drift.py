@@ -4,7 +4,6 @@ import csv
 import gzip
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -68,7 +67,10 @@ def _show_one(external_id: str) -> None:
                 for clock in CLOCKS
                 for one in _figures(connection, services, clock, [customer_id]).values()
             ]
-        told = [_document(external_id, one, services) for one in found]
+        told = [
+            {"customer": external_id, **vars(one), "sentence": _sentence(one, services)}
+            for one in found
+        ]
     finally:
         services.close()
     lines = [f"{one['clock']}: {_line(one)}\n  {one['sentence']}" for one in told]
@@ -81,7 +83,7 @@ def _show_all() -> None:
         with services.store.read() as connection:
             found = _figures(connection, services, CLOCKS[0])
             names = external_ids_of(connection, found)
-        told = [_document(names.get(id_, ""), one, services) for id_, one in found.items()]
+        told = [{"customer": names.get(id_, ""), **vars(one)} for id_, one in found.items()]
     finally:
         services.close()
     told.sort(key=lambda one: str(one["customer"]))
@@ -111,10 +113,9 @@ def _figures(
     }
 
 
-def _document(external_id: str, found: DriftFigures, services: Services) -> dict[str, Any]:
+def _sentence(found: DriftFigures, services: Services) -> str:
     brand = services.library().settings.brand
-    sentence = describe(found, brand.language, services.clock.now(), brand.tz)
-    return {"customer": external_id, **asdict(found), "sentence": sentence}
+    return describe(found, brand.language, services.clock.now(), brand.tz)
 
 
 def _line(one: dict[str, Any]) -> str:

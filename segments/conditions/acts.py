@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from sqlalchemy import CTE, ColumnElement, Select
+from sqlalchemy import CTE, ColumnElement, Select, select
 
 from segments.compilation import Compilation, Verdict
+from segments.conditions.dated import place
 from segments.conditions.fields import Number, PropertyName
 from segments.conditions.occurrences import Occurrences, Window
 from segments.conditions.operators import Operators
 from segments.counting import FIGURES, count, edge, figure
-from segments.instants import greatest, length, micros
+from segments.instants import NULL_INSTANT, greatest, length, micros, soonest
 from segments.values import JsonValue
 from store.tables import events
 
@@ -42,11 +44,11 @@ class Acts(Occurrences):
     where: Where = Field(default_factory=dict)
     more_than: Number | None = None
     less_than: Number | None = None
-    sum_of: str | None = None
-    average_of: str | None = None
-    highest_of: str | None = None
-    lowest_of: str | None = None
-    distinct: str | None = None
+    sum_of: PropertyName | None = None
+    average_of: PropertyName | None = None
+    highest_of: PropertyName | None = None
+    lowest_of: PropertyName | None = None
+    distinct: PropertyName | None = None
     first: Window | None = Field(None, description="the first one ever lies in this window")
     last: Window | None = Field(None, description="the latest one lies in this window")
 
@@ -84,26 +86,51 @@ class Acts(Occurrences):
                 within=None if window.within is None else length(window.within),
                 older_than=None if window.older_than is None else length(window.older_than),
             )
+        stretches = self._placed(self.stretches(compilation), compilation.lexicon.zone)
         if self.figure:
-            return figure(self.stretches(compilation), FIGURES[self.figure[0]], self.amount)
-        return count(self.stretches(compilation), self.amount)
+            return figure(stretches, FIGURES[self.figure[0]], self.amount)
+        return count(stretches, self.amount)
 
     def stretches(self, compilation: Compilation) -> CTE:
-        """What is counted: id, at, begins, ends and, for a figure, value."""
+        """What is counted: id, at, begins, ends and the columns of `values`."""
         occurred_at = micros(events.c.occurred_at)
         columns: list[ColumnElement[Any]] = [
             self.begins(occurred_at, micros(events.c.known_at)).label("begins"),
             self.ends(occurred_at).label("ends"),
         ]
-        return self.found(compilation).add_columns(*columns, *self.value()).cte()
+        return self.found(compilation).add_columns(*columns, *self.values()).cte()
 
-    def value(self) -> list[ColumnElement[Any]]:
-        """The column that a figure is made of."""
+    def values(self) -> list[ColumnElement[Any]]:
+        """What is read of each event: `value` for a figure, and the dates that `where` asks."""
+        read: list[ColumnElement[Any]] = [
+            JsonValue.named(events.c.properties, name).text.label(_date_column(name))
+            for name in self._dated()
+        ]
         if self.figure is None:
-            return []
+            return read
         name, of = self.figure
         held = JsonValue.named(events.c.properties, of)
-        return [(held.identity if name == "distinct" else held.number).label("value")]
+        return [*read, (held.identity if name == "distinct" else held.number).label("value")]
+
+    def _dated(self) -> dict[str, Operators]:
+        return {name: asked for name, asked in self.where.items() if asked.asks_dates}
+
+    def _placed(self, stretches: CTE, zone: ZoneInfo) -> CTE:
+        """Each stretch cut to where the dates that `where` asks satisfy it."""
+        for name, asked in self._dated().items():
+            placed = place(stretches, _date_column(name), asked, zone)
+            own = placed.table.c
+            kept = [own[c.name] for c in stretches.c if c.name not in ("begins", "ends")]
+            stretches = (
+                select(
+                    *kept,
+                    greatest(own.begins, *placed.begins).label("begins"),
+                    soonest(own.ends, *placed.ends).label("ends"),
+                )
+                .where(*placed.bounds)
+                .cte()
+            )
+        return stretches
 
     def found(self, compilation: Compilation) -> Select[Any]:
         """The events that may count now or later, with id and at of their subject."""
@@ -121,10 +148,19 @@ class Acts(Occurrences):
     def _moments(self, compilation: Compilation) -> CTE:
         occurred_at = micros(events.c.occurred_at)
         known = greatest(occurred_at, micros(events.c.known_at)).label("begins")
-        return self.found(compilation).add_columns(occurred_at.label("moment"), known).cte()
+        found = self.found(compilation).add_columns(
+            occurred_at.label("moment"), known, NULL_INSTANT.label("ends"), *self.values()
+        )
+        return self._placed(found.cte(), compilation.lexicon.zone)
 
     def _counts(self) -> bool:
         return self.figure is None
+
+    @model_validator(mode="after")
+    def _ends_are_fixed(self) -> Self:
+        if (self.first or self.last) and any(asked.moves for asked in self._dated().values()):
+            raise ValueError("first and last cannot be asked of dates that move with today")
+        return self
 
     @model_validator(mode="after")
     def _asks_one_thing(self) -> Self:
@@ -144,3 +180,7 @@ class Acts(Occurrences):
 
     def _has_window(self) -> bool:
         return any(v is not None for v in (self.within, self.older_than, self.since, self.until))
+
+
+def _date_column(name: str) -> str:
+    return f"date of {name}"

@@ -16,7 +16,7 @@ ANY = "any"
 
 
 class Answer(ConditionBase):
-    """The latest counting answer, or with `any: true` one of them, has such a score and is so young.
+    """The latest counting answer, or with `any: true` one of them, has such a score and age.
 
     Without a comparison any score will do. In a journey it speaks of this enrollment alone unless
     `ever: true`.

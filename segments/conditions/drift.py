@@ -9,8 +9,10 @@ from sqlalchemy import (
     Select,
     and_,
     case,
+    false,
     func,
     literal_column,
+    not_,
     select,
     union_all,
 )
@@ -18,9 +20,11 @@ from sqlalchemy import (
 from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
 from segments.conditions.fields import Number, Range
+from segments.counting import Amount
+from segments.drift.risk import risk_at
 from segments.instants import Micros, micros, soonest, still_ahead
 from segments.kinds import clock_kinds
-from store.tables import drift_states, events
+from store.tables import drift_priors, drift_states, events
 
 State = Literal["new", "active", "cooling", "drifting", "dormant", "lost"]
 
@@ -38,6 +42,11 @@ class Risk(BaseModel):
     more_than: Number | None = None
     less_than: Number | None = None
     between: Range | None = None
+
+    @property
+    def only_from_below(self) -> bool:
+        """Whether a risk that is high enough stays so while the silence lasts."""
+        return self.at_most is None and self.less_than is None and self.between is None
 
     @model_validator(mode="after")
     def _bounds_are_shares(self) -> Self:
@@ -77,13 +86,22 @@ class Drift(ConditionBase):
         """Compares the stored crossings with the instant; the next one ahead is the next check."""
         mine, stored = compilation.subjects.c, drift_states.c
         turns = [still_ahead(turn, mine.at) for turn in self._turns()]
+        holds = self._holds(mine.at)
+        if self.risk is not None:
+            today, tomorrow = compilation.today()
+            is_at_risk = Amount.of(self.risk).admits(risk_at(today))
+            # a daily figure: it moves at the first instant of each day, and only ever up
+            settled = is_at_risk if self.risk.only_from_below else false()
+            turns.append(case((not_(settled), tomorrow)))
+            holds = and_(holds, is_at_risk)
         return (
             select(
                 mine.id,
-                case((self._holds(mine.at), 1), else_=0).label("holds"),
+                case((holds, 1), else_=0).label("holds"),
                 soonest(*turns).label("next_check_at"),
             )
             .join(drift_states, stored.customer_id == mine.customer_id)
+            .join(drift_priors, drift_priors.c.id == stored.priors_id)
             .where(stored.clock == self.clock)
         )
 

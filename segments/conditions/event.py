@@ -92,7 +92,7 @@ class Event(Acts):
             self.begins(occurred_at, micros(events.c.known_at)).label("begins"),
             self.ends(occurred_at).label("ends"),
             *self._order(is_answer=0),
-            *self.value(),
+            *self.values(),
         )
 
     def _answering(self, compilation: Compilation) -> Select[Any]:
@@ -105,7 +105,7 @@ class Event(Acts):
                 greatest(occurred_at, micros(events.c.known_at)).label("begins"),
                 NULL_INSTANT.label("ends"),
                 *self._order(is_answer=1),
-                *self.value(),
+                *self.values(),
             )
             .join(events, events.c.customer_id == mine.customer_id)
             .where(events.c.kind_id.in_(kinds_named(self.without_later or ())))

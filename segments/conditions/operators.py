@@ -64,6 +64,16 @@ class Operators(BaseModel):
         """The operators that were written, by field name."""
         return tuple(name for name in OPERATORS if getattr(self, name) is not None)
 
+    @property
+    def asks_dates(self) -> bool:
+        return any(getattr(self, name) is not None for name in DATE_OPERATORS)
+
+    @property
+    def moves(self) -> bool:
+        """Whether the passing of time alone can change what holds."""
+        relative = (self.in_last, self.in_next, self.anniversary_in_next)
+        return "today" in (self.before, self.after) or any(relative)
+
     def ask(self, value: JsonValue) -> ColumnElement[bool]:
         """Whether `value` satisfies every operator but those of dates; never NULL."""
         asked = [*self._ask_number(value), *self._ask_text(value)]
@@ -98,3 +108,4 @@ class Operators(BaseModel):
 
 
 OPERATORS = tuple(Operators.model_fields)
+DATE_OPERATORS = ("before", "after", "in_last", "in_next", "anniversary_in_next")

@@ -2,13 +2,14 @@
 
 from typing import Any, ClassVar
 
-from sqlalchemy import CTE, Select, and_, case, func, select
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, select
 
 from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
+from segments.conditions.dated import Placed, place
 from segments.conditions.fields import PropertyName
 from segments.conditions.operators import Operators
-from segments.instants import greatest, micros
+from segments.instants import greatest, micros, soonest, still_ahead
 from segments.values import JsonValue
 from store.tables import traits
 
@@ -33,21 +34,39 @@ class Trait(Operators, ConditionBase):
         return self.exists is False and self.written_operators == ("exists",)
 
     def _leaf(self, compilation: Compilation) -> Select[Any]:
-        """The version in force is that of the latest timestamp; of equal ones, the later arrival."""
+        """In force is the version of the latest timestamp; of equal ones, the later arrival."""
         name, *inside = self.trait.split(".")
-        own = _versions(compilation, name).c
+        held = JsonValue(traits.c.value, tuple(inside))
+        versions = _versions(compilation, name, held.text, self.ask(held))
+        placed = self._placed(versions, compilation)
+        own = placed.table.c
         in_force = and_(own.begins <= own.at, own.place == 1)
-        fits = self.ask(JsonValue(own.value, tuple(inside)))
+        has_begun = [moment <= own.at for moment in placed.begins]
+        not_over = [moment > own.at for moment in placed.ends]
+        fits = and_(own.fits == 1, *placed.bounds, *has_begun, *not_over)
+        turns = soonest(*(still_ahead(m, own.at) for m in (*placed.begins, *placed.ends)))
         holds = func.max(case((in_force, case((fits, 1), else_=0))))
         return select(
             own.id,
             func.coalesce(holds, int(self._asks_for_absence)).label("holds"),
-            func.min(case((own.begins > own.at, own.begins))).label("next_check_at"),
+            soonest(
+                func.min(still_ahead(own.begins, own.at)), func.min(case((in_force, turns)))
+            ).label("next_check_at"),
         ).group_by(own.id)
 
+    def _placed(self, versions: CTE, compilation: Compilation) -> Placed:
+        if not self.asks_dates:
+            return Placed(versions)
+        return place(versions, "text", self, compilation.lexicon.zone)
 
-def _versions(compilation: Compilation, name: str) -> CTE:
-    """Every version of the trait; `place` 1 is the newest of those that began, and of those to come."""
+
+def _versions(
+    compilation: Compilation,
+    name: str,
+    text: ColumnElement[str],
+    fits: ColumnElement[bool],
+) -> CTE:
+    """Every version; `place` 1 is the newest of those that began, and of those yet to come."""
     mine = compilation.subjects.c
     begins = greatest(micros(traits.c.occurred_at), micros(traits.c.known_at))
     place = func.row_number().over(
@@ -55,7 +74,14 @@ def _versions(compilation: Compilation, name: str) -> CTE:
         order_by=(traits.c.occurred_at.desc(), traits.c.id.desc()),
     )
     return (
-        select(mine.id, mine.at, traits.c.value, begins.label("begins"), place.label("place"))
+        select(
+            mine.id,
+            mine.at,
+            text.label("text"),
+            case((fits, 1), else_=0).label("fits"),
+            begins.label("begins"),
+            place.label("place"),
+        )
         .join(traits, traits.c.customer_id == mine.customer_id)
         .where(traits.c.name == name)
         .cte()

@@ -20,7 +20,7 @@ class LoggedEvent:
 
 @dataclass(frozen=True)
 class Score:
-    """The chance of no own event in the horizon that begins on the day; a higher one is likelier."""
+    """The chance of no own event in the horizon that begins on the day."""
 
     customer_id: str
     chance: float
@@ -33,7 +33,7 @@ def score_log(
     as_of: date,
     horizon_days: float,
 ) -> list[Score]:
-    """A score for everybody with an event on an `own` channel (None: any) strictly before `as_of`."""
+    """A score for everybody with an event on an `own` channel (None: all) before `as_of`."""
     days: dict[str, list[date]] = {}
     for event in events:
         if event.day < as_of and (own is None or event.channel in own):

@@ -1,6 +1,6 @@
-"""From silence to a word: active, cooling, drifting, dormant, lost, and the instants between them."""
+"""From silence to a word: active, cooling, drifting, dormant, lost, and when each begins."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -101,7 +101,7 @@ def stored_state(
         "ee": statistics.ee,
         "dec": statistics.dec,
         "fst": statistics.fst,
-        **asdict(turns),
+        **vars(turns),
     }
 
 

@@ -4,7 +4,7 @@ On each day at most one event counts. A gap is the number of days from one event
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 
@@ -41,9 +41,9 @@ class Statistics:
             raise ValueError("a late event cannot be folded in; rebuild from all days")
         if gap == 0:
             return self
-        return replace(
-            self,
+        return Statistics(
             n=self.n + 1,
+            first_on=self.first_on,
             last_on=day,
             ee=pace.rho * self.ee + gap,
             dec=1 + self.dec * 2 ** (-gap / pace.horizon_days),
@@ -53,7 +53,10 @@ class Statistics:
 
 def fold(days: Iterable[date], pace: Pace) -> Statistics | None:
     """The statistics of these days, in any order; None without any."""
-    found: Statistics | None = None
-    for day in sorted(set(days)):
-        found = Statistics.started(day) if found is None else found.after(day, pace)
+    ordered = sorted(set(days))
+    if not ordered:
+        return None
+    found = Statistics.started(ordered[0])
+    for day in ordered[1:]:
+        found = found.after(day, pace)
     return found
