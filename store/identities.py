@@ -1,7 +1,7 @@
 """Identities: by what a customer can be recognised, and since when we know."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,20 +45,22 @@ def addresses_in(traits: Mapping[str, Any]) -> list[Identity]:
 
 
 def load_owners(
-    connection: Connection, wanted: Iterable[Identity]
+    connection: Connection, wanted: Collection[Identity]
 ) -> dict[Identity, set[CustomerId]]:
     """Who has each identity; nobody may, and several may share an address."""
-    wanted = set(wanted)
     owners: dict[Identity, set[CustomerId]] = defaultdict(set)
-    for external_id, customer in ids_of(connection, _values(wanted, EXTERNAL)).items():
-        owners[Identity(EXTERNAL, external_id)] = {customer}
-    rows = connection.execute(
-        select(identities.c.kind, identities.c.value, identities.c.customer_id).where(
-            identity_in(identities, wanted)
+    external = {identity for identity in wanted if identity.kind == EXTERNAL}
+    if external:
+        for external_id, customer in ids_of(connection, (i.value for i in external)).items():
+            owners[Identity(EXTERNAL, external_id)] = {customer}
+    if others := set(wanted) - external:
+        rows = connection.execute(
+            select(identities.c.kind, identities.c.value, identities.c.customer_id).where(
+                identity_in(identities, others)
+            )
         )
-    )
-    for kind, value, customer in rows:
-        owners[Identity(kind, value)].add(CustomerId(customer))
+        for kind, value, customer in rows:
+            owners[Identity(kind, value)].add(CustomerId(customer))
     return owners
 
 
@@ -99,7 +101,3 @@ def identity_in(table: Table, wanted: Iterable[Identity]) -> ColumnElement[bool]
             for kind, values in by_kind.items()
         ),
     )
-
-
-def _values(wanted: Iterable[Identity], kind: str) -> list[str]:
-    return sorted(identity.value for identity in wanted if identity.kind == kind)
