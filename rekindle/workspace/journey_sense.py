@@ -24,11 +24,10 @@ from journeys.definition import (
 from journeys.graph import DuplicateStep, build_graph
 from rekindle.durations import write_duration
 from rekindle.settings import QuietHours, Settings
+from rekindle.workspace.journey_steps import Placed, lists_of, steps_of, surveys_asked
 from rekindle.workspace.problems import Level, Problem, unknown_name
 from rekindle.workspace.yaml import Document, Path
 from segments.definition import ConditionBase, walk
-
-Placed = tuple[Path, Step]
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Thinking:
     @cached_property
     def steps(self) -> tuple[Placed, ...]:
         """Every step with its path, in the order of the file."""
-        return tuple(_walk_steps(self.journey.steps, ("steps",)))
+        return tuple(steps_of(self.journey))
 
     @cached_property
     def conditions(self) -> tuple[tuple[Path, ConditionBase], ...]:
@@ -69,33 +68,6 @@ def check_journey(thinking: Thinking) -> Iterator[Problem]:
     yield from _check_windows(thinking)
     yield from _check_key(thinking)
     yield from _check_scope(thinking)
-
-
-def lists_of(step: Step, path: Path) -> Iterator[tuple[Path, Sequence[Step]]]:
-    """The lists of steps inside `step`, each with its path."""
-    match step:
-        case Branch():
-            for index, arm in enumerate(step.branch):
-                match arm:
-                    case When():
-                        yield (*path, "branch", index, "steps"), arm.steps
-                    case Otherwise():
-                        yield (*path, "branch", index, "otherwise"), arm.otherwise
-        case Split():
-            for index, share in enumerate(step.split):
-                yield (*path, "split", index, "steps"), share.steps
-        case WaitFor():
-            yield (*path, "came"), step.came
-            yield (*path, "otherwise"), step.otherwise
-        case _:
-            return
-
-
-def _walk_steps(steps: Sequence[Step], path: Path) -> Iterator[Placed]:
-    for index, step in enumerate(steps):
-        yield (*path, index), step
-        for inner, below in lists_of(step, (*path, index)):
-            yield from _walk_steps(below, inner)
 
 
 def _roots(journey: Journey, steps: Sequence[Placed]) -> Iterator[tuple[ConditionBase, Path]]:
@@ -241,20 +213,9 @@ def _check_key(thinking: Thinking) -> Iterator[Problem]:
             yield thinking.problem(("start", index), said)
 
 
-def _asked(thinking: Thinking) -> Iterator[str]:
-    for _path, step in thinking.steps:
-        match step:
-            case Survey():
-                yield step.survey
-            case Send():
-                yield from thinking.surveys_in.get(step.template, ())
-            case _:
-                pass
-
-
 def _check_scope(thinking: Thinking) -> Iterator[Problem]:
     """In a journey `answer` and `message` speak of it alone: of what it never sends, in vain."""
-    surveys = set(_asked(thinking))
+    surveys = surveys_asked(thinking.journey, thinking.surveys_in)
     mails = {step.template for _path, step in thinking.steps if isinstance(step, Send | Survey)}
     for path, condition in thinking.conditions:
         if getattr(condition, "ever", True):

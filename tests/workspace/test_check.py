@@ -344,6 +344,54 @@ def test_a_mail_that_asks_a_survey_counts_as_asking(told):
     assert [one for one in found if "never asks" in one] == []
 
 
+MAILS = [
+    ("{{ cutomer.name }}", "Did you mean 'customer'?", "cutomer"),
+    ("{{ brand.nmae }}", "Did you mean 'name'?", "nmae"),
+    ("{{ data.ofers }}", "", "ofers"),
+    ("{{ customer.name | shout }}", "", "shout"),
+    ("{{ survey('cast') }}", "", "cast"),
+    ("{% for x in y %}", "", ""),
+    ("{{ customer.name }", "", ""),
+    ("<a href='/new'>new</a>", "", "/new"),
+]
+
+
+@pytest.mark.parametrize(("words", "hint", "marked"), MAILS)
+def test_a_wrong_word_in_a_mail_is_marked(told, words, hint, marked):
+    [problem] = told({"templates/thanks/mail.html.j2": MAIL.replace("<p>Thank you.", words)})
+
+    first, line, caret = problem.split("\n")
+    assert first.startswith("templates/thanks/mail.html.j2:3:")
+    assert hint in first
+    assert not marked or line[caret.index("^") : len(caret)] == marked
+
+
+def test_a_wrong_word_in_a_notice_is_marked(told):
+    steps = "steps: [{notify: leads, message: 'Call {{ custmer.name }}'}]\n"
+    [problem] = told({"journeys/thanks.yaml": JOURNEY + steps})
+
+    assert problem.startswith("journeys/thanks.yaml:4:34: ")
+    assert "Did you mean 'customer'?" in problem
+
+
+def test_a_marketing_mail_needs_a_way_to_unsubscribe(told):
+    bare = "{% block subject %}Thank you{% endblock %}<p>Thank you.</p>"
+    [problem] = told({"templates/thanks/mail.html.j2": bare})
+
+    assert problem.startswith("templates/thanks/mail.html.j2:1:1: ")
+    assert "unsubscribe_url" in problem
+
+
+def test_a_mail_that_shows_an_answer_nobody_was_asked_for_is_a_warning(told):
+    mail = MAIL.replace("Thank you.<", "{{ answer.csat.score }}<")
+    [problem] = told({"templates/thanks/mail.html.j2": mail})
+
+    assert problem.startswith(
+        "journeys/thanks.yaml:4:16: warning: this mail shows the answer to 'csat', "
+        "which this journey never asks."
+    )
+
+
 def test_a_mail_in_one_foreign_language_alone_is_told(told):
     [problem] = told({"templates/thanks/card.fa.html.j2": MAIL})
 
