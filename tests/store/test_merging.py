@@ -6,6 +6,8 @@ from typing import Any
 from sqlalchemy import Table, select
 
 from store.customers import find_customer, load_consents
+from store.merging import MOVED, REBUILT
+from store.records import CustomerId
 from store.session import Store
 from store.tables import (
     customers,
@@ -13,6 +15,7 @@ from store.tables import (
     identities,
     memberships,
     messages,
+    metadata,
     pending_changes,
     positions,
 )
@@ -33,6 +36,7 @@ from tests.store.people import (
 )
 
 DAY = timedelta(days=1)
+ANA = CustomerId(2)
 
 
 def two_customers(store: Store) -> None:
@@ -77,6 +81,14 @@ def test_everything_of_the_merged_customer_moves(store: Store):
     }
 
 
+def test_every_table_of_customers_takes_part():
+    kept = {enrollments, identities}  # moved with care, row by row
+
+    of_customers = {table for table in metadata.tables.values() if "customer_id" in table.c}
+
+    assert of_customers == {*MOVED, *REBUILT, *kept}
+
+
 def test_a_merge_is_kept_as_an_event_and_evaluated(store: Store):
     two_customers(store)
 
@@ -111,7 +123,7 @@ def test_the_strictest_consent_wins(store: Store):
     take(store, alias("old", "ana"), now=MONDAY + DAY)
 
     with store.read() as connection:
-        assert load_consents(connection, [2], MONDAY + DAY)[2] == {  # type: ignore[list-item, index]
+        assert load_consents(connection, [ANA], MONDAY + DAY)[ANA] == {
             "offers": "denied",
             "news": "granted",
         }
