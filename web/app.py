@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from rekindle.errors import StoreUnavailable
 from rekindle.services import Services, secret_key
-from web import dashboard, health, hooks, ingest, preferences, sign_in, surveys, tracking
+from web import copies, dashboard, health, hooks, ingest, preferences, sign_in, surveys, tracking
 from web.pages import Pages, serve_asset
 from web.security import SafeHeaders, allowed_hosts
 from web.sign_in import new_tries
@@ -45,6 +45,7 @@ def create_app(services: Services, *, bound_hosts: Sequence[str] = ()) -> Starle
         exception_handlers={
             HTTPException: _say_what_is_wrong,
             StoreUnavailable: _say_later,
+            Exception: _say_sorry,
         },
     )
     app.state.services = services
@@ -62,6 +63,7 @@ def _routes() -> list[BaseRoute]:
         *surveys.routes,
         *preferences.routes,
         *tracking.routes,
+        *copies.routes,
         Route("/assets/{name}", serve_asset, methods=["GET"]),
     ]
     return [*open_routes, *sign_in.routes, *dashboard.routes]
@@ -86,3 +88,9 @@ async def _say_later(request: Request, error: Exception) -> Response:
         503,
         headers={"Retry-After": "30"},
     )
+
+
+async def _say_sorry(request: Request, error: Exception) -> Response:
+    """A mistake of ours; the server raises it again, so that its log has the whole story."""
+    log.error("request.failed", path=request.url.path.split("/")[1], cause=type(error).__name__)
+    return PlainTextResponse("Something is wrong on our side. Please try again later.\n", 500)

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from typing_extensions import Protocol
 
 from rekindle.services import Services
 from web.visits import Visitor

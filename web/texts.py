@@ -13,7 +13,6 @@ MORE: Mapping[str, Mapping[str, str]] = {
         "choose": "Please choose a score.",
         "change_link": "Change my answer",
         "service": "About my own orders and requests",
-        "later": "Something is not working at the moment. Please try again in a few minutes.",
     },
     "ar": {
         "solved": "هل حُلَّت مشكلتكم؟",
@@ -22,7 +21,6 @@ MORE: Mapping[str, Mapping[str, str]] = {
         "choose": "يُرجى اختيار تقييم.",
         "change_link": "تعديل إجابتي",
         "service": "ما يتعلق بمشترياتي وطلباتي",
-        "later": "حدث خلل مؤقت. يُرجى المحاولة مجددًا بعد دقائق.",
     },
     "fa": {
         "solved": "آیا مشکل شما برطرف شده است؟",
@@ -31,7 +29,6 @@ MORE: Mapping[str, Mapping[str, str]] = {
         "choose": "لطفاً یک امتیاز انتخاب کنید.",
         "change_link": "تغییر پاسخ",
         "service": "دربارهٔ سفارش‌ها و درخواست‌های خودم",
-        "later": "در حال حاضر مشکلی پیش آمده است. لطفاً چند دقیقهٔ دیگر دوباره تلاش کنید.",
     },
     "az": {
         "solved": "Probleminiz həll olundu?",
@@ -40,7 +37,6 @@ MORE: Mapping[str, Mapping[str, str]] = {
         "choose": "Zəhmət olmasa, qiymət seçin.",
         "change_link": "Cavabımı dəyişmək",
         "service": "Öz sifariş və müraciətlərim barədə",
-        "later": "Hazırda nasazlıq var. Zəhmət olmasa, bir neçə dəqiqədən sonra yenidən cəhd edin.",
     },
 }
 
