@@ -15,7 +15,7 @@ from templates.sources import BadTemplate
 
 ASKS = re.compile(r"\bsurvey\(\s*[\"'](\w+)[\"']")
 EXTENDS = re.compile(r"\{%-?\s*extends\b")
-QUOTED = re.compile(r"'([^']+)'")
+QUOTED = re.compile(r"'([^']*\w[^']*)'")
 Journeys = Sequence[tuple[Journey, Document]]
 
 
@@ -106,10 +106,14 @@ def _check_what_is_read(
     """Mails that show an answer which this journey never asks for."""
     asked = surveys_asked(journey, surveys_in_mails(library.templates))
     for path, mail in _mails(journey):
-        for survey in sorted(_answers_read(mail, library) - asked):
-            key = "send" if (*path, "send") in document.positions else "template"
+        key = "send" if (*path, "send") in document.positions else "template"
+        place, read = document.place((*path, key)), _names_read(mail, library)
+        answers = {name.split(".")[1] for name in read if name.startswith("answer.")}
+        for survey in sorted(answers - asked):
             said = f"this mail shows the answer to {survey!r}, which this journey never asks."
-            yield Problem(document.place((*path, key)), said, level="warning")
+            yield Problem(place, said, level="warning")
+        if "code" in read:
+            yield Problem(place, "this mail needs a code; they are not there yet in this version.")
 
 
 def _mails(journey: Journey) -> Iterator[tuple[Path, str]]:
@@ -118,9 +122,8 @@ def _mails(journey: Journey) -> Iterator[tuple[Path, str]]:
             yield path, step.template
 
 
-def _answers_read(mail: str, library: Library) -> set[str]:
+def _names_read(mail: str, library: Library) -> frozenset[str]:
     try:
-        read = names_read(mail, library.templates, language=library.settings.brand.language)
+        return names_read(mail, library.templates, language=library.settings.brand.language)
     except BadTemplate:  # told where the template itself was checked
-        return set()
-    return {name.split(".")[1] for name in read if name.startswith("answer.")}
+        return frozenset()

@@ -392,6 +392,12 @@ def test_a_mail_that_shows_an_answer_nobody_was_asked_for_is_a_warning(told):
     )
 
 
+def test_a_mail_that_needs_a_code_says_that_there_are_none_yet(told):
+    [problem] = told({"templates/thanks/mail.html.j2": MAIL.replace("Thank you.<", "{{ code }}<")})
+
+    assert problem.startswith("journeys/thanks.yaml:4:16: this mail needs a code")
+
+
 def test_a_mail_in_one_foreign_language_alone_is_told(told):
     [problem] = told({"templates/thanks/card.fa.html.j2": MAIL})
 
