@@ -52,7 +52,8 @@ def _names(readings: Sequence[Reading], kind: str) -> set[str]:
 
 
 def _is_layout(name: str) -> bool:
-    return name.startswith("layouts/")
+    """True for what is no mail by itself: frames, and the pages behind a mail."""
+    return name.startswith(("layouts/", "web/"))
 
 
 def _topics_of_mails(journeys: Journeys, library: Library) -> dict[str, set[str]]:
