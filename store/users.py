@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select
 
-from store.upserts import insert_or_skip
 from store.tables import used_tokens, users
+from store.upserts import insert_or_skip
 
 
 @dataclass(frozen=True)
