@@ -31,20 +31,21 @@ def write_date(value: Any, style: DateStyle = "long") -> str:
     Takes an instant (shown in the customer's zone), a date, or either as ISO 8601 text.
     Raises ValueError for anything else.
     """
-    rendering = current()
-    moment = _moment(value)
-    local = moment.astimezone(rendering.zone) if isinstance(moment, datetime) else moment
+    locale, moment = current().locale, _moment(value)
+    if isinstance(moment, datetime):
+        moment = moment.astimezone(current().zone)
+        if style == "time":
+            return write_time(moment, locale)
+        moment = moment.date()
     match style:
         case "long":
-            return write_day(local, rendering.locale)
+            return write_day(moment, locale)
         case "short":
-            return write_short_day(local, rendering.locale)
+            return write_short_day(moment, locale)
         case "day":
-            return write_day(local, rendering.locale, with_year=False)
+            return write_day(moment, locale, with_year=False)
         case "weekday":
-            return write_weekday(local, rendering.locale)
-        case "time" if isinstance(local, datetime):
-            return write_time(local, rendering.locale)
+            return write_weekday(moment, locale)
         case _:
             raise ValueError("date() knows 'long', 'short', 'day', 'weekday' and 'time'.")
 

@@ -56,7 +56,7 @@ def html_of(body: str, **known: object) -> str:
 def text_of(body: str, **known: object) -> str:
     """The text part of a mail, without the layout's head and foot."""
     text = rendered(a_mail(body), **known).text  # type: ignore[arg-type]
-    return text.removeprefix("Shop\n\n").partition("\n\nShop\n1 Street, City")[0]
+    return text.removeprefix("Shop").partition("\n\nShop\n1 Street, City")[0].strip()
 
 
 def composed(source: str, topic: str = "offers", **known: object) -> ComposedMail:
