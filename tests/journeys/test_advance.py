@@ -228,10 +228,11 @@ def test_what_came_is_taken_at_once():
     assert decision.said == Said("wait_for", 1, "came", "", MONDAY + HOUR)
 
 
-def test_what_did_not_come_counts_from_the_end_of_the_wait_not_from_the_look():
+@pytest.mark.parametrize("late", [0 * DAY, 2 * DAY])
+def test_what_did_not_come_counts_from_the_end_of_the_wait_not_from_the_look(late):
     graph = a_graph(ANSWER)
 
-    decision = look_at(graph, enrolled(graph), MONDAY + 5 * DAY)
+    decision = look_at(graph, enrolled(graph), MONDAY + 3 * DAY + late)
 
     assert decision.enrollment == enrolled(graph, NOT_CAME, arrived_at=MONDAY + 3 * DAY)
     assert decision.said == Said("wait_for", 1, "did not come", "", MONDAY + 3 * DAY)
