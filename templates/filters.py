@@ -18,6 +18,7 @@ from rekindle.locales import (
     write_time,
     write_weekday,
 )
+from templates.links import MailLinks
 from templates.rendering import current
 
 TRACKED = "tracked"  # the filter that compiling puts around a computed address
@@ -81,8 +82,18 @@ def signed_link(address: str) -> str:
     """
     rendering = current()
     plain = (unescape(address) if rendering.is_html else address).strip()
-    found = plain if _is_left_alone(plain) else _click_url(plain)
+    if plain not in rendering.signed:
+        rendering.signed[plain] = _signed(plain, rendering.links)
+    found = rendering.signed[plain]
     return escape(found) if rendering.is_html else found
+
+
+def _signed(address: str, links: MailLinks | None) -> str:
+    check_scheme(address)
+    is_web = address.lower().startswith(("http://", "https://"))
+    if links is None or not is_web or address.startswith(links.own_prefixes):
+        return address
+    return links.click_url(address)
 
 
 def check_scheme(address: str) -> None:
@@ -90,22 +101,6 @@ def check_scheme(address: str) -> None:
     scheme = address.partition(":")[0].strip().lower()
     if ":" in address and scheme in ("javascript", "data", "vbscript", "file"):
         raise ValueError(f"a mail cannot link to a {scheme}: address.")
-
-
-def _click_url(address: str) -> str:
-    rendering = current()
-    if rendering.links is None:
-        return address
-    if address not in rendering.signed:
-        rendering.signed[address] = rendering.links.click_url(address)
-    return rendering.signed[address]
-
-
-def _is_left_alone(address: str) -> bool:
-    check_scheme(address)
-    links = current().links
-    is_web = address.lower().startswith(("http://", "https://"))
-    return not is_web or (links is not None and address.startswith(links.own_prefixes))
 
 
 def _moment(value: Any) -> datetime | date:

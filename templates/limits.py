@@ -44,7 +44,9 @@ def weight(value: Any) -> int:
     """The ticks that looking at all of `value` costs."""
     if isinstance(value, str):
         return len(value) // CHARACTERS_A_TICK
-    return len(value) // ITEMS_A_TICK if isinstance(value, Sized) else 0
+    if isinstance(value, int | float) or not isinstance(value, Sized):
+        return 0
+    return len(value) // ITEMS_A_TICK
 
 
 def weighed(value: Any) -> Any:
@@ -92,8 +94,9 @@ def charged(one: Callable[..., Any]) -> Callable[..., Any]:
     @pass_context
     def run(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
         current().budget.spend(1 + weight(value))
-        head = () if passed is None else (passed(context),)
-        return bounded(one(*head, value, *args, **kwargs))
+        if passed is None:
+            return bounded(one(value, *args, **kwargs))
+        return bounded(one(passed(context), value, *args, **kwargs))
 
     return run
 

@@ -109,12 +109,14 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
         return super()._generate(Guards().visit(source), name, filename, defer_init)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, dict | Mapping):
+        if isinstance(obj, dict) and attribute in obj:  # nearly always
+            return obj[attribute]
+        if isinstance(obj, Mapping):
             return self._from_mapping(obj, attribute)
         return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        if isinstance(obj, dict | Mapping):
+        if isinstance(obj, Mapping):
             return self._from_mapping(obj, argument)
         return super().getitem(obj, argument)
 
