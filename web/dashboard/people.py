@@ -18,7 +18,7 @@ from web.requests import services_of
 
 MEMBERS_SHOWN = 100
 CUSTOMERS_SHOWN = 100
-EVENTS_SHOWN = 200
+EVENTS_SHOWN = 100
 
 
 def show_segment(request: Request) -> Response:
