@@ -83,7 +83,7 @@ def answer_event(name: str, invited: Invited, answer: Answer, **more: Any) -> Ow
             "survey": answer.survey,
             "score": answer.score,
             "comment": answer.comment,
-            "message_id": answer.message_id,
+            "message": answer.message_id,
             "template": invited.template,
             "key": answer.key,
             **more,
@@ -102,8 +102,9 @@ def _act_event(
         message_id=f"hit:{hit.id}",
         properties={
             **(details or {}),
+            "message": invited.message_id,
             "template": invited.template,
-            "message_id": invited.message_id,
+            "topic": invited.topic,
         },
         actor=Actor.CUSTOMER,
     )

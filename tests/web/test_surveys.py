@@ -61,7 +61,7 @@ def test_a_persons_form_is_an_answer_with_its_event(site):
     ((_, properties),) = site.events("survey.answered")
     assert properties["survey"] == "csat"
     assert (properties["score"], properties["comment"]) == (2, "too slow")
-    assert properties["message_id"] == message
+    assert properties["message"] == message
     assert site.rows(pending_changes)
 
 
