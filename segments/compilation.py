@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     BigInteger,
+    Boolean,
     ColumnElement,
     Integer,
     Select,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    type_coerce,
     union_all,
 )
 
@@ -137,7 +139,7 @@ class Compilation:
         gathered = select(rows.c.id, *columns).group_by(rows.c.id).cte("gathered")
         return select(
             gathered.c.id,
-            verdict.holds.label("holds"),
+            type_coerce(verdict.holds, Boolean).label("holds"),
             as_instant(verdict.next_check_at).label("next_check_at"),
         )
 

@@ -84,15 +84,16 @@ _COMPARISONS: dict[str, Callable[[ColumnElement[Any], Any], ColumnElement[bool]]
 }
 
 
-def count(stretches: CTE, amount: Amount) -> Select[Any]:
+def count(stretches: CTE, amount: Amount, *, recurs: bool = False) -> Select[Any]:
     """id, holds, next_check_at of a count; the check is the exact instant of the next change.
 
+    Where stretches recur, of which only the next is known, it is the next beginning or end of any.
     Needs the columns id, at, begins, ends. A running count over the instants at which a stretch
     begins or ends; what already runs begins now.
     """
     running = _running_counts(stretches)
     now, then = amount.admits(running.c.now), amount.admits(running.c.then)
-    flips = and_(running.c.instant > running.c.at, then != now)
+    flips = and_(running.c.instant > running.c.at, true() if recurs else then != now)
     return select(
         running.c.id,
         func.max(case((now, 1), else_=0)).label("holds"),

@@ -89,7 +89,8 @@ class Acts(Occurrences):
         stretches = self._placed(self.stretches(compilation), compilation.lexicon.zone)
         if self.figure:
             return figure(stretches, FIGURES[self.figure[0]], self.amount)
-        return count(stretches, self.amount)
+        recurs = any(asked.anniversary_in_next for asked in self.where.values())
+        return count(stretches, self.amount, recurs=recurs)
 
     def stretches(self, compilation: Compilation) -> CTE:
         """What is counted: id, at, begins, ends and the columns of `values`."""

@@ -40,7 +40,11 @@ class Placed:
 
 
 def place(table: CTE, text: str, operators: Operators, zone: ZoneInfo) -> Placed:
-    """Reads the column `text` of `table` (which also has `at`) and places it in time."""
+    """Reads the column `text` of `table` and places it in time.
+
+    Of anniversaries, the first that is not over at `at` and at `begins`, columns of `table`: what
+    comes after it is found by looking again when it is over.
+    """
     dated = add_written_date(table, text, zone)
     if operators.anniversary_in_next is not None:
         dated = _with_anniversary(dated, zone)
@@ -82,8 +86,9 @@ def _after(placed: Placed, bound: date | datetime | str, zone: ZoneInfo) -> Plac
 
 
 def _with_anniversary(table: CTE, zone: ZoneInfo) -> CTE:
-    """The nearest anniversary whose day is not over at `at`; the day itself is none."""
-    today = add_local_day(table, "at", zone, name="today")
+    """The day itself is none."""
+    seen = add_columns(table, seen_at=greatest(table.c.at, table.c.begins))
+    today = add_local_day(seen, "seen_at", zone, name="today")
     dated = add_civil_date(today, "today", prefix="now")
     dated = add_civil_date(dated, "written_day", prefix="then")
     own = dated.c

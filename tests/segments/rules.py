@@ -1,0 +1,170 @@
+"""Random rules and random histories, small and close together so that everything collides."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+from segments.definition import parse_condition
+from tests.segments.oracle import Act, Said, World
+
+NOON = datetime(2026, 3, 28, 12, tzinfo=UTC)  # Berlin's clocks change in the night that follows
+HOUR = timedelta(hours=1)
+ZONES = (ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Riyadh"))
+CUSTOMERS = (1, 2)
+OWN_CHANNELS = frozenset({"web", "store", "email"})
+
+NAMES = ("order.completed", "ticket.opened", "ticket.solved", "email.opened", "message.clicked")
+PATTERNS = ("order.completed", "ORDER.Completed", "ticket.*", "*.opened", "*", "message.*")
+WINDOWS = ("6 hours", "12 hours", "1 day", "36 hours", "3 days")
+VALUES: tuple[Any, ...] = (
+    1, 1.0, 2, 2.5, -1, "1", "pro", "Pro", "prefix", "", True, False, None, [1, "pro"], [],
+    {"city": "Ā", "since": "2026-03-29"}, "2026-03-28", "2026-03-29", "2026-03-29T01:30:00+02:00",
+    "2026-03-28T23:30:00", "2024-02-29", "2025-03-30", "2026-02-30",
+)  # fmt: skip
+PLAIN = tuple(v for v in VALUES if isinstance(v, bool | int | float | str))
+NUMBERS = (-1, 0, 1, 2, 2.5)
+DATES = ("2026-03-28", "2026-03-29", "2026-03-28T22:30:00Z", "today")
+
+
+def moments() -> st.SearchStrategy[datetime]:
+    """Whole hours within some days, so that windows begin and end at the same instants."""
+    return st.integers(-60, 60).map(lambda hours: NOON + 3 * hours * HOUR)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    return World(
+        acts=tuple(draw(st.lists(acts(), max_size=12))),
+        said=tuple(draw(st.lists(sayings(), max_size=6))),
+        own_channels=OWN_CHANNELS,
+        zone=draw(st.sampled_from(ZONES)),
+        segments={"other": parse_condition(draw(conditions(leaves_only=True)))},
+    )
+
+
+@st.composite
+def acts(draw: st.DrawFn) -> Act:
+    occurred_at = draw(moments())
+    return Act(
+        customer=draw(st.sampled_from(CUSTOMERS)),
+        name=draw(st.sampled_from(NAMES)),
+        channel=draw(st.sampled_from(("web", "store", "email", "fax"))),
+        actor=draw(st.sampled_from(("customer", "customer", "agent"))),
+        occurred_at=occurred_at,
+        known_at=occurred_at + draw(st.sampled_from((0, 0, 0, 3, 30, -30))) * HOUR,
+        properties=draw(st.dictionaries(st.sampled_from(("a", "ä")), st.sampled_from(VALUES))),
+    )
+
+
+@st.composite
+def sayings(draw: st.DrawFn) -> Said:
+    occurred_at = draw(moments())
+    return Said(
+        customer=draw(st.sampled_from(CUSTOMERS)),
+        name=draw(st.sampled_from(("a", "b"))),
+        value=draw(st.sampled_from(VALUES)),
+        occurred_at=occurred_at,
+        known_at=occurred_at + draw(st.sampled_from((0, 0, 9))) * HOUR,
+    )
+
+
+def conditions(*, leaves_only: bool = False) -> st.SearchStrategy[dict[str, Any]]:
+    leaves = st.one_of(counts(), figures(), edges(), traits())
+    if leaves_only:
+        return leaves
+    with_other = st.one_of(leaves, st.just({"segment": "other"}))
+    return st.recursive(
+        with_other,
+        lambda inner: st.one_of(
+            st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"all": parts}),
+            st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"any": parts}),
+            inner.map(lambda part: {"not": part}),
+        ),
+        max_leaves=4,
+    )
+
+
+@st.composite
+def subjects(draw: st.DrawFn) -> dict[str, Any]:
+    """Which events are meant."""
+    if draw(st.integers(0, 4)) == 0:
+        meant: dict[str, Any] = {"channel": draw(st.sampled_from(("web", "email")))}
+    else:
+        listed = st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=2)
+        meant = {"event": draw(st.one_of(listed, st.just("any")))}
+        if draw(st.booleans()):
+            meant["channel"] = "store"
+    if draw(st.integers(0, 2)) == 0:
+        meant["where"] = {draw(st.sampled_from(("a", "ä", "a.city"))): draw(operators())}
+    return meant
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> dict[str, Any]:
+    """A window that is not empty."""
+    kind = draw(st.sampled_from(("none", "within", "older_than", "both")))
+    short, long = sorted(draw(st.lists(st.integers(0, 4), min_size=2, max_size=2, unique=True)))
+    return {
+        "none": {},
+        "within": {"within": WINDOWS[long]},
+        "older_than": {"older_than": WINDOWS[short]},
+        "both": {"within": WINDOWS[long], "older_than": WINDOWS[short]},
+    }[kind]
+
+
+@st.composite
+def counts(draw: st.DrawFn) -> dict[str, Any]:
+    asked = draw(subjects()) | draw(windows())
+    asked |= draw(
+        st.sampled_from(
+            ({}, {"at_least": 2}, {"at_most": 1}, {"exactly": 0}, {"exactly": 1},
+             {"between": [1, 2]}, {"at_least": 1, "at_most": 3})
+        )
+    )  # fmt: skip
+    if draw(st.integers(0, 3)) == 0:
+        asked |= draw(st.sampled_from(({"since": "2026-03-28"}, {"until": "2026-03-28"})))
+    if "event" in asked and draw(st.integers(0, 3)) == 0:
+        asked |= {"without_later": ["ticket.*", "order.completed"], "same": "a"}
+    return asked
+
+
+@st.composite
+def figures(draw: st.DrawFn) -> dict[str, Any]:
+    figure = draw(st.sampled_from(("sum_of", "average_of", "highest_of", "lowest_of", "distinct")))
+    bound = draw(st.sampled_from(("at_least", "at_most", "more_than", "less_than", "exactly")))
+    asked = draw(subjects()) | draw(windows())
+    return asked | {figure: "a", bound: draw(st.sampled_from(NUMBERS))}
+
+
+@st.composite
+def edges(draw: st.DrawFn) -> dict[str, Any]:
+    window = draw(windows()) or {"within": "1 day"}
+    end = draw(st.sampled_from(("first", "last")))
+    asked = draw(subjects())
+    if any(parse_condition(asked).where[name].moves for name in asked.get("where", ())):  # type: ignore[union-attr]
+        del asked["where"]
+    return asked | {end: window}
+
+
+def traits() -> st.SearchStrategy[dict[str, Any]]:
+    names = st.sampled_from(("a", "b", "a.city", "a.since", "c"))
+    return st.tuples(names, operators()).map(lambda pair: {"trait": pair[0], **pair[1]})
+
+
+@st.composite
+def operators(draw: st.DrawFn) -> dict[str, Any]:
+    plain, number = st.sampled_from(PLAIN), st.sampled_from(NUMBERS)
+    lists = st.lists(plain, min_size=1, max_size=3)
+    text = st.sampled_from(("p", "pro", "o", "", "1"))
+    window = st.sampled_from(WINDOWS)
+    of = {
+        "is": plain, "is_not": plain, "in": lists, "not_in": lists, "contains": plain,
+        "at_least": number, "at_most": number, "more_than": number, "less_than": number,
+        "between": st.just([0, 2]), "starts_with": text, "ends_with": text,
+        "exists": st.booleans(), "before": st.sampled_from(DATES), "after": st.sampled_from(DATES),
+        "in_last": window, "in_next": window, "anniversary_in_next": window,
+    }  # fmt: skip
+    chosen = draw(st.lists(st.sampled_from(sorted(of)), min_size=1, max_size=2, unique=True))
+    return {name: draw(of[name]) for name in chosen}

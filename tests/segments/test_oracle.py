@@ -1,0 +1,182 @@
+"""The compiler against the oracle: random rules and histories, at every instant that matters."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, insert
+
+from segments.compile import Lexicon, Subjects, compile_condition
+from segments.conditions.acts import Acts
+from segments.definition import Condition, ConditionBase, Segment, parse_condition, walk
+from store.session import Store
+from store.tables import EPOCH, customers, event_kinds, events, traits
+from tests.segments.oracle import DAY, World, holds, midnight, read
+from tests.segments.rules import CUSTOMERS, NOON, conditions, counts, worlds
+
+TICK = timedelta(microseconds=1)
+few = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+many = settings(few, max_examples=5_000)
+
+
+@few
+@given(world=worlds(), written=conditions(), data=st.data())
+def test_members_and_next_checks_are_those_of_the_oracle(
+    store: Store, world: World, written: dict[str, Any], data: st.DataObject
+):
+    _compare(store, world, parse_condition(written), data, is_exact=False)
+
+
+@few
+@given(world=worlds(), written=counts(), data=st.data())
+def test_the_check_of_a_single_count_is_the_very_instant_of_its_next_change(
+    store: Store, world: World, written: dict[str, Any], data: st.DataObject
+):
+    condition = parse_condition(written)
+    _compare(store, world, condition, data, is_exact=not _asks_dates(condition))
+
+
+@pytest.mark.deep
+@many
+@given(world=worlds(), written=conditions(), data=st.data())
+def test_members_and_next_checks_are_those_of_the_oracle_many_times(
+    store: Store, world: World, written: dict[str, Any], data: st.DataObject
+):
+    _compare(store, world, parse_condition(written), data, is_exact=False)
+
+
+def _compare(
+    store: Store, world: World, condition: Condition, data: st.DataObject, *, is_exact: bool
+) -> None:
+    turns = _turning_points(world, condition)
+    chosen = data.draw(st.lists(st.sampled_from(turns), min_size=1, max_size=3, unique=True))
+    with store.begin() as tx:
+        rehearsal = tx.begin_nested()
+        _store(tx, world)
+        for at in chosen:
+            _compare_at(tx, world, condition, at, turns, is_exact=is_exact)
+        rehearsal.rollback()
+
+
+def _compare_at(
+    tx: Connection,
+    world: World,
+    condition: Condition,
+    at: datetime,
+    turns: list[datetime],
+    *,
+    is_exact: bool,
+) -> None:
+    statement = compile_condition(condition, Subjects.customers_in(CUSTOMERS, at), _lexicon(world))
+    found = {row.id: row for row in tx.execute(statement)}
+    assert set(found) == set(CUSTOMERS)
+    for customer, row in found.items():
+        now = holds(world, condition, customer, at)
+        assert row.holds is now, f"customer {customer} at {at}"
+        later = (turn for turn in turns if turn > at)
+        change = next((t for t in later if holds(world, condition, customer, t) != now), None)
+        check = row.next_check_at
+        assert check is None or check > at
+        if change is not None:
+            assert check is not None
+            assert check <= change, f"customer {customer} at {at}"
+        if is_exact:
+            assert check == change, f"customer {customer} at {at}"
+
+
+def _turning_points(world: World, condition: Condition) -> list[datetime]:
+    """Every instant at which anything can begin or end to matter, and just before and after it."""
+    lengths = _lengths(world, condition)
+    instants = {NOON}
+    instants |= {i for act in world.acts for i in (act.occurred_at, act.known_at)}
+    instants |= {i for said in world.said for i in (said.occurred_at, said.known_at)}
+    instants |= {
+        instant + sign * length for instant in instants for length in lengths for sign in (-1, 1)
+    }
+    for text in _written_dates(world):
+        if dated := read(text, world.zone):
+            instant, day = dated
+            near = {day, *(day.replace(year=y, day=min(day.day, 28)) for y in (2025, 2026, 2027))}
+            starts = {midnight(d + n * DAY, world.zone) for d in near for n in (-1, 0, 1, 2)}
+            base = {instant, *starts}
+            instants |= base | {b + sign * n for b in base for n in lengths for sign in (-1, 1)}
+    return sorted({instant + tick for instant in instants for tick in (-TICK, 0 * TICK, TICK)})
+
+
+def _lengths(world: World, condition: ConditionBase) -> set[timedelta]:
+    found: set[timedelta] = set()
+    for rule in (condition, *world.segments.values()):
+        for _, part in walk(rule):
+            found |= {v for v in _values(part) if isinstance(v, timedelta)}
+    return found
+
+
+def _values(model: Any) -> list[Any]:
+    values = []
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        nested = value.values() if isinstance(value, dict) else [value]
+        for each in nested:
+            values += _values(each) if hasattr(type(each), "model_fields") else [each]
+    return values
+
+
+def _written_dates(world: World) -> set[str]:
+    texts = {said.value for said in world.said if isinstance(said.value, str)}
+    texts |= {v for act in world.acts for v in act.properties.values() if isinstance(v, str)}
+    nested = [said.value for said in world.said if isinstance(said.value, dict)]
+    return texts | {v for value in nested for v in value.values()}
+
+
+def _asks_dates(condition: Condition) -> bool:
+    return isinstance(condition, Acts) and any(o.moves for o in condition.where.values())
+
+
+def _lexicon(world: World) -> Lexicon:
+    segments = {name: Segment(segment=name, match=rule) for name, rule in world.segments.items()}
+    return Lexicon(world.own_channels, ("order.completed",), world.zone, segments)
+
+
+def _store(tx: Connection, world: World) -> None:
+    people = [{"id": c, "external_id": str(c), "known_at": EPOCH} for c in CUSTOMERS]
+    tx.execute(insert(customers), people)
+    kinds = {(a.name, a.channel, a.actor) for a in world.acts}
+    numbers = {kind: number for number, kind in enumerate(sorted(kinds), 1)}
+    if kinds:
+        tx.execute(
+            insert(event_kinds),
+            [{"id": n, "name": k[0], "channel": k[1], "actor": k[2]} for k, n in numbers.items()],
+        )
+        tx.execute(
+            insert(events),
+            [
+                {
+                    "id": arrival,
+                    "customer_id": act.customer,
+                    "kind_id": numbers[act.name, act.channel, act.actor],
+                    "occurred_at": act.occurred_at,
+                    "received_at": act.known_at,
+                    "known_at": act.known_at,
+                    "message_id": str(arrival),
+                    "source": "test",
+                    "properties": act.properties,
+                }
+                for arrival, act in enumerate(world.acts, 1)
+            ],
+        )
+    if world.said:
+        tx.execute(
+            insert(traits),
+            [{"id": arrival, **_row(said)} for arrival, said in enumerate(world.said, 1)],
+        )
+
+
+def _row(said: Any) -> dict[str, Any]:
+    row = dict(vars(said))
+    return {"customer_id": row.pop("customer"), **row}
