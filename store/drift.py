@@ -4,12 +4,24 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, delete, func, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Row,
+    Select,
+    delete,
+    func,
+    insert,
+    select,
+    type_coerce,
+)
 
 from store.records import NOBODY, CustomerId
 from store.tables import customers, drift_priors, drift_states, events
 
 LONGEST_LIST = 10_000  # ids in one statement
+DAY_US = 86_400_000_000
 
 
 def load_event_times(
@@ -101,6 +113,25 @@ def load_priors_of(connection: Connection, ids: Collection[int]) -> Sequence[Row
 
 def _parameters() -> list[Column[Any]]:
     return [column for column in drift_priors.c if column.name not in ("id", "known_at")]
+
+
+def has_returning(connection: Connection, kinds: Select[int], at: datetime) -> bool:
+    """Whether anybody did something of these kinds a day or more after the first time."""
+    occurred_at = type_coerce(events.c.occurred_at, BigInteger)
+    span = func.max(occurred_at) - func.min(occurred_at)
+    query = (
+        select(events.c.customer_id)
+        .where(
+            events.c.kind_id.in_(kinds),
+            events.c.occurred_at <= at,
+            events.c.known_at <= at,
+            events.c.customer_id != NOBODY,
+        )
+        .group_by(events.c.customer_id)
+        .having(span >= DAY_US)
+        .limit(1)
+    )
+    return connection.execute(query).first() is not None
 
 
 def count_customers(connection: Connection) -> int:

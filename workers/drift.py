@@ -18,6 +18,7 @@ from segments.kinds import clock_kinds
 from segments.lexicon import Lexicon
 from store.drift import (
     count_customers,
+    has_returning,
     insert_priors,
     load_event_times,
     load_priors,
@@ -71,7 +72,7 @@ def publish_priors(tx: Connection, lexicon: Lexicon, now: datetime) -> frozenset
 def _publish(
     tx: Connection, lexicon: Lexicon, clock: str, stored: StoredPriors | None, now: datetime
 ) -> bool:
-    if stored and not _is_outdated(stored, lexicon, now):
+    if stored and not _is_outdated(tx, stored, lexicon, now):
         return False
     learned = learn_priors(tx, lexicon, clock, now)
     if stored and learned.is_close_to(stored.priors):
@@ -85,14 +86,20 @@ def are_priors_due(connection: Connection, lexicon: Lexicon, now: datetime) -> b
     """Whether any clock's parameters were never learned, or last on an earlier day."""
     in_force = priors_at(connection, now)
     return any(
-        clock not in in_force or _is_outdated(in_force[clock], lexicon, now) for clock in CLOCKS
+        clock not in in_force or _is_outdated(connection, in_force[clock], lexicon, now)
+        for clock in CLOCKS
     )
 
 
-def _is_outdated(stored: StoredPriors, lexicon: Lexicon, now: datetime) -> bool:
-    """Of an earlier day, or of a time when nobody had come twice."""
-    of_nobody = stored.priors == default_priors(stored.priors.clock, ())
-    return of_nobody or day_of(stored.known_at, lexicon.zone) < day_of(now, lexicon.zone)
+def _is_outdated(
+    connection: Connection, stored: StoredPriors, lexicon: Lexicon, now: datetime
+) -> bool:
+    """Of an earlier day, or of a time when nobody had come twice and now somebody has."""
+    if day_of(stored.known_at, lexicon.zone) < day_of(now, lexicon.zone):
+        return True
+    clock = stored.priors.clock
+    is_of_nobody = stored.priors == default_priors(clock, ())
+    return is_of_nobody and has_returning(connection, clock_kinds(lexicon, clock), now)
 
 
 def learn_priors(connection: Connection, lexicon: Lexicon, clock: str, now: datetime) -> Priors:

@@ -199,12 +199,12 @@ def date_fits(text: str, name: str, bound: Any, t: datetime, zone: ZoneInfo) -> 
         case "after":
             limit = today if bound == "today" else bound
             if isinstance(limit, datetime):
-                return instant > limit
-            return instant >= midnight(limit + DAY, zone)
+                return bool(instant > limit)
+            return bool(instant >= midnight(limit + DAY, zone))
         case "in_last":
-            return t - bound < instant <= t
+            return bool(t - bound < instant <= t)
         case "in_next":
-            return t < instant <= t + bound
+            return bool(t < instant <= t + bound)
         case _:
             return any(
                 midnight(kept, zone) - bound <= t < midnight(kept + DAY, zone)
