@@ -29,6 +29,7 @@ from segments.dates import add_local_day, day_start
 from segments.days import DAY, day_begins, day_of
 from segments.instants import NULL_INSTANT, Micros, as_instant, instant, micros
 from segments.lexicon import Lexicon
+from segments.planning import looked_up_by
 from segments.subjects import Scope, Sort, Subjects
 from segments.values import JsonValue
 from store.tables import decisions, events
@@ -148,7 +149,7 @@ class Compilation:
         statement = (
             select()
             .select_from(self.subjects)
-            .join(events, events.c.customer_id == self.subjects.c.customer_id)
+            .join(events, events.c.customer_id == looked_up_by(self.subjects.c.customer_id))
             .where(events.c.kind_id.in_(kinds), *self._ties())
         )
         if since_step is None:

@@ -10,6 +10,7 @@ from segments.conditions.base import ConditionBase
 from segments.conditions.fields import Number, Range, Stretch
 from segments.counting import Amount
 from segments.instants import NULL_INSTANT, length, micros
+from segments.planning import looked_up_by
 from store.tables import answers
 
 ANY = "any"
@@ -88,7 +89,7 @@ class Answer(ConditionBase):
     def _owner(self, compilation: Compilation) -> ColumnElement[bool]:
         if compilation.is_alone and not self.ever:
             return answers.c.enrollment_id == compilation.subjects.c.id
-        return answers.c.customer_id == compilation.subjects.c.customer_id
+        return answers.c.customer_id == looked_up_by(compilation.subjects.c.customer_id)
 
 
 def _latest(given: CTE) -> CTE:

@@ -24,6 +24,7 @@ from segments.counting import Amount
 from segments.drift.risk import risk_at
 from segments.instants import Micros, micros, soonest, still_ahead
 from segments.kinds import clock_kinds
+from segments.planning import looked_up_by
 from store.tables import drift_priors, drift_states, events
 
 State = Literal["new", "active", "cooling", "drifting", "dormant", "lost"]
@@ -100,7 +101,7 @@ class Drift(ConditionBase):
                 case((holds, 1), else_=0).label("holds"),
                 soonest(*turns).label("next_check_at"),
             )
-            .join(drift_states, stored.customer_id == mine.customer_id)
+            .join(drift_states, stored.customer_id == looked_up_by(mine.customer_id))
             .join(drift_priors, drift_priors.c.id == stored.priors_id)
             .where(stored.clock == self.clock)
         )
@@ -137,7 +138,7 @@ class Drift(ConditionBase):
                 literal_column("0", Integer).label("holds"),
                 func.min(occurred_at).label("next_check_at"),
             )
-            .join(events, events.c.customer_id == mine.customer_id)
+            .join(events, events.c.customer_id == looked_up_by(mine.customer_id))
             .where(
                 events.c.kind_id.in_(clock_kinds(compilation.lexicon, self.clock)),
                 occurred_at > mine.at,

@@ -20,6 +20,7 @@ from segments.conditions.acts import Acts
 from segments.conditions.fields import EventNames, PropertyName
 from segments.instants import NULL_INSTANT, greatest, micros, soonest
 from segments.kinds import kinds_named, own_kinds
+from segments.planning import looked_up_by
 from segments.values import JsonValue
 from store.tables import events
 
@@ -107,7 +108,7 @@ class Event(Acts):
                 *self._order(is_answer=1),
                 *self.values(),
             )
-            .join(events, events.c.customer_id == mine.customer_id)
+            .join(events, events.c.customer_id == looked_up_by(mine.customer_id))
             .where(events.c.kind_id.in_(kinds_named(self.without_later or ())))
         )
 

@@ -9,6 +9,7 @@ from segments.compilation import Compilation, Verdict
 from segments.conditions.occurrences import Occurrences
 from segments.counting import count
 from segments.instants import Micros, micros
+from segments.planning import looked_up_by
 from store.tables import delivery_events, messages
 
 ANY = "any"
@@ -102,4 +103,4 @@ class Message(Occurrences):
     def _owner(self, compilation: Compilation) -> ColumnElement[bool]:
         if compilation.is_alone and not self.ever:
             return messages.c.enrollment_id == compilation.subjects.c.id
-        return messages.c.customer_id == compilation.subjects.c.customer_id
+        return messages.c.customer_id == looked_up_by(compilation.subjects.c.customer_id)

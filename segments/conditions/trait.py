@@ -10,6 +10,7 @@ from segments.conditions.dated import Placed, place
 from segments.conditions.fields import PropertyName
 from segments.conditions.operators import Operators
 from segments.instants import greatest, micros, soonest, still_ahead
+from segments.planning import looked_up_by
 from segments.values import JsonValue
 from store.tables import traits
 
@@ -82,7 +83,7 @@ def _versions(
             begins.label("begins"),
             place.label("place"),
         )
-        .join(traits, traits.c.customer_id == mine.customer_id)
+        .join(traits, traits.c.customer_id == looked_up_by(mine.customer_id))
         .where(traits.c.name == name)
         .cte()
     )
