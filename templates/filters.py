@@ -82,16 +82,17 @@ def signed_link(address: str) -> str:
     """
     rendering = current()
     plain = (unescape(address) if rendering.is_html else address).strip()
-    if plain not in rendering.signed:
-        rendering.signed[plain] = _signed(plain, rendering.links)
-    found = rendering.signed[plain]
+    found = rendering.signed.get(plain)
+    if found is None:
+        found = rendering.signed[plain] = _signed(plain, rendering.links)
     return escape(found) if rendering.is_html else found
 
 
 def _signed(address: str, links: MailLinks | None) -> str:
-    check_scheme(address)
-    is_web = address.lower().startswith(("http://", "https://"))
-    if links is None or not is_web or address.startswith(links.own_prefixes):
+    if not address.lower().startswith(("http://", "https://")):
+        check_scheme(address)
+        return address
+    if links is None or address.startswith(links.own_prefixes):
         return address
     return links.click_url(address)
 
@@ -132,5 +133,5 @@ def write_break(value: Any) -> Markup:
 
 OWN_FILTERS: Mapping[str, Callable[..., Any]] = {
     "date": write_date, "number": write_figure, "money": write_price, "digits": write_digits,
-    "plural": write_plural, "lines": write_break, TRACKED: signed_link,
+    "plural": write_plural, "lines": write_break,
 }  # fmt: skip

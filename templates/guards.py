@@ -9,7 +9,7 @@ from jinja2.runtime import Context
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
-from templates.limits import bounded, check_length, weighed, weight, written
+from templates.limits import CHARACTERS_A_TICK, bounded, check_length, weighed, weight, written
 from templates.rendering import current
 
 # names of guards, as filters; none of them can be written in a template
@@ -23,8 +23,9 @@ class Guards(NodeTransformer):
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 (Jinja's name)
         if node.recursive:
             raise TemplateSyntaxError("a loop cannot be recursive here", node.lineno)
+        ticks = _ticks(node)
         self.generic_visit(node)
-        node.iter = _filtered(cast(nodes.Expr, node.iter), BUDGETED)
+        node.iter = _filtered(cast(nodes.Expr, node.iter), BUDGETED, ticks)
         return node
 
     def visit_Macro(self, node: nodes.Macro) -> nodes.Node:  # noqa: N802
@@ -34,8 +35,9 @@ class Guards(NodeTransformer):
         return self._ticking(node)
 
     def _ticking(self, node: nodes.Macro | nodes.CallBlock) -> nodes.Node:
+        ticks = _ticks(node)
         self.generic_visit(node)
-        tick = _filtered(nodes.Const("", lineno=node.lineno), TICK)
+        tick = _filtered(nodes.Const("", lineno=node.lineno), TICK, ticks)
         node.body.insert(0, nodes.Output([tick], lineno=node.lineno))
         return node
 
@@ -75,22 +77,30 @@ class Guards(NodeTransformer):
         return _filtered(node, WEIGHED)
 
 
-def _filtered(node: nodes.Expr, name: str) -> nodes.Expr:
+def _filtered(node: nodes.Expr, name: str, *arguments: int) -> nodes.Expr:
     if isinstance(node, nodes.Const) and name == CHARGED:
         return node
-    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+    constants: list[nodes.Expr] = [nodes.Const(one, lineno=node.lineno) for one in arguments]
+    return nodes.Filter(node, name, constants, [], None, None, lineno=node.lineno)
+
+
+def _ticks(node: nodes.Node) -> int:
+    """What one turn of a loop, or one call of a macro, costs: by the text it writes."""
+    characters = sum(len(text.data) for text in node.find_all(nodes.TemplateData))
+    return 1 + characters // CHARACTERS_A_TICK
 
 
 class _Turns:
     """An iterable that spends a tick for each turn; knows its length where the original does."""
 
-    def __init__(self, values: Iterable[Any]) -> None:
+    def __init__(self, values: Iterable[Any], ticks: int) -> None:
         self._values = values
+        self._ticks = ticks
 
     def __iter__(self) -> Iterator[Any]:
-        spend = current().budget.spend
+        spend, ticks = current().budget.spend, self._ticks
         for value in self._values:
-            spend(1)
+            spend(ticks)
             yield value
 
     def __len__(self) -> int:
@@ -98,13 +108,13 @@ class _Turns:
 
 
 @pass_context
-def _budgeted(context: Context, values: Iterable[Any]) -> Iterable[Any]:
-    return values if isinstance(values, Undefined) else _Turns(values)
+def _budgeted(context: Context, values: Iterable[Any], ticks: int) -> Iterable[Any]:
+    return values if isinstance(values, Undefined) else _Turns(values, ticks)
 
 
 @pass_context
-def _tick(context: Context, nothing: str) -> str:
-    current().budget.spend(1)
+def _tick(context: Context, nothing: str, ticks: int) -> str:
+    current().budget.spend(ticks)
     return nothing
 
 

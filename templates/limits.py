@@ -113,6 +113,8 @@ def written(value: Any) -> Any:
     """What `{{ value }}` shows; refuses what has no words, and shows nothing for None."""
     match value:
         case str():
+            if len(value) > CHARACTERS_A_TICK:
+                current().budget.spend(weight(value))
             return value
         case None:
             return ""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parseaddr
+from functools import lru_cache
 from re import compile as pattern
 from typing import Any
 
@@ -95,7 +96,7 @@ def message_headers(
     mail: CompiledMail, links: MailLinks, head: Letterhead
 ) -> Iterator[tuple[str, str]]:
     """What mailboxes and mail robots need to know about a message."""
-    domain = sender_domain(head.sender)
+    domain = domain_of(head.sender.address)
     if links.topic != SERVICE:
         # RFC 8058 §3.1: both headers, one https address, a POST to it unsubscribes
         yield "List-Unsubscribe", f"<{links.unsubscribe_url}>"
@@ -121,8 +122,10 @@ def compose_notice(
     )  # fmt: skip
 
 
-def sender_domain(sender: Sender) -> str:
-    return parseaddr(sender.address)[1].rpartition("@")[2] or "localhost"
+@lru_cache(maxsize=64)
+def domain_of(sender: str) -> str:
+    """The domain of `Name <address>`."""
+    return parseaddr(sender)[1].rpartition("@")[2] or "localhost"
 
 
 def _safe(text: str) -> str:

@@ -21,6 +21,7 @@ ENCODED_BYTES = (
     45  # of text in one encoded word, whose 75 characters (RFC 2047 §2) hold 60 of base64
 )
 SPECIAL = pattern(r'[()<>\[\]:;@\\,."]')
+PLAIN_ADDRESS = pattern(r"[A-Za-z0-9_.+-]+@[A-Za-z0-9.-]+")
 LINE_END = pattern(r"[\r\n\0]")
 
 
@@ -74,6 +75,8 @@ def _headers(subject: str, envelope: Envelope) -> Iterator[tuple[str, str]]:
 @lru_cache(maxsize=4096)
 def write_address(written: str) -> str:
     """`Name <address>` as a header says it. Raises Unsupported for what needs SMTPUTF8."""
+    if PLAIN_ADDRESS.fullmatch(written):
+        return written
     name, address = parseaddr(written)
     if not address or "@" not in address or LINE_END.search(written):
         raise Unsupported(f"{written[:80]!r} is not a mail address.")

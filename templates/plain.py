@@ -4,6 +4,7 @@ Marks stand for line and paragraph breaks until a mail is rendered, because only
 what is empty.
 """
 
+import re
 from dataclasses import dataclass, field
 from html import unescape
 from re import compile as pattern
@@ -19,6 +20,8 @@ PARAGRAPHS = frozenset({
 LINES = frozenset({"br", "center", "dd", "div", "dt", "figcaption", "figure", "li", "tr"})
 CELLS = frozenset({"td", "th"})
 UNSEEN = frozenset({"head", "script", "style", "template", "title"})
+MARKS = pattern(f"[{PARAGRAPH}{LINE}{CELL}][\\s{PARAGRAPH}{LINE}{CELL}]*")
+SPACE = pattern(r"[ \t\r\n\f]+")
 INVISIBLE = pattern(r"display\s*:\s*none|visibility\s*:\s*hidden")
 
 
@@ -31,20 +34,18 @@ def derive_text(protected: Protected) -> str:
 
 
 def lay_out(rendered: str, direction: str = "ltr") -> str:
-    """The rendered text with its marks turned into breaks, and no space that nobody meant."""
+    """The rendered text with each run of marks turned into the widest break among them."""
     is_rtl = direction == "rtl"
     text = rendered.replace(ISOLATE, "\u2068" if is_rtl else "")
     text = text.replace(END_ISOLATE, "\u2069" if is_rtl else "")
-    paragraphs = (
-        "\n".join(filter(None, map(_line, paragraph.split(LINE))))
-        for paragraph in text.split(PARAGRAPH)
-    )
-    return "\n\n".join(filter(None, paragraphs)) + "\n"
+    return MARKS.sub(_break, text).strip() + "\n"
 
 
-def _line(written: str) -> str:
-    cells = (" ".join(cell.split()) for cell in written.split(CELL))
-    return "  ".join(filter(None, cells))
+def _break(found: re.Match[str]) -> str:
+    marks = found[0]
+    if PARAGRAPH in marks:
+        return "\n\n"
+    return "\n" if LINE in marks else "  "
 
 
 @dataclass
@@ -62,7 +63,7 @@ class _Walk:
         if self.unseen or words.within in UNSEEN:
             self._keep_statements(words.text)
         else:
-            self.parts.append(_without_entities(words.text))
+            self._write(_without_entities(SPACE.sub(" ", words.text)))
 
     def see_tag(self, tag: Tag) -> None:
         if self.unseen:
@@ -89,11 +90,11 @@ class _Walk:
 
     def _write_tag(self, tag: Tag) -> None:
         if tag.name in PARAGRAPHS:
-            self.parts.append(PARAGRAPH)
+            self._mark(PARAGRAPH)
         elif tag.name in LINES:
-            self.parts.append(LINE)
+            self._mark(LINE)
         elif tag.name in CELLS:
-            self.parts.append(CELL)
+            self._mark(CELL)
         if tag.name == "li" and not tag.is_end:
             self.parts.append("- ")
         elif tag.name == "img" and (words := tag.attribute("alt")):
@@ -102,6 +103,16 @@ class _Walk:
             self.parts.append(END_ISOLATE if tag.is_end else ISOLATE)
         elif tag.name == "a":
             self._end_link() if tag.is_end else self._begin_link(tag)
+
+    def _mark(self, mark: str) -> None:
+        if self.parts:
+            self.parts[-1] = self.parts[-1].rstrip(" ")
+        self.parts.append(mark)
+
+    def _write(self, text: str) -> None:
+        """Add text; a space next to a mark means nothing."""
+        before = next((part for part in reversed(self.parts) if part), PARAGRAPH)
+        self.parts.append(text.lstrip(" ") if before[-1] in (PARAGRAPH, LINE, CELL) else text)
 
     def _begin_link(self, tag: Tag) -> None:
         href = tag.attribute("href")

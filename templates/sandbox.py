@@ -17,7 +17,7 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-from templates.filters import OWN_FILTERS
+from templates.filters import OWN_FILTERS, TRACKED, signed_link
 from templates.guards import GUARDED_FILTERS, GUARDS, PLAIN_FILTERS, Guards
 from templates.limits import (
     added,
@@ -93,7 +93,8 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
         self.is_html = is_html
         kept = {name: self.filters[name] for name in ALLOWED_FILTERS}
         special = {**GUARDED_FILTERS, **OWN_FILTERS, **({} if is_html else PLAIN_FILTERS)}
-        self.filters = {name: charged(one) for name, one in (kept | special).items()} | dict(GUARDS)
+        self.filters = {name: charged(one) for name, one in (kept | special).items()}
+        self.filters |= {**GUARDS, TRACKED: signed_link}
         self.tests = {name: self.tests[name] for name in ALLOWED_TESTS}
         self.globals = {name: self.globals[name] for name in ALLOWED_GLOBALS} | {
             "range": limited_range
@@ -156,9 +157,9 @@ HTML = SafeEnvironment(is_html=True)
 WORDS = SafeEnvironment(is_html=False)
 
 
-def run(template: Template, values: Mapping[str, Any]) -> str:
+def run(template: Template, values: dict[str, Any]) -> str:
     """Render, and stop at the longest text a mail may have. Raises what the template raises."""
-    stream = template.root_render_func(template.new_context(dict(values)))
+    stream = template.root_render_func(template.new_context(values))
     text = ""
     while more := "".join(islice(stream, PARTS_AT_ONCE)):
         text += more

@@ -99,6 +99,11 @@ def test_loops_and_macros_end(source):
         "{% for a in range(1000) %}{% for b in range(15) %}"
         + "x" * 100
         + "{% endfor %}{% endfor %}",
+        "{% set x %}{% for a in range(500) %}" + "x" * 1000 + "{% endfor %}{% endset %}"
+        "{% set y %}{% for a in range(1000) %}{{ x }}{% endfor %}{% endset %}",
+        "{% set x %}{% for a in range(1000) %}{% for b in range(15) %}"
+        + "x" * 100_000
+        + "{% endfor %}{% endfor %}{% endset %}",
         "{% set ns = namespace(x='spam') %}{% for a in range(60) %}{% set ns.x = ns.x ~ ns.x %}"
         "{% endfor %}",
     ],
