@@ -28,9 +28,14 @@ class Asked:
 
 
 def form_page(
-    request: Request, asked: Asked, score: int | None, *, is_incomplete: bool = False
+    request: Request, asked: Asked, score: int | None, *, unsent_comment: str | None = None
 ) -> Response:
-    """The question with `score` chosen; `is_incomplete` asks again after a form without a score."""
+    """The question with `score` chosen.
+
+    A form without a score is asked for again, with the comment it had: `unsent_comment`.
+    """
+    is_incomplete = unsent_comment is not None
+    said = asked.current.comment if asked.current else ""
     texts = _texts(request, asked)
     scores = [
         (number, label, band(asked.survey.kind, number))
@@ -41,7 +46,7 @@ def form_page(
         "scores": scores,
         "score": score,
         "asks_solved": asked.survey.solved,
-        "comment": asked.current.comment if asked.current else "",
+        "comment": said if unsent_comment is None else unsent_comment,
         "is_answered": asked.current is not None,
         "is_incomplete": is_incomplete,
     }

@@ -74,7 +74,7 @@ async def answer_survey(request: Request) -> Response:
     if asked is None:
         return gone_page(request, status=410)
     if form.score is None:
-        return form_page(request, asked, None, is_incomplete=True)
+        return form_page(request, asked, None, unsent_comment=form.comment)
     visitor = visitor_of(request)
     outcome = await write(services, lambda tx: record_answer(tx, asked, form, visitor, now))
     services.wake.changed()
@@ -82,7 +82,7 @@ async def answer_survey(request: Request) -> Response:
         case Closed():
             return closed_page(request, asked)
         case OffScale():
-            return form_page(request, asked, None, is_incomplete=True)
+            return form_page(request, asked, None, unsent_comment=form.comment)
         case Recorded() | Unchanged():
             return thanks_page(request, asked, form.score)
 

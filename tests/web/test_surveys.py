@@ -166,6 +166,7 @@ def test_a_form_without_a_score_asks_again(small_site):
 
     assert page.status_code == 400
     assert "Please choose a score" in page.text
+    assert "hm</textarea>" in page.text
     assert said(small_site) == []
 
 
