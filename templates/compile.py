@@ -37,7 +37,7 @@ class Part:
     template: Template
     places: tuple[tuple[int, Place], ...]  # of its tags: line in the compiled source, and origin
 
-    def render(self, values: dict[str, Any]) -> str:
+    def render(self, values: Mapping[str, Any]) -> str:
         """Raises TemplateFailed, naming the author's file and line."""
         try:
             return run(self.template, values)

@@ -111,11 +111,11 @@ PASSED: Mapping[str, Callable[[Context], Any]] = {
 
 def written(value: Any) -> Any:
     """What `{{ value }}` shows; refuses what has no words, and shows nothing for None."""
+    if isinstance(value, str):  # nearly always
+        if len(value) > CHARACTERS_A_TICK:
+            current().budget.spend(weight(value))
+        return value
     match value:
-        case str():
-            if len(value) > CHARACTERS_A_TICK:
-                current().budget.spend(weight(value))
-            return value
         case None:
             return ""
         case int() | float() | Decimal() | Undefined():

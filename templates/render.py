@@ -55,7 +55,7 @@ def render_words(source: str, context: Mapping[str, Any], locale: str = "en") ->
     now = context.get("now")
     zone = now.tzinfo if isinstance(now, datetime) and now.tzinfo else UTC
     with under_way(Rendering(locale, zone, is_html=False)):
-        return _words_part(source).render(dict(context)).strip()
+        return _words_part(source).render(context).strip()
 
 
 def _message_values(mail: CompiledMail, links: MailLinks) -> dict[str, Any]:

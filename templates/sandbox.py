@@ -157,9 +157,10 @@ HTML = SafeEnvironment(is_html=True)
 WORDS = SafeEnvironment(is_html=False)
 
 
-def run(template: Template, values: dict[str, Any]) -> str:
+def run(template: Template, values: Mapping[str, Any]) -> str:
     """Render, and stop at the longest text a mail may have. Raises what the template raises."""
-    stream = template.root_render_func(template.new_context(values))
+    names = {**template.globals, **values}
+    stream = template.root_render_func(template.new_context(names, shared=True))
     text = ""
     while more := "".join(islice(stream, PARTS_AT_ONCE)):
         text += more
