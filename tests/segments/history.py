@@ -1,0 +1,132 @@
+"""A small database of things that happened, written straight into the tables."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, insert
+
+from segments.compile import Lexicon, Subjects, compile_condition
+from segments.definition import Segment, parse_condition
+from store.kinds import Kind, intern_kinds
+from store.records import Actor
+from store.tables import (
+    EPOCH,
+    answers,
+    customers,
+    decisions,
+    delivery_events,
+    enrollments,
+    events,
+    messages,
+    positions,
+    traits,
+)
+from tests.conftest import MONDAY
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+TICK = timedelta(microseconds=1)
+
+
+@dataclass
+class History:
+    """Writes rows with defaults that show only what matters, and asks conditions."""
+
+    tx: Connection
+    segments: dict[str, Segment] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    @property
+    def lexicon(self) -> Lexicon:
+        channels = frozenset({"web", "store", "email"})
+        return Lexicon(channels, ("order.completed",), ZoneInfo("UTC"), self.segments)
+
+    def customer(self, id_: int, **known: Any) -> int:
+        row = {"id": id_, "external_id": str(id_), "known_at": EPOCH}
+        self.tx.execute(insert(customers), [{**row, **known}])
+        return id_
+
+    def event(
+        self, customer_id: int, at: datetime, name: str = "order.completed", **known: Any
+    ) -> int:
+        kind = Kind(name, known.pop("channel", "store"), known.pop("actor", Actor.CUSTOMER))
+        number = next(self.numbers)
+        row = {
+            "id": number,
+            "customer_id": customer_id,
+            "kind_id": intern_kinds(self.tx, [kind])[kind],
+            "occurred_at": at,
+            "received_at": at,
+            "known_at": at,
+            "message_id": str(number),
+            "source": "test",
+            "properties": known.pop("properties", {}),
+        }
+        self.tx.execute(insert(events), [{**row, **known}])
+        return number
+
+    def trait(self, customer_id: int, name: str, value: Any, at: datetime = EPOCH) -> None:
+        row = {"customer_id": customer_id, "name": name, "value": value}
+        self.tx.execute(insert(traits), [{**row, "occurred_at": at, "known_at": at}])
+
+    def enrollment(self, id_: int, customer_id: int, at: datetime, **known: Any) -> int:
+        row = {
+            "id": id_, "journey": "win_back", "version_id": 1, "customer_id": customer_id,
+            "key": "", "occurrence": str(id_), "event_id": None, "cause": "event",
+            "is_held_out": False, "started_at": at,
+        }  # fmt: skip
+        arrived_at = known.pop("arrived_at", at)
+        self.tx.execute(insert(enrollments), [{**row, **known}])
+        place = {"enrollment_id": id_, "step": "wait", "visit": 1, "arrived_at": arrived_at}
+        self.tx.execute(insert(positions), [place])
+        return id_
+
+    def decision(self, enrollment_id: int, step: str, at: datetime) -> None:
+        row = {"enrollment_id": enrollment_id, "step": step, "visit": 1, "decision": "passed"}
+        self.tx.execute(insert(decisions), [{**row, "reason": "", "due_at": at, "decided_at": at}])
+
+    def message(self, customer_id: int, sent_at: datetime | None = MONDAY, **known: Any) -> int:
+        number = next(self.numbers)
+        row = {
+            "id": number, "customer_id": customer_id, "template": "win_back/hello",
+            "topic": "offers", "status": "sent", "queued_at": MONDAY, "sent_at": sent_at,
+            "header_id": str(number), "enrollment_id": None, "step": "", "visit": 1,
+        }  # fmt: skip
+        self.tx.execute(insert(messages), [{**row, **known}])
+        return number
+
+    def delivery(self, message_id: int, kind: str, at: datetime, **known: Any) -> None:
+        row = {"message_id": message_id, "kind": kind, "occurred_at": at, "known_at": at}
+        row |= {"is_machine": False, "details": {}}
+        self.tx.execute(insert(delivery_events), [{**row, **known}])
+
+    def answer(self, customer_id: int, score: int, at: datetime = MONDAY, **known: Any) -> None:
+        row = {
+            "survey": "csat", "customer_id": customer_id, "message_id": next(self.numbers),
+            "score": score, "revision": 1, "is_current": True, "is_counted": True,
+            "answered_at": at, "known_at": at,
+        }  # fmt: skip
+        self.tx.execute(insert(answers), [{**row, **known}])
+
+    def segment(self, name: str, match: Mapping[str, Any]) -> None:
+        self.segments[name] = Segment.model_validate({"segment": name, "match": match})
+
+    def ask(
+        self, written: Mapping[str, Any], subjects: Subjects, **scope: Any
+    ) -> dict[int, tuple[bool, datetime | None]]:
+        """For each subject whether the condition holds, and the next check."""
+        condition = parse_condition(written)
+        statement = compile_condition(condition, subjects, self.lexicon, **scope)
+        return {row.id: (row.holds, row.next_check_at) for row in self.tx.execute(statement)}
+
+    def of(self, written: Mapping[str, Any], customer_id: int, at: datetime) -> Any:
+        return self.ask(written, Subjects.customers_in([customer_id], at))[customer_id]
+
+    def inside(self, written: Mapping[str, Any], at: datetime, **scope: Any) -> set[int]:
+        """The enrollments, of the first hundred, for which the condition holds."""
+        found = self.ask(written, Subjects.enrollments_in(range(1, 100), at), **scope)
+        return {id_ for id_, (holds, _) in found.items() if holds}

@@ -1,0 +1,277 @@
+"""What conditions mean where the oracle does not look: people, mails, answers, other segments."""
+
+from datetime import datetime
+
+import pytest
+
+from segments.compile import Scope, Subjects
+from store.records import Actor
+from store.tables import events
+from tests.conftest import MONDAY
+from tests.segments.history import DAY, HOUR, TICK, History
+
+ORDERED = {"event": "order.completed"}
+
+
+def test_people_without_any_events_are_asked_too(history: History):
+    history.customer(1)
+
+    assert history.of(ORDERED, 1, MONDAY) == (False, None)
+    assert history.of({"not": ORDERED}, 1, MONDAY) == (True, None)
+    assert history.of(ORDERED | {"at_most": 2}, 1, MONDAY) == (True, None)
+
+
+def test_merged_and_erased_customers_are_nobody(history: History):
+    history.customer(1, merged_into=3)
+    history.customer(2, external_id=None, erased_at=MONDAY)
+    history.customer(3)
+
+    found = history.ask({"not": ORDERED}, Subjects.customers_between(1, 9, MONDAY))
+
+    assert set(found) == {3}
+
+
+def test_a_window_ends_exactly_its_length_after_the_event(history: History):
+    history.customer(1)
+    history.event(1, MONDAY)
+    rule = ORDERED | {"within": "30 days"}
+    end = MONDAY + 30 * DAY
+
+    assert history.of(rule, 1, MONDAY - TICK) == (False, MONDAY)
+    assert history.of(rule, 1, MONDAY) == (True, end)
+    assert history.of(rule, 1, end - TICK) == (True, end)
+    assert history.of(rule, 1, end) == (False, None)
+
+
+def test_of_several_events_the_check_waits_for_the_one_that_matters(history: History):
+    history.customer(1)
+    for day in range(4):
+        history.event(1, MONDAY + day * DAY)
+
+    rule = ORDERED | {"at_least": 2, "within": "30 days"}
+
+    assert history.of(rule, 1, MONDAY + 5 * DAY) == (True, MONDAY + 32 * DAY)
+
+
+def test_while_one_part_fails_for_ever_nobody_looks_again(history: History):
+    history.customer(1)
+    history.event(1, MONDAY)
+    rule = {"all": [ORDERED | {"within": "30 days"}, {"trait": "plan", "is": "pro"}]}
+
+    assert history.of(rule, 1, MONDAY) == (False, None)
+
+
+def test_own_activity_is_what_customers_do_on_channels_of_theirs(history: History):
+    history.customer(1)
+    history.event(1, MONDAY, "page.viewed", channel="web")
+    for name, channel, actor in (
+        ("ticket.updated", "web", Actor.AGENT),
+        ("message.opened", "email", Actor.CUSTOMER),
+        ("survey.answered", "web", Actor.CUSTOMER),
+        ("order.completed", "fax", Actor.CUSTOMER),
+        ("email.opened", "email", Actor.CUSTOMER),
+    ):
+        history.event(1, MONDAY, name, channel=channel, actor=actor)
+
+    assert history.of({"event": "any", "exactly": 1}, 1, MONDAY)[0]
+    assert history.of({"channel": "web", "exactly": 1}, 1, MONDAY)[0]
+    assert not history.of({"channel": "email"}, 1, MONDAY)[0]
+
+
+def test_what_was_said_late_counts_from_when_it_was_known(history: History):
+    history.customer(1)
+    history.event(1, MONDAY, known_at=MONDAY + 2 * DAY)
+
+    assert history.of(ORDERED, 1, MONDAY + DAY)[0] is False
+    assert history.of(ORDERED, 1, MONDAY + 2 * DAY)[0] is True
+
+
+def test_another_segment_is_its_rule_at_the_same_instant(history: History):
+    history.customer(1)
+    history.event(1, MONDAY)
+    history.segment("buyers", ORDERED | {"within": "1 day"})
+
+    assert history.of({"segment": "buyers"}, 1, MONDAY) == (True, MONDAY + DAY)
+    assert history.of({"segment": "buyers"}, 1, MONDAY + DAY) == (False, None)
+
+
+def test_segments_that_refer_to_each_other_are_refused(history: History):
+    history.segment("one", {"segment": "two"})
+    history.segment("two", {"not": {"segment": "one"}})
+
+    with pytest.raises(ValueError, match="one → two → one"):
+        history.of({"segment": "one"}, 1, MONDAY)
+
+
+def test_an_unsolved_ticket_is_one_that_no_later_answer_of_its_own_closes(history: History):
+    history.customer(1)
+    rule = {"event": "ticket.opened", "without_later": ["ticket.solved"], "same": "ticket_id"}
+    for at, name, ticket in (
+        (MONDAY, "ticket.opened", 7),
+        (MONDAY + HOUR, "ticket.solved", "7"),
+        (MONDAY + 3 * HOUR, "ticket.solved", 7.0),
+        (MONDAY + 4 * HOUR, "ticket.opened", 7),
+    ):
+        history.event(1, at, name, properties={"ticket_id": ticket})
+
+    assert history.of(rule, 1, MONDAY + 2 * HOUR) == (True, MONDAY + 3 * HOUR)
+    assert history.of(rule, 1, MONDAY + 3 * HOUR) == (False, MONDAY + 4 * HOUR)
+    assert history.of(rule, 1, MONDAY + 5 * HOUR) == (True, None)
+
+
+def test_numbers_larger_than_any_float_spoil_nobodys_evaluation(history: History):
+    history.customer(1)
+    history.event(1, MONDAY, properties={"total": 10**400})
+
+    assert history.of(ORDERED | {"sum_of": "total", "at_least": 1}, 1, MONDAY)[0]
+
+
+# --- mails and answers ---------------------------------------------------------------------------
+
+
+def test_a_mail_is_asked_by_what_became_of_it(history: History):
+    history.customer(1)
+    mail = history.message(1)
+    history.delivery(mail, "clicked", MONDAY + HOUR)
+    history.delivery(mail, "opened", MONDAY + HOUR, is_machine=True)
+    at = MONDAY + DAY
+
+    assert history.of({"message": "win_back/hello"}, 1, at)[0]
+    assert history.of({"message": "any", "clicked": True, "within": "1 day"}, 1, at) == (
+        True,
+        MONDAY + HOUR + DAY,
+    )
+    assert not history.of({"message": "win_back/hello", "opened": True}, 1, at)[0]
+    assert not history.of({"message": "win_back/gift"}, 1, at)[0]
+
+
+def test_the_latest_counting_answer_is_asked(history: History):
+    history.customer(1)
+    history.answer(1, 1, MONDAY)
+    history.answer(1, 5, MONDAY + HOUR)
+    history.answer(1, 1, MONDAY + 2 * HOUR, is_counted=False)
+    low = {"answer": "csat", "at_most": 2}
+    at = MONDAY + DAY
+
+    assert history.of(low, 1, at) == (False, None)
+    assert history.of(low | {"any": True}, 1, at) == (True, None)
+    assert history.of({"answer": "csat", "exists": False}, 1, at) == (False, None)
+    assert history.of({"answer": "any", "at_least": 5, "within": "2 days"}, 1, at) == (
+        True,
+        MONDAY + HOUR + 2 * DAY,
+    )
+
+
+# --- inside a journey ----------------------------------------------------------------------------
+
+
+def test_after_the_start_means_after_its_event_in_event_order(history: History):
+    history.customer(1)
+    history.event(1, MONDAY)
+    start = history.event(1, MONDAY)
+    history.enrollment(1, 1, MONDAY, event_id=start)
+
+    assert history.inside(ORDERED, MONDAY) == {1}
+    assert history.inside(ORDERED, MONDAY, scope=Scope.SINCE_START) == set()
+
+    history.event(1, MONDAY)
+
+    assert history.inside(ORDERED, MONDAY, scope=Scope.SINCE_START) == {1}
+    assert history.inside(ORDERED | {"since": "start", "exactly": 1}, MONDAY) == {1}
+
+
+def test_waiting_counts_from_arrival(history: History):
+    history.customer(1)
+    history.enrollment(1, 1, MONDAY, arrived_at=MONDAY + DAY)
+    history.event(1, MONDAY + HOUR)
+    at = MONDAY + 2 * DAY
+
+    assert history.inside(ORDERED, at, scope=Scope.SINCE_ARRIVAL) == set()
+
+    history.event(1, MONDAY + DAY)
+
+    assert history.inside(ORDERED, at, scope=Scope.SINCE_ARRIVAL) == {1}
+
+
+def test_a_branch_may_look_back_to_an_earlier_step(history: History):
+    history.customer(1)
+    history.enrollment(1, 1, MONDAY)
+    history.event(1, MONDAY + HOUR)
+    history.decision(1, "remind", MONDAY + 2 * HOUR)
+    rule = ORDERED | {"since": "remind"}
+
+    assert history.inside(rule, MONDAY + DAY) == set()
+
+    history.event(1, MONDAY + 3 * HOUR)
+
+    assert history.inside(rule, MONDAY + DAY) == {1}
+
+
+def test_a_key_ties_events_to_their_enrollment(history: History):
+    history.customer(1)
+    for number in (7, 8):
+        history.enrollment(number, 1, MONDAY, key=str(number))
+    history.event(1, MONDAY + HOUR, "ticket.reopened", properties={"ticket_id": 7})
+    rule = {"event": "ticket.reopened"}
+
+    assert history.inside(rule, MONDAY + DAY, scope=Scope.SINCE_START, per="ticket_id") == {7}
+
+
+def test_mails_and_answers_speak_of_this_enrollment_alone(history: History):
+    history.customer(1)
+    for number in (1, 2):
+        history.enrollment(number, 1, MONDAY, key=str(number))
+    history.message(1, enrollment_id=1, step="ask")
+    history.answer(1, 2, enrollment_id=1)
+    at = MONDAY + DAY
+
+    assert history.inside({"message": "any"}, at) == {1}
+    assert history.inside({"message": "any", "ever": True}, at) == {1, 2}
+    assert history.inside({"answer": "csat"}, at) == {1}
+    assert history.inside({"answer": "csat", "ever": True}, at) == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("status", "sent_at", "outcome"),
+    [("delivered", MONDAY, "sent"), ("refused", None, "refused"), ("uncertain", None, "uncertain")],
+)
+def test_a_step_is_asked_for_the_outcome_of_its_latest_visit(
+    history: History, status: str, sent_at: datetime | None, outcome: str
+):
+    history.customer(1)
+    history.enrollment(1, 1, MONDAY)
+    history.message(1, None, enrollment_id=1, step="ask", visit=1, status="cancelled")
+    history.message(1, sent_at, enrollment_id=1, step="ask", visit=2, status=status)
+
+    true = [
+        o
+        for o in ("sent", "refused", "uncertain")
+        if history.inside({"step": "ask", "outcome": o}, MONDAY)
+    ]
+
+    assert true == [outcome]
+
+
+def test_a_single_event_is_asked_about_itself(history: History):
+    history.customer(1)
+    cheap = history.event(1, MONDAY, properties={"total": 5})
+    dear = history.event(1, MONDAY, properties={"total": 50})
+    rule = ORDERED | {"where": {"total": {"at_least": 10}}}
+
+    found = history.ask(rule, Subjects.events_in([cheap, dear], MONDAY))
+
+    assert {id_: holds for id_, (holds, _) in found.items()} == {cheap: False, dear: True}
+
+
+def test_each_subject_may_have_its_own_instant(history: History):
+    for id_ in (1, 2):
+        history.customer(id_)
+        event = history.event(id_, MONDAY + id_ * DAY)
+    history.trait(2, "renewal", "2026-03-04")
+    rule = {
+        "all": [ORDERED | {"within": "1 day"}, {"not": {"trait": "renewal", "before": "today"}}]
+    }
+
+    found = history.ask(rule, Subjects.events_in([event - 1, event], events.c.occurred_at))
+
+    assert {id_: holds for id_, (holds, _) in found.items()} == {event - 1: True, event: True}

@@ -1,0 +1,138 @@
+"""The form of rules: what may be written, and what is said about what may not."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from segments.conditions.event import Event
+from segments.definition import Segment, parse_condition, walk
+
+DRIFTING = {
+    "all": [
+        {"event": "order.completed", "at_least": 2, "within": "365 days"},
+        {"drift": "drifting"},
+        {
+            "not": {
+                "event": "ticket.opened",
+                "without_later": ["ticket.solved", "ticket.closed"],
+                "same": "ticket_id",
+            }
+        },
+    ]
+}
+
+
+def complaints(written: Any) -> list[str]:
+    with pytest.raises(ValidationError) as caught:
+        parse_condition(written)
+    return [error["msg"].removeprefix("Value error, ") for error in caught.value.errors()]
+
+
+def test_a_rule_is_read_and_its_parts_know_their_places():
+    segment = Segment.model_validate({"segment": "drifting_regulars", "match": DRIFTING})
+
+    places = {condition.kind: place for place, condition in walk(segment.match)}
+
+    assert places == {
+        "all": (),
+        "drift": ("all", 1),
+        "not": ("all", 2),
+        "event": ("all", 2, "not"),
+    }
+
+
+def test_names_of_events_are_read_without_regard_to_case():
+    condition = parse_condition({"event": ["Order.Completed", "TICKET.*"]})
+
+    assert isinstance(condition, Event)
+    assert condition.event == ("order.completed", "ticket.*")
+
+
+def test_equal_conditions_are_one_key():
+    one = parse_condition({"event": "a.b", "where": {"x": 1, "y": 2}})
+    other = parse_condition({"event": "a.b", "where": {"y": 2, "x": 1}})
+
+    assert len({one, other}) == 1
+
+
+def test_a_misspelt_kind_gives_one_error_with_a_hint():
+    (complaint,) = complaints({"evnt": "order.completed"})
+
+    assert complaint.endswith("Did you mean 'event'?")
+
+
+def test_a_misspelt_qualifier_gives_one_error_at_its_key():
+    with pytest.raises(ValidationError) as caught:
+        parse_condition({"all": [{"event": "a.b", "at_leest": 2}]})
+
+    (error,) = caught.value.errors()
+
+    assert error["type"] == "extra_forbidden"
+    assert [part for part in error["loc"] if not str(part).startswith("(")] == [
+        "all",
+        0,
+        "at_leest",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "complaint"),
+    [
+        (5, "a condition is a mapping"),
+        ({"event": "a.b", "trait": "x"}, "a condition asks one thing"),
+        ({"rfm": {}}, "'rfm' is not there yet"),
+        ({"all": []}, "at least one condition"),
+        ({"any": {"event": "a.b"}}, "at least one condition"),
+        ({"not": [{"event": "a.b"}]}, "exactly one condition"),
+        ({"trait": "plan"}, "at least one operator"),
+        ({"trait": "plan", "is": None}, "exists: false"),
+        ({"trait": "plan", "is": ["a"]}, "for several use 'in'"),
+        ({"trait": "plan", "in": []}, "the list is empty"),
+        ({"trait": "age", "at_least": "5"}, "compares numbers"),
+        ({"trait": "age", "at_least": True}, "compares numbers"),
+        ({"trait": "renewal", "before": "tomorrow"}, "is not a date"),
+        ({"channel": ["web", "app"]}, "channel takes one name"),
+        ({"event": ["any", "a.b"]}, "leave the other names out"),
+        ({"event": "a.b", "where": {"x": [1, 2]}}, "write {in: […]}"),
+        ({"event": "a.b", "more_than": 2}, "not for counts"),
+        ({"event": "a.b", "at_least": 1.5}, "a whole number"),
+        ({"event": "a.b", "exactly": -1}, "a whole number"),
+        ({"event": "a.b", "between": [3, 1]}, "nothing lies between"),
+        ({"event": "a.b", "within": "1 month"}, "'month' has no fixed length"),
+        ({"event": "a.b", "within": "0 days"}, "longer than nothing"),
+        ({"event": "a.b", "within": "1 day", "older_than": "2 days"}, "nothing is both"),
+        ({"event": "a.b", "since": "2026-03-02", "until": "2026-03-01"}, "lies before"),
+        ({"event": "a.b", "sum_of": "total"}, "needs a comparison"),
+        ({"event": "a.b", "sum_of": "x", "distinct": "y", "at_least": 1}, "only one of"),
+        ({"event": "a.b", "first": {"within": "1 day"}, "at_least": 1}, "instead of counts"),
+        ({"event": "a.b", "last": {}}, "within or older_than"),
+        ({"event": "a.b", "without_later": ["c.d"]}, "need each other"),
+        ({"message": "win_back/hello", "clicked": False}, "write not:"),
+        ({"message": "any", "opened": True, "clicked": True}, "use all:"),
+        ({"answer": "csat", "exists": False, "at_most": 2}, "has no score"),
+        ({"drift": "lost", "risk": {}}, "needs a comparison"),
+        ({"drift": "lost", "risk": {"at_least": 80}}, "between 0 and 1"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_words(written: Any, complaint: str):
+    found = complaints(written)
+
+    assert len(found) == 1
+    assert complaint in found[0]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"step": "ask_why", "outcome": "sent"},
+        {"event": "a.b", "since": "start"},
+        {"not": {"event": "a.b", "since": "ask_why"}},
+        {"event": "segment.*"},
+    ],
+)
+def test_what_only_a_journey_knows_cannot_stand_in_a_segment(written: dict[str, Any]):
+    parse_condition(written)
+
+    with pytest.raises(ValidationError):
+        Segment.model_validate({"segment": "x", "match": written})
