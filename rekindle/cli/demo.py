@@ -24,7 +24,7 @@ from rekindle.services import STATE_FOLDER, open_services
 FOLDER = Path("demo-shop")
 MARK = "generated-demo"  # a file that says that this folder may be made anew
 SEED = 20_260_302
-BRAND = ("name: Shop, zone: UTC", "name: Generated Coffee, zone: Europe/London")
+BRAND = ("name: Shop", "name: Generated Coffee")
 
 
 def demo(

@@ -16,7 +16,7 @@ from store.intake import record_customers, record_events
 from store.records import IncomingEvent
 from workers.counts import Counts
 
-TICK = timedelta(hours=6)
+TICK = timedelta(hours=8)
 A_CHUNK = 1_000  # rows in one transaction: nobody holds the writer for long
 
 Progress = Callable[[float, str], None]  # how far, 0 to 1, and with what
