@@ -47,7 +47,10 @@ def _as_html(card: SurveyCard) -> Markup:
         "question": _html(card.question),
         "low": card.low, "high": card.high, "width": 100 // len(card.scores),
         "start": "right" if side == "rtl" else "left", "end": "left" if side == "rtl" else "right",
-        "scores": [{"value": score, "label": labels[score]} for score in card.scores],
+        "scores": [
+            {"value": score, "shown": digits(score, card.locale), "label": labels[score]}
+            for score in card.scores
+        ],
     }  # fmt: skip
     return Markup(run(_template(), values))
 

@@ -27,7 +27,7 @@ from templates.context import Occasion, Said, Told, build_context
 from templates.links import MailLinks
 from templates.lint import names_read
 from templates.render import RenderedMail, render
-from workers.telling import Reader, tell_about
+from workers.telling import Reader, cards_for, tell_about
 
 NO_MESSAGE = 0  # links of a preview belong to no message, so following them changes nothing
 SAMPLE_CODE = "SAMPLE-CODE"
@@ -76,7 +76,8 @@ def _rendered(
         told = tell_about(connection, library, [Reader(id_, None)], now)[0]
         timeline = load_timeline(connection, id_, now)
     if locale:
-        told = replace(told, customer=_speaking(told.customer, locale))
+        reader = replace(told.customer, traits={**told.customer.traits, "locale": locale})
+        told = replace(told, customer=reader, cards=cards_for(library, reader))
     brand = library.settings.brand
     wanted = told.customer.traits.get("locale")
     mail = compile_mail(name, wanted, library.templates, language=brand.language)
@@ -94,10 +95,6 @@ def _known(template: str, library: Library) -> str:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise NotFound(f"no mail is called {name!r}.{hint}")
     return name
-
-
-def _speaking(customer: Customer, locale: str) -> Customer:
-    return replace(customer, traits={**customer.traits, "locale": locale})
 
 
 def _links(

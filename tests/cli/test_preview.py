@@ -48,6 +48,12 @@ def test_another_language_can_be_asked_for(workspace, capsys):
     assert "Hello Sara," in capsys.readouterr().out
 
 
+def test_a_survey_is_asked_in_that_language_too(workspace, capsys):
+    assert preview(workspace, "surveys/csat", "--customer", "c1", "--locale", "az") == 0
+
+    assert "Müraciətinizin həll olunmasından" in capsys.readouterr().out
+
+
 def test_either_part_can_be_printed(workspace, capsys):
     assert preview(workspace, "win_back/gift", "--customer", "c1", "--html") == 0
     html = capsys.readouterr().out

@@ -266,6 +266,12 @@ def test_a_survey_in_persian_runs_right_to_left_with_scores_of_ascii():
     assert '<td align="right"' in mail.html.partition("کم</td>")[0][-120:]
 
 
+def test_a_survey_keeps_its_digits_in_a_mail_of_another_language():
+    card = SurveyCard("csat", "؟", "کم", "زیاد", (1, 2, 3, 4, 5), "fa")
+
+    assert ">۵</a>" in html_of("{{ survey('csat') }}", cards={"csat": card})
+
+
 def test_a_survey_in_plain_text_is_a_line_a_score():
     lines = text_of("<p>Before</p>{{ survey('csat') }}<p>After</p>").split("\n")
 
