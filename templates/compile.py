@@ -77,7 +77,8 @@ class _Kept:
     mail: CompiledMail
 
     def is_current(self, templates: Mapping[str, str]) -> bool:
-        return all(templates.get(name) == source for name, source in self.lookups.items())
+        # a copy: what a mail imports is looked up when it is first rendered, perhaps right now
+        return all(templates.get(name) == source for name, source in list(self.lookups.items()))
 
 
 _kept: OrderedDict[tuple[str, str, str], _Kept] = OrderedDict()
