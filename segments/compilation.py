@@ -25,7 +25,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from segments.dates import add_local_day, day_start
+from segments.dates import add_local_day, day_start, number
 from segments.days import DAY, day_begins, day_of
 from segments.instants import NULL_INSTANT, Micros, as_instant, instant, micros
 from segments.lexicon import Lexicon
@@ -110,7 +110,7 @@ class Compilation:
         zone = self.lexicon.zone
         if self.now is None:
             day = self.subjects.c.day
-            return day_start(day, zone), day_start(day + 1, zone)
+            return day_start(day, zone), day_start(day + number(1), zone)
         today = day_of(self.now, zone)
         return instant(day_begins(today, zone)), instant(day_begins(today + DAY, zone))
 

@@ -6,6 +6,7 @@ stages, each a materialized table with a few more columns: as one expression it 
 that no parser takes it.
 """
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
@@ -75,10 +76,33 @@ def add_written_date(table: CTE, text: str, zone: ZoneInfo) -> CTE:
 # --- days of a zone ------------------------------------------------------------------------------
 
 
-def day_start(day: Micros, zone: ZoneInfo) -> Micros:
-    """The first instant of a local day, given as days since 1970."""
-    days, shifts = _shifts(zone)
-    return day * DAY + _choose(day, days, shifts)
+class day_start(FunctionElement[int]):  # noqa: N801  # a SQL function
+    """The first instant of a local day, given as days since 1970; NULL for no day.
+
+    A balanced tree of comparisons, so that two centuries of clock changes stay cheap.
+    """
+
+    type = BigInteger()
+    inherit_cache = True
+
+    def __init__(self, day: Micros, zone: ZoneInfo) -> None:
+        self.zone = zone
+        super().__init__(day, literal_column(f"'{zone.key}'"))  # the zone tells statements apart
+
+
+@compiles(day_start)
+def _day_start(element: day_start, compiler: SQLCompiler, **kw: Any) -> str:
+    day = compiler.process(list(element.clauses)[0], **kw)
+    return f"({day} * {DAY} + {_choice(day, *_shifts(element.zone))})"
+
+
+def _choice(day: str, days: Sequence[int], shifts: Sequence[int]) -> str:
+    if len(shifts) == 1:
+        return str(shifts[0])
+    middle = len(days) // 2
+    earlier = _choice(day, days[:middle], shifts[:middle])
+    later = _choice(day, days[middle:], shifts[middle:])
+    return f"CASE WHEN {day} < {days[middle]} THEN {earlier} ELSE {later} END"
 
 
 def add_local_day(table: CTE, instant: str, zone: ZoneInfo, *, name: str) -> CTE:
@@ -86,34 +110,26 @@ def add_local_day(table: CTE, instant: str, zone: ZoneInfo, *, name: str) -> CTE
     moment = table.c[instant]
     guessed = add_columns(table, **{f"{name}_in_utc": _floor_division(moment, DAY)})
     guess = guessed.c[f"{name}_in_utc"]
-    has_begun = [guessed.c[instant] >= day_start(guess + later, zone) for later in (0, 1)]
+    has_begun = [guessed.c[instant] >= day_start(guess + number(later), zone) for later in (0, 1)]
     passed = sum((case((begun, 1), else_=0) for begun in has_begun), number(-1))
     return add_columns(guessed, **{name: guess + passed})
 
 
 @lru_cache(maxsize=32)
-def _shifts(zone: ZoneInfo) -> tuple[list[int], list[int]]:
+def _shifts(zone: ZoneInfo) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """From which day on local days begin how many microseconds after those of UTC."""
-    days: list[int] = []
-    shifts: list[int] = []
-    for day in range((FIRST_DAY - EPOCH_DAY).days, (LAST_DAY - EPOCH_DAY).days):
-        begins = day_begins(EPOCH_DAY + timedelta(days=day), zone)
-        shift = microseconds(begins) - day * DAY
-        if not shifts or shift != shifts[-1]:
-            days.append(day)
-            shifts.append(shift)
-    return days, shifts
+    first, last = (FIRST_DAY - EPOCH_DAY).days, (LAST_DAY - EPOCH_DAY).days
+    changes = {first: _shift(first, zone)}
+    for week in range(first, last, 7):
+        if _shift(week, zone) != _shift(week + 7, zone):
+            for day in range(week, week + 7):
+                if (shift := _shift(day + 1, zone)) != _shift(day, zone):
+                    changes[day + 1] = shift
+    return tuple(changes), tuple(changes.values())
 
 
-def _choose(day: Micros, days: list[int], shifts: list[int]) -> Micros:
-    """A balanced tree of comparisons, so that two centuries of clock changes stay cheap."""
-    if len(shifts) == 1:
-        return number(shifts[0])
-    middle = len(days) // 2
-    return case(
-        (day < number(days[middle]), _choose(day, days[:middle], shifts[:middle])),
-        else_=_choose(day, days[middle:], shifts[middle:]),
-    )
+def _shift(day: int, zone: ZoneInfo) -> int:
+    return microseconds(day_begins(EPOCH_DAY + timedelta(days=day), zone)) - day * DAY
 
 
 def _floor_division(value: Micros, by: int) -> Micros:

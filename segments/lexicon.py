@@ -1,13 +1,15 @@
 """The words of one workspace that rules lean on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
 from rekindle.settings import Settings
 
 if TYPE_CHECKING:  # conditions are compiled with a lexicon in hand
+    from sqlalchemy import Select
+
     from segments.definition import Segment
 
 
@@ -19,6 +21,8 @@ class Lexicon:
     goal_events: tuple[str, ...]  # what the goal clock counts, globs allowed
     zone: ZoneInfo
     segments: Mapping[str, "Segment"]
+    # statements by what they ask: see `segments.prepared`
+    prepared: dict[Any, "Select[Any]"] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, settings: Settings, segments: Mapping[str, "Segment"]) -> Self:

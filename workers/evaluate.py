@@ -7,10 +7,10 @@ from sqlalchemy import Connection
 
 from rekindle.services import Services
 from rekindle.workspace.library import Library
-from segments.compile import compile_condition
-from segments.lexicon import Lexicon
+from segments.conditions.base import ConditionBase
 from segments.membership import Difference, Trigger, compare
-from segments.subjects import Subjects
+from segments.prepared import parameters, prepare
+from segments.subjects import Sort
 from store.enrollments import wake_customers
 from store.intake import OwnEvent, record_own_events
 from store.memberships import claim_due_checks, load_memberships, save_memberships
@@ -60,7 +60,7 @@ def _look_at(
 ) -> Counts:
     if not ids:
         return Counts()
-    refresh_drift(tx, ids, now, _lexicon(library), priors_at(tx, now))
+    refresh_drift(tx, ids, now, library.lexicon, priors_at(tx, now))
     return _evaluate_all(tx, library, ids, _triggers(fresh), now)
 
 
@@ -75,10 +75,6 @@ def evaluate_due(services: Services, now: datetime) -> Counts:
         for segment, ids in due.items():
             total += evaluate_segment(tx, library, segment, ids, now)
     return total
-
-
-def _lexicon(library: Library) -> Lexicon:
-    return Lexicon.of(library.settings, library.segments)
 
 
 def _triggers(fresh: Sequence[FreshEvent]) -> dict[CustomerId, Trigger]:
@@ -123,10 +119,14 @@ def evaluate_segment(
 
 
 def _evaluations(
-    tx: Connection, library: Library, match: object, ids: Collection[CustomerId], now: datetime
+    tx: Connection,
+    library: Library,
+    match: ConditionBase,
+    ids: Collection[CustomerId],
+    now: datetime,
 ) -> list[Evaluation]:
-    subjects = Subjects.customers_in(ids, now)
-    rows = tx.execute(compile_condition(match, subjects, _lexicon(library)))  # type: ignore[arg-type]
+    statement = prepare(match, Sort.CUSTOMER, library.lexicon)
+    rows = tx.execute(statement, parameters(ids, now))
     return [Evaluation(CustomerId(row.id), bool(row.holds), row.next_check_at) for row in rows]
 
 

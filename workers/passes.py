@@ -13,7 +13,6 @@ from rekindle.services import Services
 from rekindle.workspace.library import Library
 from segments.conditions.drift import Drift
 from segments.definition import walk
-from segments.lexicon import Lexicon
 from store.leases import hold_lease, release_lease
 from store.memberships import load_member_ids
 from store.passes import (
@@ -63,7 +62,7 @@ def needs_passes(services: Services, now: datetime) -> bool:
             bool(_outdated(library, passes))
             or bool(_retired(library, passes))
             or any(not one.is_finished for one in passes.values())
-            or are_priors_due(connection, _lexicon(library), now)
+            or are_priors_due(connection, library.lexicon, now)
         )
 
 
@@ -71,10 +70,6 @@ def _take_turn(services: Services) -> bool:
     wall = services.clock.wall()
     with services.store.begin() as tx:
         return hold_lease(tx, "passes", worker_name(), wall, wall + LEASE)
-
-
-def _lexicon(library: Library) -> Lexicon:
-    return Lexicon.of(library.settings, library.segments)
 
 
 def _begin_passes(tx: Connection, library: Library, now: datetime) -> None:
@@ -85,7 +80,7 @@ def _begin_passes(tx: Connection, library: Library, now: datetime) -> None:
     for segment, definition_id in _outdated(library, passes).items():
         cause: PassCause = "definition" if segment in passes else "first"
         begin_pass(tx, segment, definition_id, cause, now)
-    if publish_priors(tx, _lexicon(library), now):
+    if publish_priors(tx, library.lexicon, now):
         begin_pass(tx, DRIFT, 0, "refit", now)
         for segment in _using_drift(library):
             if segment in passes and passes[segment].is_finished:
@@ -176,7 +171,7 @@ def _look_at(
     if not ids:
         return Counts()
     if DRIFT in running:
-        refresh_drift(tx, ids, now, _lexicon(library), priors_at(tx, now))
+        refresh_drift(tx, ids, now, library.lexicon, priors_at(tx, now))
     total = Counts()
     for segment in sorted(running.keys() & library.segments.keys()):
         cause = running[segment].cause

@@ -10,14 +10,13 @@ from journeys.permission import Asked, Verdict, ask
 from journeys.timing import zone_of
 from rekindle.settings import Settings
 from rekindle.workspace.library import Library
-from segments.compile import compile_condition
 from segments.definition import Condition, parse_condition
-from segments.subjects import Subjects
+from segments.prepared import parameters, prepare
+from segments.subjects import Sort
 from store.customers import load_consents, load_traits
 from store.messages import ended_reasons, last_invitations, sent_lately
 from store.records import NOBODY, CustomerId, EnrollmentId, Message
 from store.suppressions import find_suppressed
-from workers.questions import lexicon_of
 
 BAD_SCORE = {"csat": 2, "ces": 3, "nps": 6}  # the highest score that is a bad answer
 
@@ -96,10 +95,9 @@ def find_unhappy(
     """Those with an unsolved ticket, or with a bad answer of the last fortnight as their latest."""
     if not ids:
         return set()
-    statement = compile_condition(
-        unhappy_condition(library), Subjects.customers_in(ids, now), lexicon_of(library)
-    )
-    return {CustomerId(row.id) for row in tx.execute(statement) if row.holds}
+    statement = prepare(unhappy_condition(library), Sort.CUSTOMER, library.lexicon)
+    rows = tx.execute(statement, parameters(ids, now))
+    return {CustomerId(row.id) for row in rows if row.holds}
 
 
 def unhappy_condition(library: Library) -> Condition:

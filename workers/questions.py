@@ -7,15 +7,9 @@ from sqlalchemy import Connection
 
 from journeys.advance import Question, Reply
 from rekindle.workspace.library import Library
-from segments.compile import compile_condition
-from segments.lexicon import Lexicon
-from segments.subjects import Subjects
+from segments.prepared import parameters, prepare
+from segments.subjects import Sort
 from store.records import Enrollment, EnrollmentId
-
-
-def lexicon_of(library: Library) -> Lexicon:
-    """What the compiler must know of this workspace."""
-    return Lexicon.of(library.settings, library.segments)
 
 
 def reply_to(
@@ -49,18 +43,14 @@ def _by_instant(
 def _replies(
     tx: Connection, library: Library, question: Question, ids: Sequence[EnrollmentId], at: datetime
 ) -> dict[EnrollmentId, Reply]:
-    statement = compile_condition(
+    statement = prepare(
         question.condition,
-        Subjects.enrollments_in(ids, at),
-        lexicon_of(library),
+        Sort.ENROLLMENT,
+        library.lexicon,
         scope=question.scope,
         per=question.per,
     )
+    rows = tx.execute(statement, parameters(ids, at))
     found = {id_: Reply(holds=False) for id_ in ids}
-    found.update(
-        {
-            EnrollmentId(row.id): Reply(bool(row.holds), row.next_check_at)
-            for row in tx.execute(statement)
-        }
-    )
+    found.update({EnrollmentId(row.id): Reply(bool(row.holds), row.next_check_at) for row in rows})
     return found

@@ -11,14 +11,13 @@ from journeys.advance import is_held_out
 from journeys.definition import Again, Journey, OnEnters, OnEvent, OnLeaves
 from journeys.graph import Graph, build_graph
 from rekindle.workspace.library import Library
-from segments.compile import compile_condition
 from segments.definition import parse_condition
-from segments.subjects import Subjects
+from segments.prepared import parameters, prepare
+from segments.subjects import Sort
 from store.enrollments import NewEnrollment, Starts, earlier_starts, start_enrollments
 from store.intake import OwnEvent, record_own_events
 from store.pending import FreshEvent
 from store.records import CustomerId, DefinitionId, EventId
-from workers.questions import lexicon_of
 
 LIVE_CAUSES = (
     "event",
@@ -80,8 +79,8 @@ def _narrowed(
     tx: Connection, library: Library, trigger: OnEvent, heard: Sequence[FreshEvent], now: datetime
 ) -> list[FreshEvent]:
     condition = parse_condition({"event": list(trigger.event), "where": dict(trigger.where)})
-    subjects = Subjects.events_in([one.id for one in heard], now)
-    rows = tx.execute(compile_condition(condition, subjects, lexicon_of(library)))
+    statement = prepare(condition, Sort.EVENT, library.lexicon)
+    rows = tx.execute(statement, parameters([one.id for one in heard], now))
     holding = {row.id for row in rows if row.holds}
     return [one for one in heard if one.id in holding]
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -16,6 +17,7 @@ from rekindle.workspace.problems import Problem
 from rekindle.workspace.validation import validate
 from rekindle.workspace.yaml import Document, parse_yaml
 from segments.definition import Segment
+from segments.lexicon import Lexicon
 from store.records import Definition, DefinitionId
 from surveys.definition import Survey
 
@@ -45,6 +47,11 @@ class Library:
     # journey -> when its first version was applied: it has not heard what came before
     applied_at: Mapping[str, datetime] = field(default_factory=dict)
     unreadable: tuple[Problem, ...] = ()
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """What rules lean on, with the statements that were prepared so far."""
+        return Lexicon.of(self.settings, self.segments)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from segments.dates import (
     civil_day,
     day_start,
     days_in_february,
+    number,
 )
 from segments.days import first_instant, last_instant
 from segments.instants import Micros, greatest, instant, length
@@ -72,7 +73,9 @@ def _from_to(placed: Placed, begins: Micros, ends: Micros) -> Placed:
 def _before(placed: Placed, bound: date | datetime | str, zone: ZoneInfo) -> Placed:
     own = placed.table.c
     if isinstance(bound, str):  # today: true from the midnight that ends its day
-        return replace(placed, begins=(*placed.begins, day_start(own.written_day + 1, zone)))
+        return replace(
+            placed, begins=(*placed.begins, day_start(own.written_day + number(1), zone))
+        )
     is_before = own.written_at < instant(first_instant(bound, zone))
     return replace(placed, bounds=(*placed.bounds, is_before))
 
@@ -101,7 +104,7 @@ def _with_anniversary(table: CTE, zone: ZoneInfo) -> CTE:
     return add_columns(
         found,
         anniversary_at=day_start(found.c.anniversary_day, zone),
-        anniversary_over_at=day_start(found.c.anniversary_day + 1, zone),
+        anniversary_over_at=day_start(found.c.anniversary_day + number(1), zone),
     )
 
 

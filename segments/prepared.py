@@ -1,0 +1,56 @@
+"""Conditions compiled once and asked often: the statement stays, ids and instant are its parameters.
+
+Building a rule's statement costs ten times what SQLite needs to answer it for one customer.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Select, bindparam
+
+from segments.compile import compile_condition
+from segments.conditions.base import ConditionBase
+from segments.lexicon import Lexicon
+from segments.subjects import Scope, Sort, Subjects
+from store.tables import microseconds
+
+IDS, AT = "asked_ids", "asked_at"
+
+
+def prepare(
+    condition: ConditionBase,
+    sort: Sort,
+    lexicon: Lexicon,
+    *,
+    scope: Scope = Scope.HISTORY,
+    per: str | None = None,
+) -> Select[Any]:
+    """As `compile_condition`, for subjects that `parameters` name; kept with the lexicon.
+
+    Raises ValueError for a segment that is not there or refers to itself.
+    """
+    key = (sort, scope, per, repr(condition))
+    if key not in lexicon.prepared:
+        subjects = _subjects(sort)
+        lexicon.prepared[key] = compile_condition(
+            condition, subjects, lexicon, scope=scope, per=per
+        )
+    return lexicon.prepared[key]
+
+
+def parameters(ids: Collection[int], at: datetime) -> dict[str, Any]:
+    """What a prepared statement is run with."""
+    return {IDS: list(ids), AT: microseconds(at)}
+
+
+def _subjects(sort: Sort) -> Subjects:
+    ids: Any = bindparam(IDS, expanding=True, type_=BigInteger)
+    at: Any = bindparam(AT, type_=BigInteger)
+    match sort:
+        case Sort.CUSTOMER:
+            return Subjects.customers_in(ids, at)
+        case Sort.ENROLLMENT:
+            return Subjects.enrollments_in(ids, at)
+        case Sort.EVENT:
+            return Subjects.events_in(ids, at)
