@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -25,9 +24,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from segments.dates import add_local_day, day_start, number
-from segments.days import DAY, day_begins, day_of
-from segments.instants import NULL_INSTANT, Micros, as_instant, instant, micros
+from segments.dates import add_columns, add_local_day, day_start, number
+from segments.instants import NULL_INSTANT, Micros, as_instant, micros
 from segments.lexicon import Lexicon
 from segments.planning import looked_up_by
 from segments.subjects import Scope, Sort, Subjects
@@ -81,7 +79,6 @@ class Compilation:
 
     subjects: CTE  # id, customer_id, at, …
     sort: Sort
-    now: datetime | None  # the instant of all subjects, if they have one in common
     lexicon: Lexicon
     scope: Scope = Scope.HISTORY
     per: str | None = None  # the property that ties events to the enrollment's key
@@ -94,25 +91,22 @@ class Compilation:
         cls, subjects: Subjects, lexicon: Lexicon, scope: Scope, per: str | None
     ) -> "Compilation":
         is_alone = subjects.sort is Sort.ENROLLMENT
-        now = subjects.at if isinstance(subjects.at, datetime) else None
         cte = subjects.select.cte("subjects")
-        if now is None:
-            cte = add_local_day(cte, "at", lexicon.zone, name="day")
         own_per = per if is_alone else None
-        return cls(cte, subjects.sort, now, lexicon, scope, own_per, is_alone)
+        return cls(cte, subjects.sort, lexicon, scope, own_per, is_alone)
 
     @property
     def at(self) -> Micros:
         return self.subjects.c.at
 
-    def today(self) -> tuple[Micros, Micros]:
-        """The first instants of the subject's day in the brand's zone, and of the next one."""
+    def with_days(self) -> CTE:
+        """The subjects, and the first instants of their day in the brand's zone and of the next."""
         zone = self.lexicon.zone
-        if self.now is None:
-            day = self.subjects.c.day
-            return day_start(day, zone), day_start(day + number(1), zone)
-        today = day_of(self.now, zone)
-        return instant(day_begins(today, zone)), instant(day_begins(today + DAY, zone))
+        dated = add_local_day(self.subjects, "at", zone, name="day")
+        day = dated.c.day
+        return add_columns(
+            dated, today=day_start(day, zone), tomorrow=day_start(day + number(1), zone)
+        )
 
     def of_segment(self, name: str) -> "Compilation":
         """The view in which another segment is asked: all of history, no ties to a journey."""

@@ -92,7 +92,8 @@ class day_start(FunctionElement[int]):  # noqa: N801  # a SQL function
 
 @compiles(day_start)
 def _day_start(element: day_start, compiler: SQLCompiler, **kw: Any) -> str:
-    day = compiler.process(list(element.clauses)[0], **kw)
+    number_of_day, _ = element.clauses
+    day = f"({compiler.process(number_of_day, **kw)})"
     return f"({day} * {DAY} + {_choice(day, *_shifts(element.zone))})"
 
 

@@ -85,23 +85,24 @@ class Drift(ConditionBase):
 
     def _stored(self, compilation: Compilation) -> Select[Any]:
         """Compares the stored crossings with the instant; the next one ahead is the next check."""
-        mine, stored = compilation.subjects.c, drift_states.c
+        asked = compilation.with_days() if self.risk else compilation.subjects
+        mine, stored = asked.c, drift_states.c
+        holds = [self._holds(mine.at)]
         turns = [still_ahead(turn, mine.at) for turn in self._turns()]
-        holds = self._holds(mine.at)
         if self.risk is not None:
-            today, tomorrow = compilation.today()
-            is_at_risk = Amount.of(self.risk).admits(risk_at(today))
             # a daily figure: it moves at the first instant of each day, and only ever up
-            settled = is_at_risk if self.risk.only_from_below else false()
-            turns.append(case((not_(settled), tomorrow)))
-            holds = and_(holds, is_at_risk)
+            is_at_risk = Amount.of(self.risk).admits(risk_at(mine.today))
+            is_settled = is_at_risk if self.risk.only_from_below else false()
+            holds.append(is_at_risk)
+            turns.append(case((not_(is_settled), mine.tomorrow)))
         return (
             select(
                 mine.id,
-                case((holds, 1), else_=0).label("holds"),
+                case((and_(*holds), 1), else_=0).label("holds"),
                 soonest(*turns).label("next_check_at"),
             )
-            .join(drift_states, stored.customer_id == looked_up_by(mine.customer_id))
+            .select_from(asked)
+            .join(drift_states, stored.customer_id == mine.customer_id)
             .join(drift_priors, drift_priors.c.id == stored.priors_id)
             .where(stored.clock == self.clock)
         )
