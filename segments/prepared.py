@@ -1,4 +1,4 @@
-"""Conditions compiled once and asked often: the statement stays, ids and instant are its parameters.
+"""Conditions compiled once and asked often: ids and instant are parameters of one statement.
 
 Building a rule's statement costs ten times what SQLite needs to answer it for one customer.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Select, bindparam
 
+from segments.choosing import IdList
 from segments.compile import compile_condition
 from segments.conditions.base import ConditionBase
 from segments.lexicon import Lexicon
@@ -45,8 +46,8 @@ def parameters(ids: Collection[int], at: datetime) -> dict[str, Any]:
 
 
 def _subjects(sort: Sort) -> Subjects:
-    ids: Any = bindparam(IDS, expanding=True, type_=BigInteger)
-    at: Any = bindparam(AT, type_=BigInteger)
+    ids = bindparam(IDS, type_=IdList())
+    at = bindparam(AT, type_=BigInteger)
     match sort:
         case Sort.CUSTOMER:
             return Subjects.customers_in(ids, at)

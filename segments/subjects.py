@@ -6,12 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import BindParameter, ColumnElement, Select, func, select
 
+from segments.choosing import is_one_of
 from segments.instants import Micros, instant, micros
 from store.tables import customers, enrollments, events, positions
 
 At = datetime | ColumnElement[Any]
+Ids = Collection[int] | BindParameter[Any]  # a parameter's value is given when the statement runs
 
 
 class Scope(StrEnum):
@@ -47,12 +49,12 @@ class Subjects:
         return cls(Sort.CUSTOMER, at, _customers(at).where(customers.c.id.between(low, high)))
 
     @classmethod
-    def customers_in(cls, ids: Collection[int], at: At) -> Self:
+    def customers_in(cls, ids: Ids, at: At) -> Self:
         """Those of `ids` who are neither erased nor merged away."""
-        return cls(Sort.CUSTOMER, at, _customers(at).where(customers.c.id.in_(ids)))
+        return cls(Sort.CUSTOMER, at, _customers(at).where(_chosen(customers.c.id, ids)))
 
     @classmethod
-    def enrollments_in(cls, ids: Collection[int], at: At) -> Self:
+    def enrollments_in(cls, ids: Ids, at: At) -> Self:
         """Enrollments, active or ended, with where they started and where they stand."""
         started = func.coalesce(micros(events.c.occurred_at), micros(enrollments.c.started_at))
         return cls(
@@ -69,11 +71,11 @@ class Subjects:
             )
             .outerjoin(events, events.c.id == enrollments.c.event_id)
             .outerjoin(positions, positions.c.enrollment_id == enrollments.c.id)
-            .where(enrollments.c.id.in_(ids)),
+            .where(_chosen(enrollments.c.id, ids)),
         )
 
     @classmethod
-    def events_in(cls, ids: Collection[int], at: At) -> Self:
+    def events_in(cls, ids: Ids, at: At) -> Self:
         """Single events: an event condition asks about that very one."""
         return cls(
             Sort.EVENT,
@@ -83,7 +85,7 @@ class Subjects:
                 events.c.customer_id,
                 _micros(at).label("at"),
                 events.c.id.label("event_id"),
-            ).where(events.c.id.in_(ids)),
+            ).where(_chosen(events.c.id, ids)),
         )
 
 
@@ -91,6 +93,10 @@ def _customers(at: At) -> Select[Any]:
     alive = customers.c.merged_into.is_(None) & customers.c.erased_at.is_(None)
     columns = (customers.c.id, customers.c.id.label("customer_id"), _micros(at).label("at"))
     return select(*columns).where(alive)
+
+
+def _chosen(column: ColumnElement[int], ids: Ids) -> ColumnElement[bool]:
+    return is_one_of(column, ids) if isinstance(ids, BindParameter) else column.in_(ids)
 
 
 def _micros(at: At) -> Micros:

@@ -24,6 +24,7 @@ Work = Callable[[Connection], Any]
 MOST_JOBS_A_COMMIT = 500
 SQLITE_CACHE_KIB = 65_536
 BUSY_TIMEOUT_MS = 10_000
+STATEMENTS_KEPT = 1_000  # parsed by SQLite; a rule's statement takes longer to parse than to run
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,7 @@ def _sqlite_engine(url: URL, *, read_only: bool = False) -> Engine:
             "timeout": BUSY_TIMEOUT_MS / 1000,
             "check_same_thread": False,
             "isolation_level": None,
+            "cached_statements": STATEMENTS_KEPT,
         },
     )
 

@@ -16,7 +16,13 @@ from sqlalchemy import Connection
 from adapters.email.base import Channel, OutgoingEmail
 from journeys.definition import SERVICE
 from journeys.permission import Allowed
-from rekindle.errors import HandoverUncertain, ProviderRefused, ProviderUnavailable, Unsupported
+from rekindle.errors import (
+    HandoverUncertain,
+    ProviderDeferred,
+    ProviderRefused,
+    ProviderUnavailable,
+    Unsupported,
+)
 from rekindle.services import Services
 from store.messages import (
     Sending,
@@ -148,6 +154,8 @@ def _hand_over(
         provider_id = channel.send(email, lambda: batch.services.store.submit(mark).result())
     except (ProviderRefused, Unsupported) as error:
         return Sending(id_, "refused", str(error))
+    except ProviderDeferred as error:  # this mail only; the next may go
+        return Sending(id_, "queued", str(error))
     except ProviderUnavailable as error:
         batch.unavailable = str(error)
         return Sending(id_, "queued", str(error))

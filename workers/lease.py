@@ -4,7 +4,7 @@ import os
 import socket
 from datetime import datetime, timedelta
 
-LEASE = timedelta(seconds=60)  # wall time; long enough for the slowest batch of mails
+LEASE = timedelta(minutes=10)  # wall time; longer than the slowest batch of mails takes
 
 
 def worker_name() -> str:
