@@ -27,10 +27,12 @@ from store.drift import (
     replace_states,
 )
 from store.records import CustomerId
+from store.tables import EPOCH
 from store.session import Store
 
 CLOCKS = ("goal", "any")
-LARGEST_SAMPLE = 50_000  # customers from whom gaps are learned
+LARGEST_SAMPLE = 2_000  # customers from whom gaps are learned
+FIRST_MONTH_DAYS = 30  # learned anew every day until then, weekly later
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def refresh_drift(
 
 
 def publish_priors(tx: Connection, lexicon: Lexicon, now: datetime) -> frozenset[str]:
-    """Learn the parameters of each clock anew on each day of the brand; most calls do nothing.
+    """Learn the parameters of each clock anew, daily at first, then weekly; most calls do nothing.
 
     Returns the clocks whose parameters changed noticeably: everybody's states on them are outdated.
     """
@@ -83,7 +85,7 @@ def _publish(
 
 
 def are_priors_due(connection: Connection, lexicon: Lexicon, now: datetime) -> bool:
-    """Whether any clock's parameters were never learned, or last on an earlier day."""
+    """Whether any clock's parameters were never learned, or too long ago."""
     in_force = priors_at(connection, now)
     return any(
         clock not in in_force or _is_outdated(connection, in_force[clock], lexicon, now)
@@ -94,10 +96,13 @@ def are_priors_due(connection: Connection, lexicon: Lexicon, now: datetime) -> b
 def _is_outdated(
     connection: Connection, stored: StoredPriors, lexicon: Lexicon, now: datetime
 ) -> bool:
-    """Of an earlier day, or of a time when nobody had come twice and now somebody has."""
-    if day_of(stored.known_at, lexicon.zone) < day_of(now, lexicon.zone):
-        return True
+    """Old by its age, or of a time when nobody had come twice and now somebody has."""
     clock = stored.priors.clock
+    first = load_priors(connection, clock, EPOCH)
+    known_on = day_of(stored.known_at, lexicon.zone)
+    age_days = (known_on - day_of(first.known_at, lexicon.zone)).days if first else 0
+    if (day_of(now, lexicon.zone) - known_on).days >= (1 if age_days < FIRST_MONTH_DAYS else 7):
+        return True
     is_of_nobody = stored.priors == default_priors(clock, ())
     return is_of_nobody and has_returning(connection, clock_kinds(lexicon, clock), now)
 
@@ -155,16 +160,20 @@ def load_figures(
 
 
 @contextmanager
-def as_of_now(store: Store, lexicon: Lexicon, now: datetime) -> Iterator[Connection]:
+def as_of_now(
+    store: Store, lexicon: Lexicon, now: datetime, clocks: Collection[str] = CLOCKS
+) -> Iterator[Connection]:
     """A look at the database in which everybody's drift is that of `now`; nothing of it is kept.
 
-    What workers keep is as of their last refresh, which may lie before `now` or after it.
+    What workers keep is as of their last refresh, which may lie before `now` or after it. Other
+    clocks than those asked for stay as they are.
     """
     with store.begin() as tx:
         rehearsal = tx.begin_nested()
         publish_priors(tx, lexicon, now)
         everybody = range(1, count_customers(tx) + 1)
-        refresh_drift(tx, everybody, now, lexicon, priors_at(tx, now))
+        asked = {clock: one for clock, one in priors_at(tx, now).items() if clock in clocks}
+        refresh_drift(tx, everybody, now, lexicon, asked)
         try:
             yield tx
         finally:

@@ -1,7 +1,7 @@
 """`rekindle segment`: who is in a segment at `--now`, and why."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from rekindle.cli.opening import open_here
 from rekindle.errors import NotFound, WrongUse
 from rekindle.services import Services
 from segments.compile import Lexicon, Subjects, compile_condition
+from segments.conditions.drift import Drift
 from segments.definition import ConditionBase, walk
 from store.customers import find_customer
 from store.records import CustomerId
@@ -81,25 +82,30 @@ def _looking(services: Services, name: str | None) -> Iterator[Look]:
         raise NotFound(f"no segment is called {name!r}.")
     lexicon = Lexicon.of(library.settings, library.segments)
     asked = [name] if name else list(library.segments)
-    if any(_needs_drift(lexicon.segments, one) for one in asked):
-        with as_of_now(services.store, lexicon, now) as connection:
+    if clocks := _clocks(condition for one in asked for condition in _parts(lexicon, one)):
+        with as_of_now(services.store, lexicon, now, clocks) as connection:
             yield Look(connection, lexicon, now)
     else:
         with services.store.read() as connection:
             yield Look(connection, lexicon, now)
 
 
-def _needs_drift(
-    segments: Mapping[str, Any], name: str, passed: frozenset[str] = frozenset()
-) -> bool:
-    """Whether the rule, or one it refers to, asks for drift."""
-    if name in passed or name not in segments:
-        return False
-    parts = [part for _, part in walk(segments[name].match)]
-    others = {other for part in parts for other in part.named_segments}
-    if any(part.kind == "drift" for part in parts):
-        return True
-    return any(_needs_drift(segments, other, passed | {name}) for other in others)
+def _parts(lexicon: Lexicon, name: str) -> Iterator[ConditionBase]:
+    """Every condition of a rule and of those it refers to."""
+    ahead, seen = [name], set[str]()
+    while ahead:
+        one = ahead.pop()
+        if one in seen or one not in lexicon.segments:
+            continue
+        seen.add(one)
+        for _, condition in walk(lexicon.segments[one].match):
+            ahead.extend(condition.named_segments)
+            yield condition
+
+
+def _clocks(conditions: Iterable[ConditionBase]) -> set[str]:
+    """The drift clocks that are asked."""
+    return {condition.clock for condition in conditions if isinstance(condition, Drift)}
 
 
 def _list(look: Look, name: str | None, *, is_long: bool) -> None:
