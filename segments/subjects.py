@@ -40,18 +40,17 @@ class Subjects:
     """
 
     sort: Sort
-    at: At
     select: Select[Any]
 
     @classmethod
     def customers_between(cls, low: int, high: int, at: At) -> Self:
         """Living customers with ids from `low` to `high`, both included."""
-        return cls(Sort.CUSTOMER, at, _customers(at).where(customers.c.id.between(low, high)))
+        return cls(Sort.CUSTOMER, _customers(at).where(customers.c.id.between(low, high)))
 
     @classmethod
     def customers_in(cls, ids: Ids, at: At) -> Self:
         """Those of `ids` who are neither erased nor merged away."""
-        return cls(Sort.CUSTOMER, at, _customers(at).where(_chosen(customers.c.id, ids)))
+        return cls(Sort.CUSTOMER, _customers(at).where(_chosen(customers.c.id, ids)))
 
     @classmethod
     def enrollments_in(cls, ids: Ids, at: At) -> Self:
@@ -59,7 +58,6 @@ class Subjects:
         started = func.coalesce(micros(events.c.occurred_at), micros(enrollments.c.started_at))
         return cls(
             Sort.ENROLLMENT,
-            at,
             select(
                 enrollments.c.id,
                 enrollments.c.customer_id,
@@ -79,7 +77,6 @@ class Subjects:
         """Single events: an event condition asks about that very one."""
         return cls(
             Sort.EVENT,
-            at,
             select(
                 events.c.id,
                 events.c.customer_id,
