@@ -27,8 +27,8 @@ from store.drift import (
     replace_states,
 )
 from store.records import CustomerId
-from store.tables import EPOCH
 from store.session import Store
+from store.tables import EPOCH
 
 CLOCKS = ("goal", "any")
 LARGEST_SAMPLE = 2_000  # customers from whom gaps are learned
