@@ -118,7 +118,7 @@ class Shop:
         """What lies in the outbox, oldest first."""
         files = sorted((self.folder / "outbox").glob("*.eml"), key=lambda file: int(file.stem))
         found = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
-        return [mail for mail in found if to is None or to in str(mail["To"])]  # type: ignore[misc]
+        return [mail for mail in found if to is None or to in str(mail["To"])]
 
     def close(self) -> None:
         self.process.stop()

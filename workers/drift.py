@@ -7,12 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from rekindle.workspace.library import Library
 from segments.days import day_of
 from segments.drift.activity import event_days
-from segments.drift.figures import DriftFigures
 from segments.drift.priors import Priors, default_priors, gaps_between
-from segments.drift.states import figures, read_state, stored_state
+from segments.drift.states import stored_state
 from segments.drift.statistics import Statistics, fold
 from segments.kinds import clock_kinds
 from segments.lexicon import Lexicon
@@ -22,8 +20,6 @@ from store.drift import (
     insert_priors,
     load_event_times,
     load_priors,
-    load_priors_of,
-    load_states,
     replace_states,
 )
 from store.records import CustomerId
@@ -137,26 +133,6 @@ def rhythms(
     for customer_id, days in event_days(times, lexicon.zone):
         if statistics := fold(days, priors.pace):
             yield CustomerId(customer_id), statistics
-
-
-def load_figures(
-    connection: Connection,
-    library: Library,
-    customer_ids: Collection[int],
-    now: datetime,
-    clock: str = "goal",
-) -> dict[CustomerId, DriftFigures]:
-    """What can be said at `now` of the drift of those of these customers who were ever active."""
-    zone = library.settings.brand.tz
-    rows = load_states(connection, customer_ids, clock)
-    versions = load_priors_of(connection, {row.priors_id for row in rows})
-    priors = {row.id: Priors.read(row) for row in versions}
-    return {
-        CustomerId(row.customer_id): figures(
-            read_state(row, zone), priors[row.priors_id], now, zone
-        )
-        for row in rows
-    }
 
 
 @contextmanager

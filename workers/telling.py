@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from journeys.timing import zone_of
+from rekindle.drifting import load_figures
 from rekindle.workspace.library import Library
 from segments.drift.sentence import describe
 from store.customers import load_customers
@@ -21,7 +22,6 @@ from store.records import Customer, CustomerId, EnrollmentId
 from surveys.wordings import survey_texts
 from templates.context import Drifting, History, Occasion, Past, Said, Told
 from templates.survey_card import SurveyCard
-from workers.drift import load_figures
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ def _past(tally: Tally) -> Past:
 def _drifts(
     connection: Connection, library: Library, customers: Collection[Customer], now: datetime
 ) -> dict[CustomerId, Drifting]:
-    figures = load_figures(connection, library, [one.id for one in customers], now)
     brand = library.settings.brand
+    figures = load_figures(connection, [one.id for one in customers], now, brand.tz)
     found = {}
     for one in customers:
         if theirs := figures.get(one.id):

@@ -1,12 +1,14 @@
 """`demo`: a generated shop, imported, played forward through the engine, then its dashboard."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -83,14 +85,9 @@ def _play(process: Process, count: int, ends_at: datetime) -> Summary:
     clock = FixedClock(shop.plays_from)
     process.services.clock = clock
     with _progress() as progress:
-        bar = progress.add_task("", total=1.0)
-
-        def show(done: float, text: str) -> None:
-            progress.update(bar, completed=done, description=text)
-
-        events = import_history(process, shop, history, show)
+        events = import_history(process, shop, history, _shown_on(progress))
         apply_once(process.services)
-        Player(process, shop, clock).play(show)
+        Player(process, shop, clock).play(_shown_on(progress))
     with process.services.store.read() as connection:
         summary = summarize(connection, shop, events, shop.ends_at)
     if not options().as_json:
@@ -103,6 +100,11 @@ def _progress() -> Progress:
     return Progress(
         BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"), console=console
     )
+
+
+def _shown_on(progress: Progress) -> Callable[[float, str], None]:
+    bar = progress.add_task("", total=1.0)
+    return lambda done, text: progress.update(bar, completed=done, description=text)
 
 
 def _document(summary: Summary) -> dict[str, object]:
@@ -127,8 +129,12 @@ def _print(summary: Summary) -> None:
     )
 
 
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+
+
 def _journeys(summary: Summary) -> Table:
-    table = Table(title="What the journeys did (generated customers)", title_justify="left")
+    table = _table("What the journeys did (generated customers)")
     table.add_column("journey", no_wrap=True)
     for title in ("started", "held out", "sent", "opened", "clicked", "answered"):
         table.add_column(title, justify="right")
@@ -139,7 +145,7 @@ def _journeys(summary: Summary) -> Table:
 
 
 def _truth(summary: Summary) -> Table:
-    table = Table(title="Whom the engine calls what, by what is true", title_justify="left")
+    table = _table("Whom the engine calls what, by what is true")
     table.add_column("in truth they")
     for state in STATES:
         table.add_column(state, justify="right")

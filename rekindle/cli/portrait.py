@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from rekindle.drifting import load_figures
 from rekindle.workspace.library import Library
 from segments.drift.sentence import describe
 from store.customers import load_consents, load_customers
@@ -22,7 +23,7 @@ from store.portraits import (
     load_trips,
 )
 from store.records import Customer, CustomerId, Identity, StoredEvent
-from workers.drift import CLOCKS, load_figures
+from workers.drift import CLOCKS
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def _load_drift(
     brand = library.settings.brand
     drift = {}
     for clock in CLOCKS:
-        found = load_figures(connection, library, [id_], now, clock).get(id_)
+        found = load_figures(connection, [id_], now, library.settings.brand.tz, clock).get(id_)
         if found:
             drift[clock] = {
                 **asdict(found),
