@@ -72,7 +72,7 @@ def generate_people(count: int, seed: int) -> tuple[Person, ...]:
 def _person(number: int, chance: Random) -> Person:
     country = chance.choices(COUNTRIES, WEIGHTS)[0]
     joins_on = -1.0 if chance.random() < 0.6 else chance.uniform(0, YEAR * 0.93)
-    order_gap = min(max(chance.lognormvariate(3.2, 0.75), 4.0), 150.0)  # median 25 days
+    order_gap = min(max(chance.lognormvariate(3.5, 0.7), 5.0), 150.0)  # median 33 days
     return Person(
         id=f"c{number + 1:05d}",
         name=f"{chance.choice(country.given)} {chance.choice(country.family)}",
@@ -82,7 +82,7 @@ def _person(number: int, chance: Random) -> Person:
         joins_on=joins_on,
         order_gap=order_gap,
         regularity=chance.choice((1.0, 2.0, 3.0, 6.0)),
-        looks_per_order=chance.uniform(0.3, 3.0),
+        looks_per_order=chance.uniform(0.3, 2.0),
         leaves_on=_leaving(joins_on, chance),
         fades=chance.random() < 0.5,
         opens=chance.betavariate(2, 3),

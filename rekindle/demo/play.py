@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time
 from itertools import count
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from store.intake import record_customers, record_events
 from store.records import IncomingEvent
 from workers.counts import Counts
 
-TICK = timedelta(hours=8)
+LOOKS = (time(10), time(17))  # when the engine works, in UTC: outside of everybody's quiet hours
 A_CHUNK = 1_000  # rows in one transaction: nobody holds the writer for long
 
 Progress = Callable[[float, str], None]  # how far, 0 to 1, and with what
@@ -45,6 +45,13 @@ def chunked(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
         yield rows[start : start + A_CHUNK]
 
 
+def next_look(after: datetime) -> datetime:
+    """When the engine looks next, strictly after `after`."""
+    day = after.astimezone(UTC).date()
+    looks = [datetime.combine(day + days * DAY, at, UTC) for days in (0, 1) for at in LOOKS]
+    return min(look for look in looks if look > after)
+
+
 class Player:
     """One play: the engine on one side, the people on the other, and time in between."""
 
@@ -59,7 +66,8 @@ class Player:
         """Let the last days pass; what the engine did in them."""
         total = Counts()
         while self.clock.at < self.shop.ends_at:
-            before, until = self.clock.at, min(self.clock.at + TICK, self.shop.ends_at)
+            before = self.clock.at
+            until = min(next_look(before), self.shop.ends_at)
             self._people_act(until)
             self._world_moves(until)
             total += self.process.run_until_idle()

@@ -84,8 +84,8 @@ def react(person: Person, mail: SentMail, seed: int, *, has_left: bool) -> list[
 def _interest(person: Person, mail: SentMail, *, has_left: bool) -> float:
     """The chance that the mail is opened; of one's own ticket everybody wants to hear."""
     if mail.topic == "service":
-        return 0.5 + person.opens / 2
-    return person.opens * (0.7 if has_left else 1.3)
+        return 0.3 + person.opens / 2
+    return person.opens * (0.5 if has_left else 0.8)
 
 
 def _answer(person: Person, mail: SentMail, at: datetime, chance: Random) -> list[Reaction]:
