@@ -27,7 +27,7 @@ from store.session import Store
 from store.tables import EPOCH
 
 CLOCKS = ("goal", "any")
-LARGEST_SAMPLE = 2_000  # customers from whom gaps are learned
+LARGEST_SAMPLE = 1_000  # customers from whom gaps are learned
 FIRST_MONTH_DAYS = 30  # learned anew every day until then, weekly later
 
 

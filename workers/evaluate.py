@@ -15,10 +15,11 @@ from store.enrollments import wake_customers
 from store.intake import OwnEvent, record_own_events
 from store.memberships import claim_due_checks, load_memberships, save_memberships
 from store.passes import PassCause, load_passes
-from store.pending import Change, FreshEvent, claim_changes, drop_changes, load_fresh
+from store.pending import FreshEvent, claim_changes, drop_changes, load_fresh
 from store.records import CustomerId, Evaluation
 from workers.counts import Counts
 from workers.drift import priors_at, refresh_drift
+from workers.hearing import News, concerned, heard_by, heard_by_clocks, news_in
 from workers.starts import begin, candidates_from
 
 BATCH = 1_000
@@ -32,36 +33,20 @@ def evaluate_changes(services: Services, now: datetime) -> Counts:
         if not changes:
             return Counts()
         fresh = load_fresh(tx, changes)
-        counts = _look_at(tx, library, _unseen(changes, fresh), fresh, now)
+        counts = _look_at(tx, library, news_in(changes, fresh), fresh, now)
         started = begin(tx, library, candidates_from(tx, library, fresh, now), now)
         wake_customers(tx, sorted({one.customer_id for one in changes}), now)
         drop_changes(tx, changes)
     return counts + Counts(events=len(changes), started=started)
 
 
-def _unseen(changes: Sequence[Change], fresh: Sequence[FreshEvent]) -> list[CustomerId]:
-    """Whose picture may differ: no segment asks for segment events, and passes have seen some."""
-    told = {one.id for one in fresh if one.name.startswith("segment.")}
-    return sorted(
-        {
-            one.customer_id
-            for one in changes
-            if not one.is_evaluated and (one.event_id is None or one.event_id not in told)
-        }
-    )
-
-
 def _look_at(
-    tx: Connection,
-    library: Library,
-    ids: Sequence[CustomerId],
-    fresh: Sequence[FreshEvent],
-    now: datetime,
+    tx: Connection, library: Library, news: News, fresh: Sequence[FreshEvent], now: datetime
 ) -> Counts:
-    if not ids:
-        return Counts()
-    refresh_drift(tx, ids, now, library.lexicon, priors_at(tx, now))
-    return _evaluate_all(tx, library, ids, _triggers(fresh), now)
+    """Drift first, since segments read it; each only for those whom the news concerns."""
+    if winding := concerned(news, heard_by_clocks(library)):
+        refresh_drift(tx, winding, now, library.lexicon, priors_at(tx, now))
+    return _evaluate_all(tx, library, news, _triggers(fresh), now)
 
 
 def evaluate_due(services: Services, now: datetime) -> Counts:
@@ -88,16 +73,18 @@ def _triggers(fresh: Sequence[FreshEvent]) -> dict[CustomerId, Trigger]:
 def _evaluate_all(
     tx: Connection,
     library: Library,
-    ids: Collection[CustomerId],
+    news: News,
     triggers: Mapping[CustomerId, Trigger],
     now: datetime,
 ) -> Counts:
-    """Every segment for these customers; those that a pass has yet to reach are left to it."""
+    """Every segment for whom it concerns; those that a pass has yet to reach are left to it."""
     total = Counts()
     for segment, one in load_passes(tx).items():
-        reached = [id_ for id_ in ids if one.covers(id_)]
-        if segment in library.segments and reached:
-            total += evaluate_segment(tx, library, segment, reached, now, triggers=triggers)
+        if segment not in library.segments:
+            continue
+        ids = [id_ for id_ in concerned(news, heard_by(library, segment)) if one.covers(id_)]
+        if ids:
+            total += evaluate_segment(tx, library, segment, ids, now, triggers=triggers)
     return total
 
 

@@ -91,26 +91,10 @@ def _outdated(library: Library, passes: dict[str, Pass]) -> dict[str, int]:
     """Segments whose last pass was of another definition, theirs or one they refer to."""
     found: dict[str, int] = {}
     for name in library.segments:
-        newest = max(library.versions[("segment", one)] for one in _reaches(library, name))
+        newest = max(library.versions[("segment", one)] for one in library.reaches(name))
         if name not in passes or passes[name].definition_id != newest:
             found[name] = newest
     return found
-
-
-def _reaches(library: Library, name: str) -> set[str]:
-    """A segment and all that its rule refers to, through any number of others."""
-    reached: set[str] = set()
-    ahead = [name]
-    while ahead:
-        one = ahead.pop()
-        if one not in reached and one in library.segments:
-            reached.add(one)
-            ahead += [
-                named
-                for _, condition in walk(library.segments[one].match)
-                for named in condition.named_segments
-            ]
-    return reached
 
 
 def _using_drift(library: Library) -> list[str]:
@@ -119,7 +103,7 @@ def _using_drift(library: Library) -> list[str]:
         for name in library.segments
         if any(
             isinstance(condition, Drift)
-            for one in _reaches(library, name)
+            for one in library.reaches(name)
             for _, condition in walk(library.segments[one].match)
         )
     ]

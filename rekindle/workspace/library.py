@@ -16,7 +16,7 @@ from rekindle.workspace.files import SETTINGS_NAME, File, Kind, path_of
 from rekindle.workspace.problems import Problem
 from rekindle.workspace.validation import validate
 from rekindle.workspace.yaml import Document, parse_yaml
-from segments.definition import Segment
+from segments.definition import Segment, walk
 from segments.lexicon import Lexicon
 from store.records import Definition, DefinitionId
 from surveys.definition import Survey
@@ -52,6 +52,18 @@ class Library:
     def lexicon(self) -> Lexicon:
         """What rules lean on, with the statements that were prepared so far."""
         return Lexicon.of(self.settings, self.segments)
+
+    def reaches(self, segment: str) -> frozenset[str]:
+        """A segment and all that its rule refers to, through any number of others."""
+        reached: set[str] = set()
+        ahead = [segment]
+        while ahead:
+            name = ahead.pop()
+            if name not in reached and name in self.segments:
+                reached.add(name)
+                parts = walk(self.segments[name].match)
+                ahead += [named for _, part in parts for named in part.named_segments]
+        return frozenset(reached)
 
 
 @dataclass(frozen=True)
