@@ -3,6 +3,7 @@ the end.
 """
 
 import threading
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -14,16 +15,17 @@ from rekindle.errors import RekindleError
 from rekindle.services import Services
 from rekindle.workspace.applying import apply_folder
 from store.definitions import newest_definition
-from store.leases import hold_lease, release_lease
+from store.leases import release_lease
 from workers.actors import Actors, declare_actors
 from workers.channels import ChannelPool
 from workers.counts import Counts
-from workers.lease import LEASE, worker_name
+from workers.lease import take_turn, worker_name
 from workers.schedule import run_until_idle, sweep
 
 log = structlog.get_logger()
 
 SWEEP_SECONDS = 1.0
+STANDBY_AFTER = timedelta(seconds=15)  # of silence, another scheduler takes over
 THREADS = 4  # workers in one process; the database and the provider are what they wait for
 
 
@@ -55,21 +57,18 @@ class Process:
 
     def schedule(self) -> None:
         """Sweep about once a second while holding the scheduler's lease; others stand by."""
-        holder = worker_name()
         while not self._stopping.wait(SWEEP_SECONDS):
             try:
-                self._sweep_if_active(holder)
+                self._sweep_if_active()
             except RekindleError as error:
                 log.error("sweep.failed", reason=str(error))
-            except (
-                Exception
-            ) as error:  # the scheduler outlives any single failure; the rows stay due
+            except Exception as error:  # the scheduler outlives any failure; the rows stay due
                 log.error("sweep.failed", reason=f"{type(error).__name__}: {error}")
 
-    def _sweep_if_active(self, holder: str) -> None:
+    def _sweep_if_active(self) -> None:
         wall = self.services.clock.wall()
         with self.services.store.begin() as tx:
-            is_active = hold_lease(tx, "scheduler", holder, wall, wall + LEASE / 4)
+            is_active = take_turn(tx, "scheduler", wall, STANDBY_AFTER)
         if is_active:
             sweep(self.services, self.pool, self.services.clock.now())
 

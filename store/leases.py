@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, or_, update
+from sqlalchemy import Connection, delete, or_, select, update
 
 from store.tables import leases
 from store.upserts import insert_or_skip
@@ -18,6 +18,12 @@ def hold_lease(tx: Connection, name: str, holder: str, wall: datetime, until: da
         .returning(leases.c.name)
     )
     return held.first() is not None
+
+
+def find_lease(connection: Connection, name: str) -> tuple[str, datetime] | None:
+    """Who holds the lease, and until when (wall time)."""
+    row = connection.execute(select(leases).where(leases.c.name == name)).first()
+    return (row.holder, row.until) if row else None
 
 
 def release_lease(tx: Connection, name: str, holder: str) -> None:

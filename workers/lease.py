@@ -4,12 +4,24 @@ import os
 import socket
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
+from store.leases import find_lease, hold_lease, release_lease
+
 LEASE = timedelta(minutes=10)  # wall time; longer than the slowest batch of mails takes
 
 
 def worker_name() -> str:
     """This process, so that another on the same machine can tell whether it lives."""
     return f"{socket.gethostname()}/{os.getpid()}/{_started_at(os.getpid())}"
+
+
+def take_turn(tx: Connection, name: str, wall: datetime, length: timedelta) -> bool:
+    """Hold the lease `name` for `length`, also where its holder is a process that is gone."""
+    held = find_lease(tx, name)
+    if held and is_gone(*held, wall):
+        release_lease(tx, name, held[0])
+    return hold_lease(tx, name, worker_name(), wall, wall + length)
 
 
 def is_gone(holder: str, until: datetime, wall: datetime) -> bool:

@@ -13,7 +13,7 @@ from rekindle.services import Services
 from rekindle.workspace.library import Library
 from segments.conditions.drift import Drift
 from segments.definition import walk
-from store.leases import hold_lease, release_lease
+from store.leases import release_lease
 from store.memberships import load_member_ids
 from store.passes import (
     Pass,
@@ -29,7 +29,7 @@ from store.records import CustomerId
 from workers.counts import Counts
 from workers.drift import are_priors_due, priors_at, publish_priors, refresh_drift
 from workers.evaluate import evaluate_segment
-from workers.lease import LEASE, worker_name
+from workers.lease import LEASE, take_turn, worker_name
 
 CHUNK = 1_000  # customers in one transaction
 DRIFT = "~drift"  # the pass that rebuilds everybody's drift; no segment can be called so
@@ -69,7 +69,7 @@ def needs_passes(services: Services, now: datetime) -> bool:
 def _take_turn(services: Services) -> bool:
     wall = services.clock.wall()
     with services.store.begin() as tx:
-        return hold_lease(tx, "passes", worker_name(), wall, wall + LEASE)
+        return take_turn(tx, "passes", wall, LEASE)
 
 
 def _begin_passes(tx: Connection, library: Library, now: datetime) -> None:

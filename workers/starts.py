@@ -1,9 +1,9 @@
 """Begins enrollments: which events start which journeys, and who may start again."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 from sqlalchemy import Connection
 
@@ -57,11 +57,16 @@ def candidates_from(
 def _is_heard(trigger: OnEvent | OnEnters | OnLeaves, event: FreshEvent, journey: Journey) -> bool:
     match trigger:
         case OnEvent(event=names):
-            return any(fnmatchcase(event.name, name.lower()) for name in names)
+            return any(_is_named(event.name, name.lower()) for name in names)
         case OnEnters(enters=segment):
             return event.name == "segment.entered" and _is_of(event, segment, journey)
         case OnLeaves(leaves=segment):
             return event.name == "segment.left" and _is_of(event, segment, journey)
+
+
+def _is_named(event: str, written: str) -> bool:
+    """In names only `*` is special, and stands for any run of characters."""
+    return re.fullmatch(".*".join(map(re.escape, written.split("*"))), event) is not None
 
 
 def _is_of(event: FreshEvent, segment: str, journey: Journey) -> bool:
