@@ -163,6 +163,9 @@ def _is_unreachable(error: DBAPIError) -> bool:
     signs = (
         "unable to open",
         "connection",
+        "resolve",
+        "authentication",
+        "timeout",
         "no such table",
         "does not exist",
         "readonly",

@@ -1,5 +1,8 @@
 """The broker that carries ids between processes: none (in memory), RabbitMQ or Redis."""
 
+from typing import Any
+from urllib.parse import urlsplit
+
 from dramatiq import Broker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import (
@@ -44,6 +47,21 @@ def open_broker(url: str | None) -> Broker:
         raise BrokerUnavailable(
             f"{scheme} needs the extra '{extra}': pip install 'rekindle[{extra}]'."
         ) from error
+
+
+def require_answer(broker: Any, url: str | None) -> None:
+    """Raises BrokerUnavailable, naming host and port but no password, if it does not answer now."""
+    if not url:
+        return
+    where = urlsplit(url)
+    try:
+        if where.scheme.startswith("amqp"):
+            _ = broker.connection  # connects
+        else:
+            broker.client.ping()
+    except Exception as error:  # each broker has its own errors; the cause is kept
+        place = f"{where.hostname}:{where.port}" if where.port else where.hostname
+        raise BrokerUnavailable(f"the broker at {place} does not answer.") from error
 
 
 def _middleware() -> list[Middleware]:

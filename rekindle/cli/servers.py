@@ -14,6 +14,7 @@ from rekindle.errors import WrongUse
 from rekindle.process import Process, apply_once
 
 if TYPE_CHECKING:
+    from dramatiq import Broker
     from uvicorn import Config
 
 Host = Annotated[
@@ -31,9 +32,7 @@ def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 
 def serve_everything(process: Process, host: str, port: int) -> None:
     """Workers, scheduler and web of one process, until it is told to stop."""
-    from workers.brokers import open_broker
-
-    process.start_workers(open_broker(_broker_url()))
+    process.start_workers(_broker(_broker_url()))
     process.start_scheduler()
     serve(process, host, port)
 
@@ -41,11 +40,10 @@ def serve_everything(process: Process, host: str, port: int) -> None:
 def web(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Only the web: ingest, hooks, surveys, dashboard. Workers run elsewhere or later."""
     from workers.actors import Actors
-    from workers.brokers import open_broker
 
     with _process() as process:
         if url := _broker_url():
-            process.services.wake = Actors(open_broker(url))
+            process.services.wake = Actors(_broker(url))
         serve(process, host, port)
 
 
@@ -96,11 +94,9 @@ def worker(
     threads: Annotated[int, typer.Option(help="How many pieces of work at once.")] = 4,
 ) -> None:
     """Work on what the broker brings, until told to stop."""
-    from workers.brokers import open_broker
-
-    url = _required_broker()
+    broker = _broker(_required_broker())
     with _process() as process:
-        process.start_workers(open_broker(url), threads)
+        process.start_workers(broker, threads)
         print("Working.", flush=True)
         _until_told()
 
@@ -108,12 +104,11 @@ def worker(
 def scheduler() -> None:
     """Look for what is due and pass it on; others of its kind stand by."""
     from workers.actors import Actors
-    from workers.brokers import open_broker
 
-    url = _required_broker()
+    broker = _broker(_required_broker())
     with _process() as process:
         apply_once(process.services)
-        process.services.wake = Actors(open_broker(url))
+        process.services.wake = Actors(broker)
         process.start_scheduler()
         print("Scheduling.", flush=True)
         _until_told()
@@ -121,6 +116,19 @@ def scheduler() -> None:
 
 def _process() -> Process:
     return Process(open_here(options().running_clock()))
+
+
+def _broker(url: str | None) -> "Broker":
+    """Raises BrokerUnavailable if it does not answer: who cannot work says so at once."""
+    import logging
+
+    from workers.brokers import open_broker, require_answer
+
+    for noisy in ("pika", "dramatiq"):  # what matters we say ourselves, once and in words
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    broker = open_broker(url)
+    require_answer(broker, url)
+    return broker
 
 
 def _broker_url() -> str | None:

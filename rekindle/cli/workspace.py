@@ -100,7 +100,6 @@ def _tell(applied: Applied) -> None:
                         if one.kind == kind] for kind in ("segment", "journey")},
         "changes": [{"kind": one.kind, "name": one.name, "change": one.change}
                     for one in applied.changes],
-        "within_limits": True,
     }  # fmt: skip
     say("\n".join(lines) or "Nothing has changed.", document)
 
