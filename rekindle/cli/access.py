@@ -29,12 +29,8 @@ def add(
 ) -> None:
     """Let a key in and print it; it cannot be shown again."""
     key = write_key or PREFIX + secrets.token_urlsafe(24)
-    services = open_here()
-    try:
-        with services.store.begin() as tx:
-            added = add_key(tx, key, services.clock.now(), label=label, is_browser=browser)
-    finally:
-        services.close()
+    with open_here() as services, services.store.begin() as tx:
+        added = add_key(tx, key, services.clock.now(), label=label, is_browser=browser)
     if not added:
         raise WrongUse("this key was let in before; add another one.")
     say(key, {"write_key": key, "browser": browser, "label": label})
@@ -43,24 +39,16 @@ def add(
 @keys.command("list")
 def list_() -> None:
     """All keys; the keys themselves are not kept, only how they begin as a digest."""
-    services = open_here()
-    try:
-        with services.store.read() as connection:
-            known = load_keys(connection)
-    finally:
-        services.close()
+    with open_here() as services, services.store.read() as connection:
+        known = load_keys(connection)
     say("\n".join(map(_line, known)) or "No keys yet.", [_document(key) for key in known])
 
 
 @keys.command("revoke")
 def revoke(id_: Annotated[int, typer.Argument(metavar="ID", help="from `keys list`")]) -> None:
     """Shut a key out; servers notice within seconds."""
-    services = open_here()
-    try:
-        with services.store.begin() as tx:
-            revoked = revoke_key(tx, id_, services.clock.now())
-    finally:
-        services.close()
+    with open_here() as services, services.store.begin() as tx:
+        revoked = revoke_key(tx, id_, services.clock.now())
     if not revoked:
         raise NotFound(f"no key {id_} is let in.")
     say(f"Key {id_} is shut out.", {"id": id_, "revoked": True})

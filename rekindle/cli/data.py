@@ -47,11 +47,8 @@ def import_(
     if kind is not None and kind not in KINDS:
         raise WrongUse(f"--kind is one of {', '.join(KINDS)}, not {kind!r}.")
     prepared = [prepare_file(file, maps or [], kind, source) for file in files]
-    services = open_here()
-    try:
+    with open_here() as services:
         totals = _import_all(services, prepared, source)
-    finally:
-        services.close()
     _report(totals, prepared)
 
 
@@ -97,12 +94,9 @@ def export(
     """Print everything stored of one noun, as JSON Lines."""
     if noun not in NOUNS:
         raise WrongUse(f"{noun!r} cannot be exported; choose from {', '.join(NOUNS)}.")
-    services = open_here()
     try:
-        with services.store.read() as connection:
+        with open_here() as services, services.store.read() as connection:
             for row in export_rows(connection, noun, services.clock.now()):
                 print(as_json_line(row))
     except BrokenPipeError:  # the reader has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    finally:
-        services.close()

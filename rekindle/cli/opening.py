@@ -6,7 +6,7 @@ from rekindle.services import Services, Wake, open_services, state_folder
 
 
 def open_here(clock: Clock | None = None, wake: Wake | None = None) -> Services:
-    """The services of this workspace at `--now`; the caller closes them.
+    """The services of this workspace at `--now`, to be used in a `with`.
 
     Raises StoreUnavailable if the database cannot be reached or is not migrated.
     """

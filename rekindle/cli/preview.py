@@ -47,11 +47,8 @@ def preview(
     open_: Annotated[bool, typer.Option("--open", help="Show it in a browser.")] = False,
 ) -> None:
     """Show a mail as a customer would get it; nothing is sent or stored."""
-    services = open_here()
-    try:
+    with open_here() as services:
         mail = _rendered(services, template, customer, locale)
-    finally:
-        services.close()
     if open_:
         open_new_tab(_kept(mail.html).as_uri())
     document = {"subject": mail.subject, "html": mail.html, "text": mail.text}

@@ -30,11 +30,8 @@ def report(
         raise WrongUse(f"'report {noun}' is not there yet in this version.")
     if noun not in ("journey", "survey"):
         raise WrongUse(f"there is no report on {noun!r}; say 'report journey' or 'report survey'.")
-    services = open_here()
-    try:
+    with open_here() as services:
         documents = _surveys(services) if noun == "survey" else _journeys(services)
-    finally:
-        services.close()
     write = _survey_text if noun == "survey" else _journey_text
     if not name:
         say("\n\n".join(map(write, documents)) or f"There are no {noun}s.", documents)

@@ -31,12 +31,8 @@ def add(
     password = _password(is_piped=password_stdin, is_generated=generate)
     if len(password) < SHORTEST_PASSWORD:
         raise WrongUse(f"a password has at least {SHORTEST_PASSWORD} characters.")
-    services = open_here()
-    try:
-        with services.store.begin() as tx:
-            is_new = add_user(tx, address, hash_password(password), services.clock.now())
-    finally:
-        services.close()
+    with open_here() as services, services.store.begin() as tx:
+        is_new = add_user(tx, address, hash_password(password), services.clock.now())
     if not is_new:
         raise WrongUse(f"{address} is a user already.")
     made = {"password": password} if generate else {}
@@ -47,12 +43,8 @@ def add(
 @users.command("list")
 def list_() -> None:
     """Everybody who can sign in."""
-    services = open_here()
-    try:
-        with services.store.read() as connection:
-            known = list_users(connection)
-    finally:
-        services.close()
+    with open_here() as services, services.store.read() as connection:
+        known = list_users(connection)
     say("\n".join(map(_line, known)) or "No users yet.", [_document(user) for user in known])
 
 
