@@ -26,6 +26,11 @@ class NewEnrollment:
     is_held_out: bool
     first_step: str
 
+    @property
+    def what(self) -> tuple[str, CustomerId, str, str]:
+        """What makes it one and the same start."""
+        return self.journey, self.customer_id, self.key, self.occurrence
+
 
 @dataclass(frozen=True)
 class Starts:
@@ -114,27 +119,31 @@ def start_enrollments(
     """Begin those that nothing forbids: one active per (journey, customer, key), one per
     occurrence.
     """
-    begun = []
-    for new in starting:
-        row = tx.execute(
-            insert_or_skip(tx, enrollments)
-            .values(
-                journey=new.journey,
-                version_id=new.version_id,
-                customer_id=new.customer_id,
-                key=new.key,
-                occurrence=new.occurrence,
-                event_id=new.event_id,
-                cause=new.cause,
-                is_held_out=new.is_held_out,
-                started_at=now,
-            )
-            .returning(enrollments.c.id)
-        ).first()
-        if row is not None:
-            begun.append((EnrollmentId(row.id), new))
+    if not starting:
+        return []
+    table = enrollments.c
+    statement = insert_or_skip(tx, enrollments).returning(
+        table.id, table.journey, table.customer_id, table.key, table.occurrence
+    )
+    rows = tx.execute(statement, [_as_row(new, now) for new in starting])
+    ids = {tuple(what): EnrollmentId(id_) for id_, *what in rows}
+    begun = [(ids[new.what], new) for new in starting if new.what in ids]
     _stand_at_first_step(tx, begun, now)
     return begun
+
+
+def _as_row(new: NewEnrollment, now: datetime) -> dict[str, Any]:
+    return {
+        "journey": new.journey,
+        "version_id": new.version_id,
+        "customer_id": new.customer_id,
+        "key": new.key,
+        "occurrence": new.occurrence,
+        "event_id": new.event_id,
+        "cause": new.cause,
+        "is_held_out": new.is_held_out,
+        "started_at": now,
+    }
 
 
 def _stand_at_first_step(

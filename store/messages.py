@@ -31,6 +31,13 @@ COLUMNS = (
     messages.c.sent_at,
 )
 ROWS = select(*COLUMNS)
+# when a mail that was taken left, as far as we know
+LEFT_AT = func.coalesce(
+    messages.c.sent_at,
+    messages.c.handed_over_at,
+    messages.c.queued_at,
+    type_=messages.c.sent_at.type,
+)
 TAKEN = ("sending", "sent", "delivered", "bounced", "complained", "uncertain")
 
 
@@ -54,8 +61,8 @@ def queue_messages(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Me
     """Add messages; one that its (enrollment, step, visit) already has is left as it is."""
     if not rows:
         return []
-    statement = insert_or_skip(tx, messages).values(list(rows)).returning(messages.c.id)
-    return [MessageId(row.id) for row in tx.execute(statement)]
+    statement = insert_or_skip(tx, messages).returning(messages.c.id)
+    return [MessageId(row.id) for row in tx.execute(statement, list(rows))]
 
 
 def messages_at(
@@ -299,21 +306,15 @@ def sent_lately(
     """Newest first, when each customer was sent a mail after `since`, and on which topic; service
     mail aside.
     """
-    at = func.coalesce(
-        messages.c.sent_at,
-        messages.c.handed_over_at,
-        messages.c.queued_at,
-        type_=messages.c.sent_at.type,
-    )
     query = (
-        select(messages.c.customer_id, at.label("at"), messages.c.topic)
+        select(messages.c.customer_id, LEFT_AT.label("at"), messages.c.topic)
         .where(
             messages.c.customer_id.in_(customer_ids),
             messages.c.status.in_(TAKEN),
             messages.c.topic != "service",
-            at > since,
+            since < LEFT_AT,
         )
-        .order_by(at.desc())
+        .order_by(LEFT_AT.desc())
     )
     found: dict[CustomerId, list[tuple[datetime, str]]] = {}
     for row in tx.execute(query):
@@ -327,20 +328,14 @@ def last_invitations(
     """For each customer the instants of survey invitations that left, newest first, with their
     enrollments.
     """
-    at = func.coalesce(
-        messages.c.sent_at,
-        messages.c.handed_over_at,
-        messages.c.queued_at,
-        type_=messages.c.sent_at.type,
-    )
     query = (
-        select(messages.c.customer_id, at.label("at"), messages.c.enrollment_id)
+        select(messages.c.customer_id, LEFT_AT.label("at"), messages.c.enrollment_id)
         .where(
             messages.c.customer_id.in_(customer_ids),
             messages.c.survey.is_not(None),
             messages.c.status.in_(TAKEN),
         )
-        .order_by(at.desc())
+        .order_by(LEFT_AT.desc())
     )
     found: dict[CustomerId, list[tuple[datetime, EnrollmentId | None]]] = {}
     for row in tx.execute(query):

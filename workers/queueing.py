@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from email.utils import parseaddr
+from functools import lru_cache
 from hashlib import blake2b
 
 from sqlalchemy import Connection
@@ -14,6 +14,7 @@ from journeys.permission import Allowed, Held, Refused
 from rekindle.workspace.library import Library
 from store.messages import hold, load_messages, queue_messages, refuse
 from store.records import Enrollment, EnrollmentId, Message, MessageId
+from templates.mail import domain_of
 from workers.counts import Counts
 from workers.permit import Permitted, permit
 from workers.settling import Told, tell
@@ -90,13 +91,18 @@ def _row(
 
 def survey_in(library: Library, template: str) -> str | None:
     """The survey whose invitation or reminder a template is: the one whose links it shows."""
-    found = SURVEY_CALL.search(library.templates.get(template, ""))
-    return found[1] if found and found[1] in library.surveys else None
+    survey = _called_in(library.templates.get(template, ""))
+    return survey if survey in library.surveys else None
+
+
+@lru_cache(maxsize=500)
+def _called_in(source: str) -> str | None:
+    found = SURVEY_CALL.search(source)
+    return found[1] if found else None
 
 
 def header_id(library: Library, what: str, now: datetime) -> str:
     """A Message-ID that is fixed before the first try and names nobody."""
-    _, address = parseaddr(library.settings.sender.address)
-    domain = address.partition("@")[2] or "localhost"
+    domain = domain_of(library.settings.sender.address)
     mark = blake2b(f"{what}/{now.isoformat()}".encode(), digest_size=12).hexdigest()
     return f"{mark}@{domain}"
