@@ -130,11 +130,16 @@ def _score(events: Path, own: str, as_of: str | None, horizon: int, out: Path | 
     if as_of is None or out is None:
         raise WrongUse("--events needs --as-of DAY and --out FILE.")
     channels = None if own in (EVERY_CHANNEL, "") else {name.strip() for name in own.split(",")}
-    scores = score_log(
-        _read_log(events), own=channels, as_of=_day(as_of), horizon_days=float(horizon)
+    found = score_log(
+        read_log(events), own=channels, as_of=_day(as_of), horizon_days=float(horizon)
     )
-    _write(out, scores)
-    say(f"{len(scores):,} customers scored into {out}", {"customers": len(scores)})
+    _write(out, found.scores)
+    document = {
+        "customers": len(found.scores),
+        "priors": vars(found.priors),
+        "recalibration": vars(found.recalibration),
+    }
+    say(f"{len(found.scores):,} customers scored into {out}", document)
 
 
 def _day(written: str) -> date:
@@ -144,8 +149,8 @@ def _day(written: str) -> date:
         raise WrongUse(f"{written!r} is not a day such as 2026-03-01.") from error
 
 
-def _read_log(path: Path) -> Iterator[LoggedEvent]:
-    """Raises WrongUse for a file that cannot be read or lacks a column."""
+def read_log(path: Path) -> Iterator[LoggedEvent]:
+    """The events of a CSV or CSV.GZ; raises WrongUse for one that cannot be read so."""
     opened = gzip.open if path.suffix == ".gz" else open
     try:
         with opened(path, "rt", newline="", encoding="utf-8") as lines:

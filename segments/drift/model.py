@@ -6,54 +6,68 @@ is the MBG/NBD model (Batislam, Denizel & Filiztekin 2007). All is closed form, 
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from segments.drift.priors import Priors
 from segments.drift.statistics import Statistics
 
+if TYPE_CHECKING:  # the same formulas serve one customer and an array of them
+    import numpy as np
+    from numpy.typing import NDArray
+
+Number = TypeVar("Number", float, "NDArray[np.float64]")
+
 
 @dataclass(frozen=True)
-class Posterior:
+class Posterior(Generic[Number]):
     """What is believed of one customer after their last event; silences are in days since then."""
 
-    k: float  # shape of their cadence
-    scale: float  # days
-    dropout: float  # chance that the last event was the last for ever
+    k: Number  # shape of their cadence
+    scale: Number  # days
+    dropout: Number  # chance that the last event was the last for ever
     lapse_days: float
     horizon_days: float
 
     @classmethod
-    def of(cls, statistics: Statistics, priors: Priors) -> "Posterior":
-        return cls(
-            k=priors.r + discounted_count(statistics.n - 1, priors.rho),
-            scale=priors.alpha + statistics.ee,
-            dropout=priors.a / (priors.a + priors.b + statistics.n - 1),
+    def of(cls, statistics: Statistics, priors: Priors) -> "Posterior[float]":
+        return Posterior.of_rhythm(float(statistics.n), statistics.ee, priors, priors.horizon_days)
+
+    @classmethod
+    def of_rhythm(
+        cls, n: Number, ee: Number, priors: Priors, horizon_days: float
+    ) -> "Posterior[Number]":
+        return Posterior(
+            k=priors.r + discounted_count(n - 1, priors.rho),
+            scale=priors.alpha + ee,
+            dropout=priors.a / (priors.a + priors.b + n - 1),
             lapse_days=priors.lapse_days,
-            horizon_days=priors.horizon_days,
+            horizon_days=horizon_days,
         )
 
-    def survival(self, silence: float) -> float:
+    def survival(self, silence: Number) -> Number:
         """The chance that somebody still active stays silent at least that long."""
-        return float((self.scale / (self.scale + silence)) ** self.k)
+        chance: Number = (self.scale / (self.scale + silence)) ** self.k
+        return chance
 
-    def silent(self, silence: float) -> float:
+    def silent(self, silence: Number) -> Number:
         """The chance of a silence at least that long, active or not."""
         return self.dropout + (1 - self.dropout) * self.survival(silence)
 
-    def gone(self, silence: float) -> float:
+    def gone(self, silence: Number) -> Number:
         """The chance that this is not slowness but an end."""
         return self.dropout / self.silent(silence)
 
-    def inactive(self, silence: float) -> float:
-        """The chance of no event within the horizon: the risk."""
+    def inactive(self, silence: Number) -> Number:
+        """The chance of no event within the horizon."""
         return self.silent(silence + self.horizon_days) / self.silent(silence)
 
-    def stays(self, silence: float) -> float:
+    def stays(self: "Posterior[float]", silence: float) -> float:
         """The chance that this silence reaches the lapse limit; 1 once it has."""
         if silence >= self.lapse_days:
             return 1.0
         return self.silent(self.lapse_days) / self.silent(silence)
 
-    def crossing(self, level: float) -> float:
+    def crossing(self: "Posterior[float]", level: float) -> float:
         """The silence at which `stays` reaches `level` if nothing happens; at most the limit."""
         at_limit = self.silent(self.lapse_days)
         if at_limit >= level:
@@ -62,14 +76,17 @@ class Posterior:
         return float(min(self.scale * (left ** (-1 / self.k) - 1), self.lapse_days))
 
     @property
-    def usual_gap(self) -> float:
+    def usual_gap(self: "Posterior[float]") -> float:
         """The median length of the next gap, if there is one."""
         return median_gap(self.k, self.scale)
 
 
-def discounted_count(gaps: int, rho: float) -> float:
+def discounted_count(gaps: Number, rho: float) -> Number:
     """How many gaps these are worth when each counts rho times the next newer one."""
-    return float(gaps) if rho == 1 else (1 - rho**gaps) / (1 - rho)
+    if rho == 1:
+        return gaps
+    faded: Number = rho**gaps
+    return (1 - faded) / (1 - rho)
 
 
 def median_gap(k: float, scale: float) -> float:

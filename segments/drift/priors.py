@@ -36,7 +36,11 @@ class Priors:
 
     @property
     def pace(self) -> Pace:
-        return Pace(self.rho, self.horizon_days)
+        return self.pace_of(self.horizon_days)
+
+    def pace_of(self, horizon_days: float) -> Pace:
+        """With another horizon than the one that is kept."""
+        return Pace(self.rho, horizon_days)
 
     def is_close_to(self, other: "Priors") -> bool:
         """Whether states made with the one are good enough under the other."""

@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from segments.drift.model import Posterior
-from segments.drift.priors import default_priors, gaps_between
-from segments.drift.statistics import fold
+from segments.drift.fitting import fit_priors
+from segments.drift.log import EventDays
+from segments.drift.priors import Priors
+from segments.drift.recalibration import Clock, Recalibration, inputs_at, recalibrate
 
 
 @dataclass(frozen=True)
@@ -26,24 +27,37 @@ class Score:
     chance: float
 
 
+@dataclass(frozen=True)
+class Scoring:
+    """The scores of a log, and what was learned from it on the way."""
+
+    scores: list[Score]
+    priors: Priors
+    recalibration: Recalibration
+
+
 def score_log(
     events: Iterable[LoggedEvent],
     *,
     own: Collection[str] | None,
     as_of: date,
     horizon_days: float,
-) -> list[Score]:
-    """A score for everybody with an event on an `own` channel (None: all) before `as_of`."""
-    days: dict[str, list[date]] = {}
-    for event in events:
-        if event.day < as_of and (own is None or event.channel in own):
-            days.setdefault(event.customer_id, []).append(event.day)
-    gaps = [gap for of_customer in days.values() for gap in gaps_between(of_customer)]
-    priors = default_priors("any", gaps, horizon_days=horizon_days)
-    scores = []
-    for customer_id, of_customer in sorted(days.items()):
-        if statistics := fold(of_customer, priors.pace):
-            silence = (as_of - statistics.last_on).days
-            chance = Posterior.of(statistics, priors).inactive(silence)
-            scores.append(Score(customer_id, chance))
-    return scores
+) -> Scoring:
+    """A score for everybody with an event on an `own` channel (None: all) before `as_of`.
+
+    Nothing that happened on that day or later is looked at.
+    """
+    names: dict[str, int] = {}
+    known = EventDays.of(
+        (names.setdefault(event.customer_id, len(names)), event.day.toordinal())
+        for event in events
+        if event.day < as_of and (own is None or event.channel in own)
+    )
+    day = float(as_of.toordinal())
+    priors = fit_priors(known, day, clock="any", horizon_days=horizon_days)
+    clock = Clock(known, priors)
+    recalibration = recalibrate(clock, day)
+    _, inputs = inputs_at(clock, day, horizon_days)
+    chances = recalibration.risk(inputs).tolist()
+    scores = [Score(name, chances[number]) for name, number in sorted(names.items())]
+    return Scoring(scores, priors, recalibration)

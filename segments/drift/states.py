@@ -42,7 +42,7 @@ class Crossings:
         )
 
 
-def crossings(posterior: Posterior, last_at: datetime) -> Crossings:
+def crossings(posterior: Posterior[float], last_at: datetime) -> Crossings:
     """Nobody cools before their usual gap has passed, unless they drift already."""
     drifting = posterior.crossing(DRIFTING)
     cooling = max(posterior.crossing(COOLING), posterior.usual_gap)

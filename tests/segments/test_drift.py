@@ -14,7 +14,6 @@ from segments.drift.activity import event_days
 from segments.drift.model import Posterior
 from segments.drift.priors import Priors, default_priors, gaps_between, lapse_limit
 from segments.drift.risk import risk_at
-from segments.drift.scoring import LoggedEvent, score_log
 from segments.drift.states import COOLING, DORMANT, DRIFTING, crossings, figures, stored_state
 from segments.drift.statistics import Pace, Statistics, fold
 from segments.instants import instant
@@ -250,23 +249,3 @@ def test_risk_is_a_daily_figure_and_the_same_in_sql(history: History):
     below = {"drift": "cooling", "risk": {"at_least": round(exact, 6) - 1e-6}}
     assert history.of(above, 1, at)[0] is False
     assert history.of(below, 1, at) == (True, None)
-
-
-# --- any log -------------------------------------------------------------------------------------
-
-
-def test_a_log_is_scored_by_what_lies_strictly_before_the_day():
-    events = [
-        LoggedEvent("regular", FIRST + 7 * n * DAY, "store") for n in range(20)
-    ] + [
-        LoggedEvent("gone", FIRST + 7 * n * DAY, "store") for n in range(5)
-    ] + [
-        LoggedEvent("gone", FIRST + 130 * DAY, "mail"),
-        LoggedEvent("later", FIRST + 140 * DAY, "store"),
-    ]  # fmt: skip
-
-    scores = score_log(events, own={"store"}, as_of=FIRST + 140 * DAY, horizon_days=28)
-
-    chance = {score.customer_id: score.chance for score in scores}
-    assert set(chance) == {"regular", "gone"}
-    assert chance["regular"] < 0.2 < 0.8 < chance["gone"]
