@@ -56,6 +56,7 @@ class Services:
     workspace: Path
     environment: Mapping[str, str]
     wake: Wake = field(default_factory=NoWake)
+    is_rehearsal: bool = False  # on a scratch copy: effects are taken as done, and nothing leaves
     _library: Library | None = None
     _newest: int = -1
     _loading: threading.Lock = field(default_factory=threading.Lock)

@@ -30,7 +30,10 @@ def do_effects(services: Services, now: datetime) -> int:
     with services.store.begin() as tx:
         due = claim_due_effects(tx, now, BATCH)
         for effect in due:
-            _do(tx, library, effect, now)
+            if services.is_rehearsal:
+                finish_effect(tx, effect.id, "done")
+            else:
+                _do(tx, library, effect, now)
     return len(due)
 
 

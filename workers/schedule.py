@@ -4,8 +4,9 @@ asked for.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, ColumnElement, Connection, select
 
 from rekindle.services import Services
 from store import enrollments as enrollment_rows
@@ -39,6 +40,22 @@ class Due:
     @property
     def is_any(self) -> bool:
         return any((self.changes, self.checks, self.positions, self.messages, self.effects))
+
+
+def next_due_at(connection: Connection) -> datetime | None:
+    """The earliest instant at which anything is due by time alone."""
+
+    def first(column: Column[Any], *more: ColumnElement[bool]) -> datetime | None:
+        query = select(column).where(column.is_not(None), *more).order_by(column).limit(1)
+        return connection.execute(query).scalar()
+
+    found = (
+        first(memberships.c.next_check_at),
+        first(positions.c.due_at),
+        first(messages.c.due_at, messages.c.claimed_by.is_(None)),
+        first(effects.c.due_at),
+    )
+    return min((instant for instant in found if instant is not None), default=None)
 
 
 def look(connection: Connection, now: datetime) -> Due:

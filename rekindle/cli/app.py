@@ -17,13 +17,13 @@ VALUED = ("--workspace", "--database", "--now")
 # command -> the module that defines it, as a function of the same name (dashes as underscores) or a
 # Typer app
 COMMANDS = {
-    "init": "workspace", "check": "workspace", "schema": "workspace", "apply": "workspace",
-    "import": "data", "export": "data", "customer": "customer", "keys": "access", "users": "users",
-    "db": "database", "segment": "segments", "drift": "drift", "preview": "preview",
-    "run": "engine", "up": "servers", "web": "servers", "worker": "servers", "scheduler": "servers",
-    "report": "report", "demo": "demo",
+    "init": "workspace", "check": "workspace", "schema": "workspace", "plan": "plan",
+    "apply": "plan", "import": "data", "export": "data", "customer": "customer", "keys": "access",
+    "users": "users", "db": "database", "segment": "segments", "drift": "drift",
+    "preview": "preview", "run": "engine", "up": "servers", "web": "servers", "worker": "servers",
+    "scheduler": "servers", "report": "report", "demo": "demo",
 }  # fmt: skip
-NOT_YET = ("plan", "simulate", "send-test", "inbound", "why", "test", "doctor")
+NOT_YET = ("simulate", "send-test", "inbound", "why", "test", "doctor")
 
 
 def split_globals(arguments: list[str]) -> tuple[Options, list[str]]:

@@ -1,4 +1,4 @@
-"""`init`, `check`, `schema` and `apply`: the marketers' folder from its making to its use."""
+"""`init`, `check` and `schema`: the marketers' folder from its making to its being in order."""
 
 import os
 import shutil
@@ -10,7 +10,6 @@ import typer
 from rekindle import ENGINE_ROOT
 from rekindle.cli.context import as_json, leave, options, say
 from rekindle.errors import WrongUse
-from rekindle.workspace.applying import Applied, NotApplied, apply_folder
 from rekindle.workspace.folder import read_folder
 from rekindle.workspace.problems import Problem, did_you_mean, has_errors
 from rekindle.workspace.schema import KINDS, schema_of
@@ -46,7 +45,7 @@ def check() -> None:
     """Read every file of the workspace and report all problems at once."""
     _library, problems = read_folder(options().workspace, os.environ)
     document = {"problems": [problem.as_document() for problem in problems]}
-    say(_report(problems), document)
+    say(report(problems), document)
     leave(1 if has_errors(problems) else 0)
 
 
@@ -60,51 +59,7 @@ def schema(
     print(as_json(schema_of(kind)))
 
 
-def apply(
-    file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A plan to carry out.")
-    ] = None,
-    allow: Annotated[
-        int | None,
-        typer.Option("--allow", min=0, metavar="N", help="How many people it may touch."),
-    ] = None,
-) -> None:
-    """Store what changed in the workspace as new versions; running processes use them at once."""
-    from rekindle.cli.opening import open_here
-
-    if file is not None:
-        raise WrongUse(
-            "plans are not there yet in this version; 'rekindle apply' applies the folder."
-        )
-    services = open_here()
-    try:
-        now = services.clock.now()
-        applied = apply_folder(services.store, services.workspace, services.environment, now)
-    except NotApplied as refused:
-        _refuse(refused.problems)
-    finally:
-        services.close()
-    _tell(applied)
-
-
-def _refuse(problems: tuple[Problem, ...]) -> None:
-    document = {"problems": [problem.as_document() for problem in problems]}
-    say(f"{_report(problems)}\nNothing was applied.", document)
-    leave(1)
-
-
-def _tell(applied: Applied) -> None:
-    lines = [f"{change.change:<8} {change.path}" for change in applied.changes]
-    document = {
-        **{f"{kind}s": [{kind: one.name, "change": one.change} for one in applied.changes
-                        if one.kind == kind] for kind in ("segment", "journey")},
-        "changes": [{"kind": one.kind, "name": one.name, "change": one.change}
-                    for one in applied.changes],
-    }  # fmt: skip
-    say("\n".join(lines) or "Nothing has changed.", document)
-
-
-def _report(problems: tuple[Problem, ...]) -> str:
+def report(problems: tuple[Problem, ...]) -> str:
     """All problems as text, and how many."""
     errors = sum(problem.level == "error" for problem in problems)
     warnings = len(problems) - errors

@@ -55,7 +55,7 @@ def apply_folder(
     workspace = load_workspace(folder, environment)
     if has_errors(workspace.problems):
         raise NotApplied(workspace.problems)
-    texts = _texts(workspace)
+    texts = texts_of(workspace)
     with store.begin() as tx:
         before = {key for key, one in load_latest(tx).items() if one.body is not None}
         gone: dict[Key, None] = dict.fromkeys(before - texts.keys())
@@ -63,7 +63,7 @@ def apply_folder(
     return Applied(tuple(Change(*key, _change(key, before, gone)) for key in stored))
 
 
-def _texts(workspace: Workspace) -> dict[Key, str]:
+def texts_of(workspace: Workspace) -> dict[Key, str]:
     """The text of each file as it may be stored: without secrets."""
     return {
         (one.file.kind, one.file.name): (

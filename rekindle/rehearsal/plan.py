@@ -1,0 +1,273 @@
+"""What applying the folder would do, counted in people: the engine does it on a scratch copy."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from rekindle.rehearsal import people
+from rekindle.rehearsal.exclusions import Excluded, why_not_mailed, why_not_started
+from rekindle.rehearsal.people import Members, Trip
+from rekindle.rehearsal.stage import Stage, rehearse
+from rekindle.rehearsal.world import World, definitions_in, digest, folder_of
+from rekindle.services import Services
+from rekindle.settings import Limits
+from rekindle.workspace.applying import Applied, Change, apply_folder
+from rekindle.workspace.library import Library
+from store.records import EnrollmentId
+from store.tables import enrollments, events
+
+AHEAD = timedelta(hours=24)
+LEFT = ("finished", "goal", "merged")  # ends that no change of a definition brings about
+
+
+@dataclass(frozen=True)
+class SegmentPlan:
+    """One segment once the folder is applied, and who comes and goes by that."""
+
+    segment: str
+    change: str  # new, changed, retired, unchanged
+    size: int
+    enter: frozenset[int] = frozenset()
+    leave: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class JourneyPlan:
+    """One journey once the folder is applied: whom it takes at once, and its mails of a day."""
+
+    journey: str
+    change: str
+    start: frozenset[int] = frozenset()  # customers, those held out included
+    move: frozenset[int] = frozenset()  # to the new version
+    exit: frozenset[int] = frozenset()
+    mails_24h: int = 0
+    mailed: int = 0  # of those who start
+    excluded: Mapping[str, int] = field(default_factory=dict)  # why the others are not mailed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole consequence of one apply."""
+
+    at: datetime
+    changes: tuple[Change, ...]
+    segments: tuple[SegmentPlan, ...]
+    journeys: tuple[JourneyPlan, ...]
+    mails_24h: int
+    customers: int  # known now
+    is_first: bool  # nothing was ever applied: everybody in a segment is new to it
+    limits: Limits
+    world: World
+
+    @property
+    def people(self) -> int:
+        """The largest number of people that anything here concerns."""
+        started = [len(one) for j in self.journeys for one in (j.start, j.move, j.exit)]
+        return max([*started, *(len(one.enter) for one in self.segments)], default=0)
+
+    @property
+    def share(self) -> float:
+        """The share of all customers that the limit is about.
+
+        The first apply of all fills segments that nobody could be in before; that alone is no
+        surprise, so only what journeys do counts.
+        """
+        concerned = [len(one) for j in self.journeys for one in (j.start, j.move, j.exit)]
+        if not self.is_first:
+            concerned += [len(one.enter) for one in self.segments]
+        return max(concerned, default=0) / self.customers if self.customers else 0.0
+
+    def is_within(self, allow: int = 0) -> bool:
+        """Whether limits hold; `allow` lifts every one up to that many people and mails.
+
+        Where nothing changes, nothing is set in motion, however many mails leave of themselves.
+        """
+        if not self.changes:
+            return True
+        few_mails = self.mails_24h <= max(self.limits.mails_24h, allow)
+        return few_mails and (self.share <= self.limits.share or self.people <= allow)
+
+
+@dataclass(frozen=True)
+class Before:
+    """The stage just before the folder is applied."""
+
+    library: Library
+    active: Mapping[EnrollmentId, Trip]
+    last_enrollment: int
+    last_event: int
+    sent: Mapping[int, str]
+    definitions: str  # what is in force, as a digest
+
+
+def make_plan(services: Services) -> Plan:
+    """Apply the folder on a scratch copy, let a day pass there, and count.
+
+    Raises NotApplied if the folder has errors and NotFound if there is none.
+    """
+    now = services.clock.now()
+    with rehearse(services) as stage:
+        before = _look_before(stage, now)
+        applied = apply_folder(stage.store, services.workspace, services.environment, now)
+        were_in = _members_before(stage, before.library, now)
+        stage.run()
+        segments = tuple(_segments(stage, applied, before.library, were_in))
+        start, move, leave = _movements(stage, before, now)
+        stage.play_until(now + AHEAD)
+        return _plan(stage, services, applied, before, segments, (start, move, leave), now)
+
+
+Movement = Mapping[str, frozenset[int]]  # journey -> customers
+
+
+def _look_before(stage: Stage, now: datetime) -> Before:
+    library = stage.services.library()
+    with stage.store.read() as connection:
+        return Before(
+            library if library.versions else Library(),
+            people.load_active(connection),
+            people.last_id(connection, enrollments),
+            people.last_id(connection, events),
+            people.load_sent(connection, now),
+            definitions_in(connection),
+        )
+
+
+def _members_before(stage: Stage, before: Library, now: datetime) -> Members:
+    """Of the segments whose rule is another now, everybody who was in by the old one."""
+    after = stage.services.library()
+    changed = [name for name in before.segments if _version(before, name) != _version(after, name)]
+    return people.members_by_rule(stage.store, before, changed, now)
+
+
+def _version(library: Library, segment: str) -> int:
+    """The newest version among all that the rule leans on; 0 for no such segment."""
+    return max((library.versions[("segment", one)] for one in library.reaches(segment)), default=0)
+
+
+def _segments(
+    stage: Stage, applied: Applied, before: Library, were_in: Members
+) -> Iterable[SegmentPlan]:
+    after = stage.services.library().segments
+    said = {one.name: one.change for one in applied.changes if one.kind == "segment"}
+    names = sorted({*before.segments, *after})
+    with stage.store.read() as connection:
+        are_in = people.stored_members(connection, names)
+    for name in names:
+        was = were_in.get(name, frozenset()) if name in before.segments else frozenset()
+        now_in = are_in[name]
+        if name in before.segments and name not in were_in:
+            yield SegmentPlan(name, "unchanged", len(now_in))
+        else:
+            change = said.get(name, "changed")
+            yield SegmentPlan(name, change, len(now_in), now_in - was, was - now_in)
+
+
+def _movements(stage: Stage, before: Before, now: datetime) -> tuple[Movement, Movement, Movement]:
+    """Who starts, who moves to another version and who is put out, all at this instant."""
+    with stage.store.read() as connection:
+        started = people.load_started_after(connection, before.last_enrollment)
+        earlier = people.load_earlier(connection, before.last_enrollment, now)
+    stay = [(before.active[id_], one) for id_, one in earlier.items() if id_ in before.active]
+    moved = [one for was, one in stay if one.version_id != was.version_id]
+    put_out = [one for _, one in stay if one.ended is not None and one.ended not in LEFT]
+    return _by_journey(started.values()), _by_journey(moved), _by_journey(put_out)
+
+
+def _by_journey(trips: Iterable[Trip]) -> Movement:
+    found: dict[str, set[int]] = {}
+    for one in trips:
+        found.setdefault(one.journey, set()).add(one.customer_id)
+    return {journey: frozenset(ids) for journey, ids in found.items()}
+
+
+def _plan(
+    stage: Stage,
+    services: Services,
+    applied: Applied,
+    before: Before,
+    segments: tuple[SegmentPlan, ...],
+    movements: tuple[Movement, Movement, Movement],
+    now: datetime,
+) -> Plan:
+    library = stage.services.library()
+    with stage.store.read() as connection:
+        sent = people.load_sent(connection, now)
+        started = people.load_started_after(connection, before.last_enrollment)
+        mails = people.load_mails_after(connection, before.last_enrollment)
+        told = people.load_told(connection, before.last_event)
+        customers = people.count_living(connection)
+    fresh = Counter(journey for id_, journey in sent.items() if id_ not in before.sent)
+    start, move, leave = movements
+    excluded = why_not_mailed(
+        [one for one in started.values() if one.customer_id in start.get(one.journey, ())], mails
+    )
+    unstarted = why_not_started(library, told, start)
+    said = {one.name: one.change for one in applied.changes if one.kind == "journey"}
+    journeys = tuple(
+        JourneyPlan(
+            name,
+            said.get(name, "unchanged"),
+            start.get(name, frozenset()),
+            move.get(name, frozenset()),
+            leave.get(name, frozenset()),
+            fresh[name],
+            excluded.get(name, Excluded()).mailed,
+            {**excluded.get(name, Excluded()).reasons, **unstarted.get(name, {})},
+        )
+        for name in sorted({*before.library.journeys, *library.journeys})
+    )
+    return Plan(
+        at=now,
+        changes=applied.changes,
+        segments=segments,
+        journeys=journeys,
+        mails_24h=sum(fresh.values()),
+        customers=customers,
+        is_first=not before.library.versions,
+        limits=library.settings.limits,
+        world=World(before.definitions, folder_of(services), _touched(segments, journeys)),
+    )
+
+
+def _touched(segments: Sequence[SegmentPlan], journeys: Sequence[JourneyPlan]) -> str:
+    """The people whom the plan concerns, each by id, as a digest."""
+    comers = {one.segment: [sorted(one.enter), sorted(one.leave)] for one in segments}
+    movers = {one.journey: [sorted(one.start), sorted(one.move), sorted(one.exit)]
+              for one in journeys}  # fmt: skip
+    return digest([comers, movers])
+
+
+def as_document(plan: Plan, *, allow: int = 0) -> dict[str, Any]:
+    """The plan for programs."""
+    return {
+        "segments": [
+            {
+                "segment": one.segment,
+                "change": one.change,
+                "size": one.size,
+                "enter": len(one.enter),
+                "leave": len(one.leave),
+            }
+            for one in plan.segments
+        ],
+        "journeys": [
+            {
+                "journey": one.journey,
+                "change": one.change,
+                "start": len(one.start),
+                "move": len(one.move),
+                "exit": len(one.exit),
+                "mails_24h": one.mails_24h,
+                "excluded": dict(one.excluded),
+            }
+            for one in plan.journeys
+        ],
+        "mails_24h": plan.mails_24h,
+        "within_limits": plan.is_within(allow),
+        "changes": [
+            {"kind": one.kind, "name": one.name, "change": one.change} for one in plan.changes
+        ],
+    }

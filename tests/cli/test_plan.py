@@ -1,0 +1,127 @@
+"""`plan` and `apply`: counted first, refused past limits, refused when the world has moved."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rekindle.cli.app import main
+
+Run = Callable[..., Any]
+ALL = "segment: all\nmatch: {trait: email, exists: true}\n"
+HELLO = """\
+journey: hello
+topic: offers
+start: [{enters: all}]
+backfill: true
+steps: [{send: hello}]
+"""
+MAIL = '{% extends "layouts/brand" %}{% block subject %}Hello{% endblock %}'
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for path, text in files.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+
+def import_customers(run: Run, folder: Path, *ids: str) -> None:
+    lines = ["customer_id,email", *(f"{id_},{id_}@example.com" for id_ in ids)]
+    write(folder, {"customers.csv": "\n".join(lines) + "\n"})
+    run("import", str(folder / "customers.csv"))
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in a workspace that mails everybody with an address; gives its document."""
+
+    def run_it(*words: str, code: int = 0, as_json: bool = True) -> Any:
+        given = ["--workspace", str(tmp_path), "--now", "2026-03-02T09:00:00Z"]
+        assert main([*words, *given, *(["--json"] if as_json else [])]) == code
+        said = capsys.readouterr()
+        return json.loads(said.out) if as_json else said.out + said.err
+
+    write(tmp_path, {"rekindle.yaml": "brand: {name: Shop}\n"})
+    run_it("apply")
+    import_customers(run_it, tmp_path, "ana", "bob", "cy")
+    write(
+        tmp_path,
+        {
+            "segments/all.yaml": ALL,
+            "journeys/hello.yaml": HELLO,
+            "templates/hello.html.j2": MAIL,
+        },
+    )
+    return run_it
+
+
+def test_a_plan_has_the_shape_that_scripts_rely_on(run: Run):
+    made = run("plan", code=1)
+
+    [segment], [journey] = made["segments"], made["journeys"]
+    assert segment == {"segment": "all", "change": "new", "size": 3, "enter": 3, "leave": 0}
+    assert set(journey) == {
+        "journey", "change", "start", "move", "exit", "mails_24h", "excluded",
+    }  # fmt: skip
+    assert (journey["start"], made["mails_24h"], made["within_limits"]) == (3, 3, False)
+
+
+def test_apply_stores_nothing_past_the_limits_until_that_many_are_allowed(run: Run):
+    run("apply", "--allow", "2", code=1)
+    refused = run("segment")
+    allowed = run("apply", "--allow", "3")
+
+    assert refused == []
+    assert allowed["within_limits"] is True
+    assert run("run", "--until-idle")["sent"] == allowed["mails_24h"]
+
+
+def test_a_plan_that_was_kept_is_carried_out(run: Run, tmp_path: Path):
+    run("plan", "--out", str(tmp_path / "p.json"), code=1)
+
+    applied = run("apply", str(tmp_path / "p.json"), "--allow", "3")
+
+    assert [one["segment"] for one in applied["segments"]] == ["all"]
+    assert run("segment", "all")["size"] == 3
+
+
+def test_a_plan_is_refused_once_the_folder_was_changed(run: Run, tmp_path: Path):
+    run("plan", "--out", str(tmp_path / "p.json"), code=1)
+    write(tmp_path, {"segments/all.yaml": ALL + "description: Everybody\n"})
+
+    refused = run("apply", str(tmp_path / "p.json"), "--allow", "99", code=1)
+
+    assert "the folder was changed" in refused["refused"]
+
+
+def test_a_plan_is_refused_once_it_concerns_other_people(run: Run, tmp_path: Path):
+    run("plan", "--out", str(tmp_path / "p.json"), code=1)
+    import_customers(run, tmp_path, "dan")
+
+    refused = run("apply", str(tmp_path / "p.json"), "--allow", "99", code=1)
+
+    assert "other people are concerned" in refused["refused"]
+
+
+def test_a_plan_is_refused_once_something_else_was_applied(run: Run, tmp_path: Path):
+    run("plan", "--out", str(tmp_path / "p.json"), code=1)
+    run("apply", "--allow", "3")
+
+    refused = run("apply", str(tmp_path / "p.json"), "--allow", "99", code=1)
+
+    assert "something else was applied" in refused["refused"]
+
+
+def test_a_file_that_is_no_plan_is_wrong_use(run: Run, tmp_path: Path):
+    assert "is not a plan" in run("apply", str(tmp_path / "customers.csv"), code=2)["error"]
+
+
+def test_a_plan_for_a_pull_request_is_a_table(run: Run):
+    said = run("plan", "--markdown", code=1, as_json=False)
+
+    assert "| all | new | 3 | 3 | 0 |" in said
+    assert "| hello | new | 3 | 0 | 0 | 3 |" in said
+    assert "past the limits" in said

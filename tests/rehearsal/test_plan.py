@@ -1,0 +1,184 @@
+"""A plan says in people what applying the folder does, and nobody hears of it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from rekindle.rehearsal.plan import Plan, make_plan
+from store.blocking import suppress_addresses
+from store.tables import metadata
+from tests.shop import Shop
+
+BUYERS = """
+segment: buyers
+match: {event: order.completed, at_least: 1}
+"""
+TWICE = BUYERS.replace("1", "2")
+THANKS = """
+journey: thanks
+topic: offers
+holdout: none
+because: a test
+start: [{enters: buyers}]
+backfill: true
+steps:
+  - send: thanks
+"""
+
+
+def buyers(shop: Shop, **orders: int) -> None:
+    for customer, count in orders.items():
+        shop.customer(customer)
+        for _ in range(count):
+            shop.happens("order.completed", customer, ago=timedelta(days=1))
+
+
+def segment(plan: Plan, name: str) -> tuple[str, int, int, int]:
+    [one] = [one for one in plan.segments if one.segment == name]
+    return one.change, one.size, len(one.enter), len(one.leave)
+
+
+def journey(plan: Plan, name: str) -> tuple[str, int, int, int, int]:
+    [one] = [one for one in plan.journeys if one.journey == name]
+    return one.change, len(one.start), len(one.move), len(one.exit), one.mails_24h
+
+
+def everything(shop: Shop) -> dict[str, list[tuple[object, ...]]]:
+    with shop.services.store.read() as connection:
+        return {
+            table.name: [tuple(row) for row in connection.execute(select(table))]
+            for table in metadata.sorted_tables
+        }
+
+
+def test_a_changed_rule_is_counted_in_those_who_come_and_those_who_go(shop: Shop) -> None:
+    shop.write("segments/buyers.yaml", BUYERS)
+    shop.apply()
+    buyers(shop, ana=1, bob=2, cy=0)
+    shop.run()
+    shop.write("segments/buyers.yaml", TWICE)
+
+    plan = make_plan(shop.services)
+
+    assert segment(plan, "buyers") == ("changed", 1, 0, 1)
+
+
+def test_what_would_have_changed_anyway_is_not_of_the_plan(shop: Shop) -> None:
+    shop.write("segments/buyers.yaml", BUYERS)
+    shop.apply()
+    buyers(shop, ana=1, bob=2, cy=0)
+    shop.write("segments/buyers.yaml", TWICE)
+
+    plan = make_plan(shop.services)  # the engine has not looked at anybody yet
+
+    assert segment(plan, "buyers") == ("changed", 1, 0, 1)
+
+
+def test_a_segment_that_leans_on_a_changed_one_is_counted_too(shop: Shop) -> None:
+    shop.write("segments/buyers.yaml", BUYERS)
+    shop.write("segments/others.yaml", "segment: others\nmatch: {not: {segment: buyers}}\n")
+    shop.apply()
+    buyers(shop, ana=1, bob=2)
+    shop.run()
+    shop.write("segments/buyers.yaml", TWICE)
+
+    plan = make_plan(shop.services)
+
+    assert segment(plan, "others") == ("changed", 1, 1, 0)
+
+
+def test_a_segment_that_is_gone_is_left_by_everybody(shop: Shop) -> None:
+    shop.write("segments/buyers.yaml", BUYERS)
+    shop.apply()
+    buyers(shop, ana=1)
+    shop.run()
+    (shop.folder / "segments" / "buyers.yaml").unlink()
+
+    plan = make_plan(shop.services)
+
+    assert segment(plan, "buyers") == ("retired", 0, 0, 1)
+
+
+def test_a_plan_changes_nothing_and_sends_nothing(shop: Shop) -> None:
+    shop.apply()
+    buyers(shop, ana=1, bob=2)
+    shop.write("segments/buyers.yaml", BUYERS)
+    shop.write("journeys/thanks.yaml", THANKS + "  - notify: leads\n    message: Hello\n")
+    shop.mail("thanks")
+    before = everything(shop)
+
+    plan = make_plan(shop.services)
+
+    assert journey(plan, "thanks") == ("new", 2, 0, 0, 2)
+    assert everything(shop) == before
+    assert shop.mails() == []
+
+
+def test_mails_are_those_of_the_next_day(shop: Shop) -> None:
+    shop.apply()
+    buyers(shop, ana=1)
+    shop.write("segments/buyers.yaml", BUYERS)
+    later = "  - wait: 24 hours\n  - send: more\n  - wait: 1 minute\n  - send: most\n"
+    shop.write("journeys/thanks.yaml", THANKS + later)
+    for name in ("thanks", "more", "most"):
+        shop.mail(name)
+
+    plan = make_plan(shop.services)
+
+    assert plan.mails_24h == 2
+
+
+def test_those_who_get_no_mail_are_counted_by_reason(shop: Shop) -> None:
+    shop.apply()
+    buyers(shop, ana=1, bob=1, cy=1, dan=1)
+    shop.customer("cy", email=None)
+    with shop.services.store.begin() as tx:
+        suppress_addresses(tx, [("bob@example.com", "")], shop.clock.now(), reason="complaint")
+    shop.write("segments/buyers.yaml", BUYERS)
+    shop.write("journeys/thanks.yaml", THANKS)
+    shop.mail("thanks")
+
+    [one] = make_plan(shop.services).journeys
+
+    assert (len(one.start), one.mailed) == (4, 2)
+    assert one.excluded == {"no address": 1, "suppressed: complaint": 1}
+
+
+def test_without_backfill_nobody_starts_and_the_plan_says_who_might(shop: Shop) -> None:
+    shop.apply()
+    buyers(shop, ana=1, bob=1)
+    shop.write("segments/buyers.yaml", BUYERS)
+    shop.write("journeys/thanks.yaml", THANKS.replace("backfill: true\n", ""))
+    shop.mail("thanks")
+
+    [one] = make_plan(shop.services).journeys
+
+    assert len(one.start) == 0
+    assert one.excluded == {"already qualify; only 'backfill: true' starts them": 2}
+
+
+def test_the_first_apply_may_fill_segments_and_a_later_one_asks(shop: Shop) -> None:
+    buyers(shop, ana=1, bob=1, cy=0)
+    shop.write("segments/buyers.yaml", BUYERS)
+    first = make_plan(shop.services)
+    shop.apply()
+    shop.run()
+    shop.write("segments/buyers.yaml", BUYERS.replace("at_least: 1", "exactly: 0"))
+
+    second = make_plan(shop.services)
+
+    assert (first.people, first.is_within()) == (2, True)
+    assert (second.people, second.is_within(), second.is_within(allow=1)) == (1, False, True)
+
+
+def test_a_limit_of_mails_is_lifted_by_that_many(shop: Shop) -> None:
+    buyers(shop, ana=1, bob=1)
+    shop.write("segments/buyers.yaml", BUYERS)
+    shop.write("journeys/thanks.yaml", THANKS)
+    shop.mail("thanks")
+    plan = make_plan(shop.services)
+
+    few = replace(plan, limits=plan.limits.model_copy(update={"mails_24h": 1, "share": 1.0}))
+
+    assert (few.is_within(), few.is_within(allow=1), few.is_within(allow=2)) == (False, False, True)
