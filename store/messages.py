@@ -200,26 +200,45 @@ def cancel_queued(tx: Connection, ids: Sequence[EnrollmentId], reason: str) -> N
         )
 
 
-def mark_handed_over(tx: Connection, id_: MessageId, now: datetime) -> None:
-    """The second mark: committed before the last byte of this very message leaves."""
-    tx.execute(update(messages).where(messages.c.id == id_).values(handed_over_at=now))
+MARK = (
+    update(messages)
+    .where(messages.c.id == bindparam("id_"))
+    .values(handed_over_at=bindparam("handed_over_at_"))
+)
+SAVE = (
+    update(messages)
+    .where(messages.c.id == bindparam("id_"))
+    .values(
+        status=bindparam("status_"),
+        reason=bindparam("reason_"),
+        sent_at=bindparam("sent_at_"),
+        provider_message_id=bindparam("provider_message_id_"),
+    )
+)
+
+
+def mark_handed_over(tx: Connection, ids: Sequence[MessageId], now: datetime) -> None:
+    """The second mark: committed before the last byte of these very messages leaves."""
+    if ids:
+        tx.execute(MARK, [{"id_": id_, "handed_over_at_": now} for id_ in ids])
 
 
 def save_sendings(tx: Connection, sendings: Sequence[Sending]) -> None:
     """Results, still claimed: the claim is let go in the transaction that tells the rest of the
     engine.
     """
-    for one in sendings:
-        tx.execute(
-            update(messages)
-            .where(messages.c.id == one.message_id)
-            .values(
-                status=one.status,
-                reason=one.reason,
-                sent_at=one.sent_at,
-                provider_message_id=one.provider_message_id,
-            )
-        )
+    if sendings:
+        tx.execute(SAVE, [_saved(one) for one in sendings])
+
+
+def _saved(one: Sending) -> dict[str, Any]:
+    return {
+        "id_": one.message_id,
+        "status_": one.status,
+        "reason_": one.reason,
+        "sent_at_": one.sent_at,
+        "provider_message_id_": one.provider_message_id,
+    }
 
 
 def let_go(tx: Connection, sendings: Sequence[Sending]) -> None:

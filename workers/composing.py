@@ -1,17 +1,17 @@
 """Writes the mails of a batch: facts fetched in sets, then each mail rendered on its own."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from adapters.email.base import OutgoingEmail
-from rekindle.errors import TemplateFailed, Unsupported
+from journeys.definition import SERVICE
 from rekindle.services import Services
 from rekindle.workspace.library import Library
-from store.editions import save_editions
 from store.enrollments import find_customer_of
-from store.messages import Sending
+from store.messages import load_stored
 from store.records import NOBODY, EnrollmentId, Message, MessageId
 from templates.compile import compile_mail
 from templates.context import Told, build_context
@@ -20,35 +20,64 @@ from templates.render import render_words
 from workers.telling import Reader, locale_of, tell_about
 
 
-def compose_all(
+@dataclass(frozen=True)
+class Draft:
+    """A mail yet to be written: its message, where it goes and all that it may say."""
+
+    message: Message
+    address: str
+    facts: Told
+    stored: bytes | None = None  # service mail that was handed over before: leaves as these bytes
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its bytes must outlive this process, because it is sent again when in doubt."""
+        return self.message.topic == SERVICE and self.stored is None
+
+
+@dataclass(frozen=True)
+class Written:
+    """A mail ready to leave, and where its numbered links lead."""
+
+    email: OutgoingEmail
+    edition: str
+    links: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Writes mails, one at a time, for any thread."""
+
+    library: Library
+    head: Letterhead
+
+    def write(self, draft: Draft) -> Written:
+        """Raises TemplateFailed and Unsupported."""
+        mail = _write(self.library, self.head, draft.message, draft.address, draft.facts)
+        email = _outgoing(draft.message, draft.address, mail, draft.stored)
+        return Written(email, mail.edition, mail.addresses)
+
+
+def open_desk(services: Services, library: Library) -> Desk:
+    return Desk(library, _letterhead(services, library))
+
+
+def load_drafts(
     services: Services,
+    library: Library,
     messages: Sequence[Message],
     addresses: Mapping[MessageId, str],
-    stored: Mapping[MessageId, bytes],
     now: datetime,
-) -> tuple[list[OutgoingEmail], list[Sending]]:
-    """The mails ready to leave, and those that cannot be written with the reason.
-
-    One whose bytes are `stored` leaves as those very bytes.
-    """
-    library = services.library()
-    head = _letterhead(services, library)
+) -> list[Draft]:
+    """What each of `messages` needs to be written, read in sets."""
     with services.store.read() as connection:
         readers = [Reader(one.customer_id, one.enrollment_id) for one in messages]
         told = tell_about(connection, library, readers, now)
-    emails: list[OutgoingEmail] = []
-    failed: list[Sending] = []
-    editions: dict[str, Sequence[str]] = {}
-    for message, facts in zip(messages, told, strict=True):
-        try:
-            mail = _write(library, head, message, addresses[message.id], facts)
-        except (TemplateFailed, Unsupported) as error:
-            failed.append(Sending(message.id, "refused", str(error)))
-            continue
-        editions[mail.edition] = mail.addresses
-        emails.append(_outgoing(message, addresses[message.id], mail, stored.get(message.id)))
-    _keep_editions(services, editions)
-    return emails, failed
+        stored = load_stored(connection, [one.id for one in messages if one.topic == SERVICE])
+    return [
+        Draft(message, addresses[message.id], facts, stored.get(message.id))
+        for message, facts in zip(messages, told, strict=True)
+    ]
 
 
 def _letterhead(services: Services, library: Library) -> Letterhead:
@@ -88,14 +117,6 @@ def _outgoing(
         topic=message.topic,
         reply_to=mail.reply_to,
     )
-
-
-def _keep_editions(services: Services, editions: Mapping[str, Sequence[str]]) -> None:
-    """Where the links of these mails lead, before any of them leaves."""
-    numbered = {edition: links for edition, links in editions.items() if links}
-    if numbered:
-        with services.store.begin() as tx:
-            save_editions(tx, numbered)
 
 
 def render_notice(
