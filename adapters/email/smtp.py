@@ -9,8 +9,8 @@ from base64 import b64encode
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parseaddr
+from functools import lru_cache
 from pathlib import Path
-from re import MULTILINE
 from re import compile as pattern
 
 from adapters.email.base import BeforeLastByte, OutgoingEmail, ProviderMessageId
@@ -32,7 +32,6 @@ FINAL_REPLY_SECONDS = 120.0
 LONGEST_REPLY_LINE = 2_000  # bytes; RFC 5321 §4.5.3.1.5 allows 512
 MOST_REPLY_LINES = 100
 CONNECTIONS = 4
-LEADING_DOT = pattern(rb"^\.", MULTILINE)
 UNSAFE = pattern(r"[\s<>\x00-\x1f\x7f]")
 CONTROL = pattern(r"[\x00-\x1f\x7f]")
 # 5xx that speak of us or of this hour, not of this mail: trying again later may help
@@ -299,6 +298,7 @@ def envelope(sender: str, to: str) -> tuple[bytes, bytes, bytes]:
     return f"MAIL FROM:<{from_}>\r\n".encode(), f"RCPT TO:<{recipient}>\r\n".encode(), b"DATA\r\n"
 
 
+@lru_cache(maxsize=1024)
 def _plain_address(written: str) -> str:
     address = parseaddr(written)[1]
     local, _, domain = address.rpartition("@")
@@ -314,7 +314,8 @@ def _plain_address(written: str) -> str:
 
 def stuffed(mime: bytes) -> bytes:
     """The content as it goes over the wire: leading dots doubled, ended by a line with one dot."""
-    content = LEADING_DOT.sub(b"..", mime)
+    content = mime.replace(b"\n.", b"\n..")  # five times as fast as a pattern
+    content = b"." + content if content.startswith(b".") else content
     return content + (b"" if content.endswith(b"\r\n") else b"\r\n") + b".\r\n"
 
 
