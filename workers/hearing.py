@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from rekindle.workspace.library import Library
-from segments.conditions.answer import Answer
-from segments.conditions.message import Message
 from segments.definition import walk
 from store.pending import Change, FreshEvent
 from store.records import CustomerId
@@ -43,7 +41,5 @@ def heard_by(library: Library, segment: str) -> frozenset[str]:
     nouns: set[str] = set()
     for name in library.reaches(segment):
         for _, condition in walk(library.segments[name].match):
-            nouns |= {event.partition(".")[0] for event in condition.named_events}
-            nouns |= {"message"} if isinstance(condition, Message) else set()
-            nouns |= {"survey"} if isinstance(condition, Answer) else set()
+            nouns |= condition.heard_nouns
     return OURS & nouns

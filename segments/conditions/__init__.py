@@ -16,17 +16,21 @@ from segments.conditions.base import ConditionBase
 from segments.conditions.channel import Channel
 from segments.conditions.drift import Drift
 from segments.conditions.event import Event
+from segments.conditions.journey import InJourney
 from segments.conditions.logic import All, AnyOf, Not
 from segments.conditions.message import Message
 from segments.conditions.segment import InSegment
+from segments.conditions.sequence import Sequence
 from segments.conditions.step import StepOutcome
 from segments.conditions.trait import Trait
+from segments.conditions.trend import Trend
 
 CLASSES: tuple[type[ConditionBase], ...] = (
-    All, AnyOf, Not, Trait, Event, Channel, Drift, InSegment, Message, Answer, StepOutcome,
+    All, AnyOf, Not, Trait, Event, Channel, Drift, Sequence, Trend, InSegment, InJourney,
+    Message, Answer, StepOutcome,
 )  # fmt: skip
 KINDS = tuple(found.kind for found in CLASSES)
-NOT_YET = ("sequence", "trend", "journey", "rfm")
+NOT_YET = ("rfm",)
 # keys that name a kind and, beside these others, qualify it
 ALSO_QUALIFIERS = {"event": {"channel"}, "answer": {"any"}}
 
@@ -75,7 +79,10 @@ Condition = Annotated[
     | Annotated[Event, Tag("(event)")]
     | Annotated[Channel, Tag("(channel)")]
     | Annotated[Drift, Tag("(drift)")]
+    | Annotated[Sequence, Tag("(sequence)")]
+    | Annotated[Trend, Tag("(trend)")]
     | Annotated[InSegment, Tag("(segment)")]
+    | Annotated[InJourney, Tag("(journey)")]
     | Annotated[Message, Tag("(message)")]
     | Annotated[Answer, Tag("(answer)")]
     | Annotated[StepOutcome, Tag("(step)")],

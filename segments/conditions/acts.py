@@ -81,7 +81,7 @@ class Acts(Occurrences):
     def _leaf(self, compilation: Compilation) -> Select[Any]:
         if window := self.first or self.last:
             return edge(
-                self._moments(compilation),
+                self.moments(compilation),
                 is_first=self.first is not None,
                 within=None if window.within is None else length(window.within),
                 older_than=None if window.older_than is None else length(window.older_than),
@@ -146,7 +146,8 @@ class Acts(Occurrences):
         ]
         return statement.where(*bounds, *asked).add_columns(own.id, own.at)
 
-    def _moments(self, compilation: Compilation) -> CTE:
+    def moments(self, compilation: Compilation) -> CTE:
+        """When each happened, and during which time that is known: id, at, moment, begins, ends."""
         occurred_at = micros(events.c.occurred_at)
         known = greatest(occurred_at, micros(events.c.known_at)).label("begins")
         found = self.found(compilation).add_columns(

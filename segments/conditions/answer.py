@@ -37,6 +37,10 @@ class Answer(ConditionBase):
     ever: StrictBool = False
 
     @property
+    def heard_nouns(self) -> frozenset[str]:
+        return frozenset({"survey"})
+
+    @property
     def named_surveys(self) -> tuple[str, ...]:
         return () if self.answer == ANY else (self.answer,)
 
@@ -54,7 +58,10 @@ class Answer(ConditionBase):
         return found
 
     def _leaf(self, compilation: Compilation) -> Select[Any]:
-        given = self._given(compilation) if self.any else _latest(self._given(compilation))
+        given = self._given(compilation)
+        given = _first(given, [given.c.revision.desc()], given.c.message_id, given.c.survey)
+        if not self.any:
+            given = _first(given, [given.c.answered_at.desc(), given.c.answer_id.desc()])
         over_at = NULL_INSTANT if self.within is None else given.c.answered_at + length(self.within)
         is_fresh = true() if self.within is None else over_at > given.c.at
         counts = and_(Amount.of(self).admits(given.c.score), is_fresh)
@@ -65,19 +72,21 @@ class Answer(ConditionBase):
         ).group_by(given.c.id)
 
     def _given(self, compilation: Compilation) -> CTE:
-        """Current answers that count, as known at the subject's instant."""
+        """Every revision that counts, as known at the subject's instant."""
         mine = compilation.subjects.c
         return (
             select(
                 mine.id,
                 mine.at,
                 answers.c.id.label("answer_id"),
+                answers.c.message_id,
+                answers.c.survey,
+                answers.c.revision,
                 answers.c.score,
                 micros(answers.c.answered_at).label("answered_at"),
             )
             .join(answers, self._owner(compilation))
             .where(
-                answers.c.is_current,
                 answers.c.is_counted,
                 micros(answers.c.answered_at) <= mine.at,
                 micros(answers.c.known_at) <= mine.at,
@@ -92,8 +101,9 @@ class Answer(ConditionBase):
         return answers.c.customer_id == looked_up_by(compilation.subjects.c.customer_id)
 
 
-def _latest(given: CTE) -> CTE:
-    newest_first = (given.c.answered_at.desc(), given.c.answer_id.desc())
-    place = func.row_number().over(partition_by=given.c.id, order_by=newest_first)
-    ranked = select(given, place.label("place")).cte()
+def _first(given: CTE, order: list[ColumnElement[Any]], *parts: ColumnElement[Any]) -> CTE:
+    """The first in that order of each subject, or of each of its parts that agree in these."""
+    place = func.row_number().over(partition_by=(given.c.id, *parts), order_by=order)
+    kept = [column for column in given.c if column.name != "place"]
+    ranked = select(*kept, place.label("place")).cte()
     return select(ranked).where(ranked.c.place == 1).cte()

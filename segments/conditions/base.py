@@ -55,11 +55,20 @@ class ConditionBase(BaseModel):
         return ()
 
     @property
+    def heard_nouns(self) -> frozenset[str]:
+        """The nouns of events, our own among them, that may change what holds."""
+        return frozenset(name.partition(".")[0] for name in self.named_events)
+
+    @property
     def named_channels(self) -> tuple[str, ...]:
         return ()
 
     @property
     def named_traits(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def named_journeys(self) -> tuple[str, ...]:
         return ()
 
     @property

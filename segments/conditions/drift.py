@@ -125,10 +125,12 @@ class Drift(ConditionBase):
             return [case((stored.n < ESTABLISHED, micros(stored.lost_at)))]
         if self.drift == "active":
             return [micros(stored.cooling_at)]
-        turns = [micros(stored[f"{self.drift}_at"])]
-        if self.exactly and self.drift != "lost":
-            turns.append(micros(stored[f"{_after(self.drift)}_at"]))
-        return turns
+        begins = micros(stored[f"{self.drift}_at"])
+        if not self.exactly or self.drift == "lost":
+            return [begins]
+        ends = micros(stored[f"{_after(self.drift)}_at"])
+        lasts = ends > begins  # of states that begin at one instant only the farthest is ever seen
+        return [case((lasts, begins)), case((lasts, ends))]
 
     def _restart(self, compilation: Compilation) -> Select[Any]:
         """The next own event that is already stored and yet to come: it winds the clock anew."""

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -35,6 +36,19 @@ def _a_plain_value(written: object) -> object:
     if not isinstance(written, bool | int | float | str):
         raise ValueError("a text, a number, true or false is expected here")
     return written
+
+
+def _parse_percent(written: object) -> object:
+    if isinstance(written, Fraction):
+        return written
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", str(written).strip())
+    if match is None or not float(match[1]):
+        raise ValueError(f"a percentage such as 50% is expected here, not {written!r}")
+    return Fraction(match[1]) / 100
+
+
+def _write_percent(share: Fraction) -> str:
+    return f"{float(share * 100):g}%"
 
 
 def _longer_than_nothing(duration: timedelta) -> timedelta:
@@ -115,6 +129,12 @@ Range = Annotated[
 PlainValue = Annotated[
     StrictBool | StrictInt | StrictFloat | StrictStr,
     BeforeValidator(_a_plain_value, json_schema_input_type=bool | int | float | str),
+]
+Percent = Annotated[  # exact, so that half of four is two
+    Fraction,
+    PlainValidator(_parse_percent),
+    PlainSerializer(_write_percent),
+    WithJsonSchema({"type": "string", "examples": ["50%"]}),
 ]
 Stretch = Annotated[Duration, AfterValidator(_longer_than_nothing)]
 EventNames = Annotated[

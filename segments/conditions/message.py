@@ -38,6 +38,10 @@ class Message(Occurrences):
         return next((name for name in OUTCOMES if getattr(self, name)), "sent")
 
     @property
+    def heard_nouns(self) -> frozenset[str]:
+        return frozenset({"message"})
+
+    @property
     def named_templates(self) -> tuple[str, ...]:
         return () if self.message == ANY else (self.message,)
 

@@ -1,7 +1,7 @@
 """A small database of things that happened, written straight into the tables."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert
 
 from segments.compile import Lexicon, Subjects, compile_condition
 from segments.definition import Segment, parse_condition
+from segments.drift.priors import default_priors
 from store.kinds import Kind, intern_kinds
 from store.records import Actor
 from store.tables import (
@@ -19,6 +20,8 @@ from store.tables import (
     customers,
     decisions,
     delivery_events,
+    drift_priors,
+    drift_states,
     enrollments,
     events,
     messages,
@@ -38,6 +41,7 @@ class History:
 
     tx: Connection
     segments: dict[str, Segment] = field(default_factory=dict)
+    priors: dict[str, int] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
@@ -111,6 +115,21 @@ class History:
             "answered_at": at, "known_at": at,
         }  # fmt: skip
         self.tx.execute(insert(answers), [{**row, **known}])
+
+    def rhythm(self, customer_id: int, clock: str, n: int, crossings: Sequence[datetime]) -> None:
+        """A stored drift state: when cooling, drifting, dormant and lost begin."""
+        names = ("cooling_at", "drifting_at", "dormant_at", "lost_at")
+        row = {"customer_id": customer_id, "clock": clock, "priors_id": self._priors(clock), "n": n}
+        row |= {"first_at": EPOCH, "last_at": EPOCH, "ee": 0.0, "dec": 1.0, "fst": 1.0}
+        self.tx.execute(insert(drift_states), [{**row, **dict(zip(names, crossings, strict=True))}])
+
+    def _priors(self, clock: str) -> int:
+        if clock not in self.priors:
+            row = asdict(default_priors(clock, ())) | {"known_at": EPOCH}
+            made = self.tx.execute(insert(drift_priors).values(row))
+            assert made.inserted_primary_key is not None
+            self.priors[clock] = made.inserted_primary_key[0]
+        return self.priors[clock]
 
     def segment(self, name: str, match: Mapping[str, Any]) -> None:
         self.segments[name] = Segment.model_validate({"segment": name, "match": match})

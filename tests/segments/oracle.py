@@ -4,20 +4,28 @@ Nothing here is shared with the compiler but the parsed conditions. One customer
 instant at a time, plain loops over everything that ever happened.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from segments.conditions.acts import Acts
+from segments.conditions.answer import Answer
 from segments.conditions.channel import Channel
+from segments.conditions.drift import Drift
 from segments.conditions.event import Event
+from segments.conditions.happening import Happening
+from segments.conditions.journey import InJourney
 from segments.conditions.logic import All, AnyOf, Not
+from segments.conditions.message import Message
+from segments.conditions.occurrences import Occurrences
 from segments.conditions.operators import Operators
 from segments.conditions.segment import InSegment
+from segments.conditions.sequence import Sequence
 from segments.conditions.trait import Trait
+from segments.conditions.trend import Trend
 from segments.definition import Condition, ConditionBase
 
 OURS = ("customer.", "message.", "segment.", "enrollment.", "survey.")
@@ -50,6 +58,58 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Trip:
+    """One enrollment."""
+
+    customer: int
+    journey: str
+    started_at: datetime
+    ended_at: datetime | None
+    ended: str | None
+    is_held_out: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a mail."""
+
+    kind: str
+    occurred_at: datetime
+    known_at: datetime
+    is_machine: bool
+
+
+@dataclass(frozen=True)
+class Mail:
+    customer: int
+    template: str
+    sent_at: datetime | None
+    reports: tuple[Report, ...] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer; the place in the list is its arrival."""
+
+    customer: int
+    mail: int  # which invitation
+    revision: int
+    score: int
+    answered_at: datetime
+    is_counted: bool
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """What is stored of a customer's drift on one clock."""
+
+    customer: int
+    clock: str
+    n: int
+    crossings: tuple[datetime, ...]  # into cooling, drifting, dormant, lost; in order
+
+
+@dataclass(frozen=True)
 class World:
     """Everything that will ever be known."""
 
@@ -58,6 +118,21 @@ class World:
     own_channels: frozenset[str]
     zone: ZoneInfo
     segments: Mapping[str, Condition] = field(default_factory=dict)
+    trips: tuple[Trip, ...] = ()
+    mails: tuple[Mail, ...] = ()
+    answers: tuple[Told, ...] = ()
+    rhythms: tuple[Rhythm, ...] = ()
+
+    def known(self, t: datetime) -> "World":
+        """Without what cannot be foreseen: enrollments and answers that are yet to come."""
+        begun = [trip for trip in self.trips if trip.started_at <= t]
+        trips = [
+            trip if trip.ended_at is None or trip.ended_at <= t
+            else replace(trip, ended_at=None, ended=None)
+            for trip in begun
+        ]  # fmt: skip
+        answers = tuple(one for one in self.answers if one.answered_at <= t)
+        return replace(self, trips=tuple(trips), answers=answers)
 
 
 def holds(world: World, condition: ConditionBase, customer: int, t: datetime) -> bool:
@@ -76,7 +151,7 @@ def holds(world: World, condition: ConditionBase, customer: int, t: datetime) ->
         case Event() | Channel():
             return acts_fit(world, condition, customer, t)
         case _:
-            raise NotImplementedError(condition.kind)
+            return FITS[type(condition)](world, condition, customer, t)
 
 
 # --- traits and values ---------------------------------------------------------------------------
@@ -238,6 +313,11 @@ def acts_fit(world: World, asked: Event | Channel, customer: int, t: datetime) -
     number = figure_of(counted, asked)
     if number is None:
         return False
+    return is_enough(number, asked)
+
+
+def is_enough(number: float, asked: Any) -> bool:
+    """Whether the number lies within the bounds that are written, or is once or more."""
     written = [n for n in NUMBER_BOUNDS if getattr(asked, n, None) is not None]
     if not written:
         return number >= 1
@@ -282,23 +362,24 @@ def name_matches(pattern: str, name: str) -> bool:
 
 
 def counts(world: World, asked: Event | Channel, arrival: int, act: Act, t: datetime) -> bool:
-    if not in_window(act.occurred_at, asked, t):
+    if not in_time(world, asked, act.occurred_at, t):
         return False
-    if isinstance(asked.since, date):
-        since = asked.since
-        begins = since if isinstance(since, datetime) else midnight(since, world.zone)
-        if act.occurred_at < begins:
-            return False
-    if asked.until is not None:
-        until = asked.until
-        is_over = (
-            act.occurred_at > until
-            if isinstance(until, datetime)
-            else act.occurred_at >= midnight(until + DAY, world.zone)
-        )
-        if is_over:
-            return False
     return not (isinstance(asked, Event) and is_answered(world, asked, arrival, act, t))
+
+
+def in_time(world: World, asked: Occurrences, instant: datetime, t: datetime) -> bool:
+    """Whether it lies in the windows and between the dates."""
+    since, until = asked.since, asked.until
+    if isinstance(since, date):
+        begins = since if isinstance(since, datetime) else midnight(since, world.zone)
+        if instant < begins:
+            return False
+    if isinstance(until, datetime) and instant > until:
+        return False
+    is_day = until is not None and not isinstance(until, datetime)
+    if is_day and until is not None and instant >= midnight(until + DAY, world.zone):
+        return False
+    return in_window(instant, asked, t)
 
 
 def in_window(instant: datetime, window: Any, t: datetime) -> bool:
@@ -345,3 +426,178 @@ def figure_of(counted: list[Act], asked: Acts) -> float | None:
     if name == "average_of":
         return sum(numbers) / len(numbers)
     return max(numbers) if name == "highest_of" else min(numbers)
+
+
+# --- one after the other -------------------------------------------------------------------------
+
+
+def happened(world: World, asked: Happening, customer: int, t: datetime) -> list[tuple[int, Act]]:
+    """What is meant and known, in event order."""
+    found = [
+        (arrival, act)
+        for arrival, act in enumerate(world.acts)
+        if act.customer == customer and act.occurred_at <= t and act.known_at <= t
+        if is_happening(world, asked, act)
+        if all(
+            fits(inside_of(act.properties, name.split(".")), operators, t, world.zone)
+            for name, operators in asked.where.items()
+        )
+    ]
+    return sorted(found, key=lambda pair: (pair[1].occurred_at, pair[0]))
+
+
+def is_happening(world: World, asked: Happening, act: Act) -> bool:
+    if asked.event is None:
+        return is_meant(world, Channel(channel=asked.channel or ""), act)
+    return is_meant(world, Event(event=asked.event, channel=asked.channel), act)
+
+
+def trend_fits(world: World, asked: Trend, customer: int, t: datetime) -> bool:
+    instants = [act.occurred_at for _, act in happened(world, asked.trend, customer, t)]
+    after = sum(t - asked.over < instant <= t for instant in instants)
+    before = sum(t - 2 * asked.over < instant <= t - asked.over for instant in instants)
+    if before < asked.from_at_least:
+        return False
+    if asked.falls_by is not None:
+        return after <= before * (1 - asked.falls_by)
+    return asked.rises_by is not None and after >= before * (1 + asked.rises_by)
+
+
+def sequence_fits(world: World, asked: Sequence, customer: int, t: datetime) -> bool:
+    return any(
+        is_unbroken(world, asked, customer, chain[-1], t)
+        for chain in chains(world, asked, customer, t)
+        if asked.sequence[0].within is None
+        or chain[0][1].occurred_at > t - asked.sequence[0].within
+    )
+
+
+def chains(
+    world: World, asked: Sequence, customer: int, t: datetime
+) -> Iterable[list[tuple[int, Act]]]:
+    """Every way to find all steps, one after the other."""
+    found = [[pair] for pair in happened(world, asked.sequence[0], customer, t)]
+    for step in asked.sequence[1:]:
+        found = [
+            [*chain, pair]
+            for chain in found
+            for pair in happened(world, step, customer, t)
+            if is_later(pair, chain[-1])
+            if step.within is None or pair[1].occurred_at <= chain[-1][1].occurred_at + step.within
+        ]
+    return found
+
+
+def is_later(one: tuple[int, Act], other: tuple[int, Act]) -> bool:
+    return (one[1].occurred_at, one[0]) > (other[1].occurred_at, other[0])
+
+
+def is_unbroken(
+    world: World, asked: Sequence, customer: int, last: tuple[int, Act], t: datetime
+) -> bool:
+    if asked.then_not is None:
+        return True
+    breaking = [p for p in happened(world, asked.then_not, customer, t) if is_later(p, last)]
+    if asked.then_not.within is None:
+        return not breaking
+    over_at = last[1].occurred_at + asked.then_not.within
+    return t >= over_at and not any(act.occurred_at <= over_at for _, act in breaking)
+
+
+# --- journeys, mails, answers, drift -------------------------------------------------------------
+
+
+def trips_fit(world: World, asked: InJourney, customer: int, t: datetime) -> bool:
+    mine = [
+        status_of(trip, t)
+        for trip in world.trips
+        if trip.customer == customer and trip.journey == asked.journey and trip.started_at <= t
+    ]
+    if asked.status == ("never",):
+        started = [trip.started_at for trip in world.trips if trip.customer == customer
+                   and trip.journey == asked.journey and trip.started_at <= t]  # fmt: skip
+        return not any(is_recent(instant, asked.within, t) for instant in started)
+    if not asked.status:
+        return any(
+            trip.customer == customer and trip.journey == asked.journey and trip.started_at <= t
+            and is_recent(trip.started_at, asked.within, t)
+            for trip in world.trips
+        )  # fmt: skip
+    return any(status in asked.status and is_recent(at, asked.within, t) for status, at in mine)
+
+
+def status_of(trip: Trip, t: datetime) -> tuple[str, datetime]:
+    """The status, and since when."""
+    if trip.is_held_out:
+        return "held_out", trip.started_at
+    if trip.ended_at is None or trip.ended is None or trip.ended_at > t:
+        return "active", trip.started_at
+    return trip.ended, trip.ended_at
+
+
+def is_recent(instant: datetime, within: timedelta | None, t: datetime) -> bool:
+    return within is None or instant > t - within
+
+
+def mails_fit(world: World, asked: Message, customer: int, t: datetime) -> bool:
+    counted = 0
+    for mail in world.mails:
+        if mail.customer != customer or mail.sent_at is None:
+            continue
+        if asked.message not in ("any", mail.template):
+            continue
+        if asked.outcome == "sent":
+            instants = [mail.sent_at] if mail.sent_at <= t else []
+        else:
+            instants = [
+                report.occurred_at
+                for report in mail.reports
+                if report.kind == asked.outcome and not report.is_machine
+                if report.occurred_at <= t and report.known_at <= t
+            ]
+        counted += sum(in_time(world, asked, instant, t) for instant in instants)
+    return is_enough(counted, asked)
+
+
+def answers_fit(world: World, asked: Answer, customer: int, t: datetime) -> bool:
+    current: dict[int, tuple[int, int, Told]] = {}
+    for arrival, told in enumerate(world.answers):
+        is_mine = told.customer == customer and told.is_counted and told.answered_at <= t
+        if is_mine and current.get(told.mail, (0,))[0] < told.revision:
+            current[told.mail] = (told.revision, arrival, told)
+    given = sorted((told.answered_at, arrival, told) for _, arrival, told in current.values())
+    chosen = [told for _, _, told in (given if asked.any else given[-1:])]
+    fitting = [
+        told
+        for told in chosen
+        if is_recent(told.answered_at, asked.within, t)
+        if all(
+            compares(told.score, name, getattr(asked, name))
+            for name in NUMBER_BOUNDS
+            if getattr(asked, name) is not None
+        )
+    ]
+    return bool(fitting) == (asked.exists is not False)
+
+
+def drift_fits(world: World, asked: Drift, customer: int, t: datetime) -> bool:
+    for rhythm in world.rhythms:
+        if rhythm.customer == customer and rhythm.clock == asked.clock:
+            names = ("active", "cooling", "drifting", "dormant", "lost")
+            place = sum(instant <= t for instant in rhythm.crossings)
+            if asked.drift == "new":
+                return rhythm.n < 3 and names[place] != "lost"
+            if asked.exactly or asked.drift == "active":
+                return names[place] == asked.drift
+            return place >= names.index(asked.drift)
+    return False
+
+
+FITS: Mapping[type, Callable[[World, Any, int, datetime], bool]] = {
+    Trend: trend_fits,
+    Sequence: sequence_fits,
+    InJourney: trips_fit,
+    Message: mails_fit,
+    Answer: answers_fit,
+    Drift: drift_fits,
+}

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 from segments.definition import parse_condition
-from tests.segments.oracle import Act, Said, World
+from tests.segments.oracle import Act, Mail, Report, Rhythm, Said, Told, Trip, World
 
 NOON = datetime(2026, 3, 28, 12, tzinfo=UTC)  # Berlin's clocks change in the night that follows
 HOUR = timedelta(hours=1)
@@ -24,6 +24,8 @@ VALUES: tuple[Any, ...] = (
     "2026-03-28T23:30:00", "2024-02-29", "2025-03-30", "2026-02-30",
 )  # fmt: skip
 PLAIN = tuple(v for v in VALUES if isinstance(v, bool | int | float | str))
+JOURNEYS = ("win_back", "welcome")
+MAILS = ("win_back/hello", "surveys/csat")
 NUMBERS = (-1, 0, 1, 2, 2.5)
 DATES = ("2026-03-28", "2026-03-29", "2026-03-28T22:30:00Z", "today")
 
@@ -41,6 +43,10 @@ def worlds(draw: st.DrawFn) -> World:
         own_channels=OWN_CHANNELS,
         zone=draw(st.sampled_from(ZONES)),
         segments={"other": parse_condition(draw(conditions(leaves_only=True)))},
+        trips=tuple(draw(st.lists(trips(), max_size=3))),
+        mails=tuple(draw(st.lists(mails(), max_size=3))),
+        answers=tuple(draw(answers())),
+        rhythms=tuple(draw(rhythms())),
     )
 
 
@@ -70,8 +76,76 @@ def sayings(draw: st.DrawFn) -> Said:
     )
 
 
+@st.composite
+def trips(draw: st.DrawFn) -> Trip:
+    started_at = draw(moments())
+    ended = draw(st.sampled_from((None, "finished", "goal", "exited", "merged", "failed")))
+    return Trip(
+        customer=draw(st.sampled_from(CUSTOMERS)),
+        journey=draw(st.sampled_from(JOURNEYS)),
+        started_at=started_at,
+        ended_at=started_at + draw(st.integers(0, 40)) * HOUR if ended else None,
+        ended=ended,
+        is_held_out=draw(st.booleans()),
+    )
+
+
+@st.composite
+def mails(draw: st.DrawFn) -> Mail:
+    sent_at = draw(st.one_of(st.none(), moments()))
+    return Mail(
+        customer=draw(st.sampled_from(CUSTOMERS)),
+        template=draw(st.sampled_from(MAILS)),
+        sent_at=sent_at,
+        reports=tuple(draw(st.lists(reports(), max_size=3))),
+    )
+
+
+@st.composite
+def reports(draw: st.DrawFn) -> Report:
+    occurred_at = draw(moments())
+    return Report(
+        kind=draw(st.sampled_from(("delivered", "opened", "clicked", "bounced"))),
+        occurred_at=occurred_at,
+        known_at=occurred_at + draw(st.sampled_from((0, 0, 9))) * HOUR,
+        is_machine=draw(st.booleans()),
+    )
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> list[Told]:
+    """Revisions of one invitation come one after the other."""
+    instants = sorted(draw(st.lists(moments(), max_size=5)))
+    asked = [draw(st.sampled_from((1, 2, 3))) for _ in instants]
+    return [
+        Told(
+            customer=1 + asked[place] % 2,
+            mail=asked[place],
+            revision=1 + asked[:place].count(asked[place]),
+            score=draw(st.integers(1, 5)),
+            answered_at=instant,
+            is_counted=draw(st.integers(0, 3)) > 0,
+        )
+        for place, instant in enumerate(instants)
+    ]
+
+
+@st.composite
+def rhythms(draw: st.DrawFn) -> list[Rhythm]:
+    return [
+        Rhythm(customer, clock, draw(st.integers(1, 4)), tuple(sorted(crossings)))
+        for customer in CUSTOMERS
+        for clock in ("goal", "any")
+        if (crossings := draw(st.lists(moments(), min_size=4, max_size=4)))
+        if draw(st.booleans())
+    ]
+
+
 def conditions(*, leaves_only: bool = False) -> st.SearchStrategy[dict[str, Any]]:
-    leaves = st.one_of(counts(), figures(), edges(), traits())
+    leaves = st.one_of(
+        counts(), figures(), edges(), traits(), trends(), sequences(), in_journeys(), messages(),
+        answered(), drifts(),
+    )  # fmt: skip
     if leaves_only:
         return leaves
     with_other = st.one_of(leaves, st.just({"segment": "other"}))
@@ -117,12 +191,7 @@ def windows(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def counts(draw: st.DrawFn) -> dict[str, Any]:
     asked = draw(subjects()) | draw(windows())
-    asked |= draw(
-        st.sampled_from(
-            ({}, {"at_least": 2}, {"at_most": 1}, {"exactly": 0}, {"exactly": 1},
-             {"between": [1, 2]}, {"at_least": 1, "at_most": 3})
-        )
-    )  # fmt: skip
+    asked |= draw(st.sampled_from(HOW_OFTEN))
     if draw(st.integers(0, 3)) == 0:
         asked |= draw(st.sampled_from(({"since": "2026-03-28"}, {"until": "2026-03-28"})))
     if "event" in asked and draw(st.integers(0, 3)) == 0:
@@ -168,3 +237,89 @@ def operators(draw: st.DrawFn) -> dict[str, Any]:
     }  # fmt: skip
     chosen = draw(st.lists(st.sampled_from(sorted(of)), min_size=1, max_size=2, unique=True))
     return {name: draw(of[name]) for name in chosen}
+
+
+HOW_OFTEN: tuple[dict[str, Any], ...] = (
+    {}, {"at_least": 2}, {"at_most": 1}, {"exactly": 0}, {"exactly": 1}, {"between": [1, 2]},
+    {"at_least": 1, "at_most": 3},
+)  # fmt: skip
+
+
+@st.composite
+def trends(draw: st.DrawFn) -> dict[str, Any]:
+    way = draw(st.sampled_from(("falls_by", "rises_by")))
+    asked: dict[str, Any] = {"trend": draw(subjects()), "over": draw(st.sampled_from(WINDOWS))}
+    if draw(st.booleans()):
+        asked["from_at_least"] = draw(st.integers(1, 3))
+    return asked | {way: draw(st.sampled_from(("33.3%", "50%", "100%")))}
+
+
+@st.composite
+def sequences(draw: st.DrawFn) -> dict[str, Any]:
+    has_break = draw(st.booleans())
+    listed = st.lists(steps(), min_size=1 if has_break else 2, max_size=3)
+    asked: dict[str, Any] = {"sequence": draw(listed)}
+    return asked | ({"then_not": draw(steps())} if has_break else {})
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> dict[str, Any]:
+    asked: dict[str, Any] = {"event": draw(st.sampled_from((*PATTERNS, "any")))}
+    if draw(st.integers(0, 3)) == 0:
+        asked["channel"] = "store"
+    if draw(st.integers(0, 3)) == 0:
+        asked["where"] = {"a": draw(st.sampled_from((1, "pro", True)))}
+    if draw(st.booleans()):
+        asked["within"] = draw(st.sampled_from(WINDOWS))
+    return asked
+
+
+@st.composite
+def in_journeys(draw: st.DrawFn) -> dict[str, Any]:
+    asked: dict[str, Any] = {"journey": draw(st.sampled_from(JOURNEYS))}
+    statuses = ("active", "finished", "goal", "exited", "merged", "held_out")
+    some = st.lists(st.sampled_from(statuses), min_size=1, max_size=3, unique=True)
+    if status := draw(st.one_of(st.none(), st.just(["never"]), some)):
+        asked["status"] = status
+    return asked | draw(within())
+
+
+def within() -> st.SearchStrategy[dict[str, Any]]:
+    return st.one_of(st.just({}), st.sampled_from(WINDOWS).map(lambda w: {"within": w}))
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> dict[str, Any]:
+    asked: dict[str, Any] = {"message": draw(st.sampled_from((*MAILS, "any")))}
+    if outcome := draw(st.sampled_from(("", "sent", "delivered", "opened", "clicked", "bounced"))):
+        asked[outcome] = True
+    if draw(st.integers(0, 3)) == 0:
+        asked |= draw(st.sampled_from(({"since": "2026-03-28"}, {"until": "2026-03-28"})))
+    asked |= draw(windows())
+    asked |= draw(st.sampled_from(HOW_OFTEN))
+    return asked
+
+
+@st.composite
+def answered(draw: st.DrawFn) -> dict[str, Any]:
+    asked: dict[str, Any] = {"answer": draw(st.sampled_from(("csat", "any")))} | draw(within())
+    if draw(st.booleans()):
+        asked["any"] = True
+    if draw(st.integers(0, 3)) == 0:
+        return asked | {"exists": draw(st.booleans())}
+    bounds: tuple[dict[str, Any], ...] = (
+        {}, {"at_most": 2}, {"at_least": 4}, {"between": [2, 4]}, {"more_than": 2}, {"exactly": 5},
+    )  # fmt: skip
+    asked |= draw(st.sampled_from(bounds))
+    return asked
+
+
+@st.composite
+def drifts(draw: st.DrawFn) -> dict[str, Any]:
+    states = ("new", "active", "cooling", "drifting", "dormant", "lost")
+    asked: dict[str, Any] = {"drift": draw(st.sampled_from(states))}
+    if draw(st.booleans()):
+        asked["exactly"] = True
+    clocks: tuple[dict[str, Any], ...] = ({}, {"clock": "any"}, {"clock": "goal"})
+    asked |= draw(st.sampled_from(clocks))
+    return asked

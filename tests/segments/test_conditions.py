@@ -1,6 +1,7 @@
 """What conditions mean where the oracle does not look: people, mails, answers, other segments."""
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -124,6 +125,73 @@ def test_numbers_larger_than_any_float_spoil_nobodys_evaluation(history: History
     history.event(1, MONDAY, properties={"total": 10**400})
 
     assert history.of(ORDERED | {"sum_of": "total", "at_least": 1}, 1, MONDAY)[0]
+
+
+# --- one after the other -------------------------------------------------------------------------
+
+
+def test_a_sequence_needs_its_order_and_its_time(history: History):
+    history.customer(1)
+    history.event(1, MONDAY, "cart.updated")
+    history.event(1, MONDAY, "cart.updated")
+    twice = {"sequence": [{"event": "cart.updated"}, {"event": "cart.updated"}]}
+    rule = {
+        "sequence": [{"event": "cart.updated"}, {"event": "order.completed", "within": "1 day"}]
+    }
+    history.event(1, MONDAY + DAY + TICK)
+
+    assert history.of(twice, 1, MONDAY) == (True, None)
+    assert history.of(rule, 1, MONDAY + 2 * DAY) == (False, None)
+
+    history.event(1, MONDAY + DAY)
+
+    assert history.of(rule, 1, MONDAY + 2 * DAY) == (True, None)
+
+
+def test_what_must_not_follow_is_known_once_its_time_is_over(history: History):
+    history.customer(1)
+    history.event(1, MONDAY, "cart.updated")
+    rule = {
+        "sequence": [{"event": "cart.updated", "within": "2 days"}],
+        "then_not": {"event": "order.completed", "within": "3 hours"},
+    }
+
+    assert history.of(rule, 1, MONDAY) == (False, MONDAY + 3 * HOUR)
+    assert history.of(rule, 1, MONDAY + 3 * HOUR) == (True, MONDAY + 2 * DAY)
+
+    history.event(1, MONDAY + 3 * HOUR)
+
+    assert history.of(rule, 1, MONDAY + 3 * HOUR) == (False, None)
+
+
+def test_a_trend_compares_two_stretches_side_by_side(history: History):
+    history.customer(1)
+    for day in (1, 2, 3, 4, 11, 12):
+        history.event(1, MONDAY + day * DAY)
+    rule = {"trend": ORDERED, "over": "10 days", "falls_by": "50%", "from_at_least": 4}
+
+    assert history.of(rule, 1, MONDAY + 13 * DAY) == (False, MONDAY + 14 * DAY)
+    assert history.of(rule, 1, MONDAY + 14 * DAY) == (True, MONDAY + 23 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("status", "before", "after"),
+    [
+        (None, True, True), ("active", True, False), ("goal", False, True),
+        (["exited", "merged"], False, False), ("held_out", False, False), ("never", False, False),
+    ],
+)  # fmt: skip
+def test_a_journey_is_asked_as_it_stood_at_the_instant(
+    history: History, status: Any, before: bool, after: bool
+):
+    history.customer(1)
+    end = MONDAY + DAY
+    history.enrollment(1, 1, MONDAY, ended_at=end, ended="goal")
+    rule = {"journey": "win_back"} | ({"status": status} if status else {})
+
+    assert history.of(rule, 1, end - TICK)[0] is before
+    assert history.of(rule, 1, end)[0] is after
+    assert history.of({"journey": "win_back", "status": "never"}, 1, MONDAY - TICK)[0]
 
 
 # --- mails and answers ---------------------------------------------------------------------------

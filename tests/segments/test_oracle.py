@@ -1,5 +1,6 @@
 """The compiler against the oracle: random rules and histories, at every instant that matters."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,15 +11,30 @@ from sqlalchemy import Connection, insert
 
 from segments.compile import Lexicon, Subjects, compile_condition
 from segments.conditions.acts import Acts
+from segments.conditions.happening import Happening
+from segments.conditions.sequence import Sequence
+from segments.conditions.trend import Trend
 from segments.definition import Condition, ConditionBase, Segment, parse_condition, walk
 from store.session import Store
 from store.tables import EPOCH, customers, event_kinds, events, traits
+from tests.segments.history import History
 from tests.segments.oracle import DAY, World, holds, midnight, read
-from tests.segments.rules import CUSTOMERS, NOON, conditions, counts, worlds
+from tests.segments.rules import (
+    CUSTOMERS,
+    NOON,
+    conditions,
+    counts,
+    drifts,
+    in_journeys,
+    messages,
+    sequences,
+    trends,
+    worlds,
+)  # fmt: skip
 
 TICK = timedelta(microseconds=1)
 few = settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -42,6 +58,25 @@ def test_the_check_of_a_single_count_is_the_very_instant_of_its_next_change(
     _compare(store, world, condition, data, is_exact=not _asks_dates(condition))
 
 
+@few
+@given(world=worlds(), written=st.one_of(trends(), messages(), in_journeys()), data=st.data())
+def test_other_things_that_are_counted_are_looked_at_again_just_as_exactly(
+    store: Store, world: World, written: dict[str, Any], data: st.DataObject
+):
+    condition = parse_condition(written)
+    _compare(store, world, condition, data, is_exact=not _asks_dates(condition))
+
+
+@few
+@given(world=worlds(), written=st.one_of(sequences(), drifts()), data=st.data())
+def test_without_events_of_the_future_drift_and_sequences_are_exact_too(
+    store: Store, world: World, written: dict[str, Any], data: st.DataObject
+):
+    past = tuple(act for act in world.acts if max(act.occurred_at, act.known_at) <= NOON)
+    world = replace(world, acts=past)
+    _compare(store, world, parse_condition(written), data, is_exact=True, after=NOON)
+
+
 @pytest.mark.deep
 @many
 @given(world=worlds(), written=conditions(), data=st.data())
@@ -52,9 +87,15 @@ def test_members_and_next_checks_are_those_of_the_oracle_many_times(
 
 
 def _compare(
-    store: Store, world: World, condition: Condition, data: st.DataObject, *, is_exact: bool
+    store: Store,
+    world: World,
+    condition: Condition,
+    data: st.DataObject,
+    *,
+    is_exact: bool,
+    after: datetime = EPOCH,
 ) -> None:
-    turns = _turning_points(world, condition)
+    turns = [turn for turn in _turning_points(world, condition) if turn >= after]
     chosen = data.draw(st.lists(st.sampled_from(turns), min_size=1, max_size=3, unique=True))
     with store.begin() as tx:
         rehearsal = tx.begin_nested()
@@ -76,11 +117,12 @@ def _compare_at(
     statement = compile_condition(condition, Subjects.customers_in(CUSTOMERS, at), _lexicon(world))
     found = {row.id: row for row in tx.execute(statement)}
     assert set(found) == set(CUSTOMERS)
+    known = world.known(at)
     for customer, row in found.items():
         now = holds(world, condition, customer, at)
         assert row.holds is now, f"customer {customer} at {at}"
         later = (turn for turn in turns if turn > at)
-        change = next((t for t in later if holds(world, condition, customer, t) != now), None)
+        change = next((t for t in later if holds(known, condition, customer, t) != now), None)
         check = row.next_check_at
         assert check is None or check > at
         if change is not None:
@@ -96,6 +138,13 @@ def _turning_points(world: World, condition: Condition) -> list[datetime]:
     instants = {NOON}
     instants |= {i for act in world.acts for i in (act.occurred_at, act.known_at)}
     instants |= {i for said in world.said for i in (said.occurred_at, said.known_at)}
+    instants |= {i for trip in world.trips for i in (trip.started_at, trip.ended_at) if i}
+    instants |= {mail.sent_at for mail in world.mails if mail.sent_at}
+    instants |= {
+        i for mail in world.mails for one in mail.reports for i in (one.occurred_at, one.known_at)
+    }
+    instants |= {told.answered_at for told in world.answers}
+    instants |= {i for rhythm in world.rhythms for i in rhythm.crossings}
     instants |= {
         instant + sign * length for instant in instants for length in lengths for sign in (-1, 1)
     }
@@ -114,6 +163,12 @@ def _lengths(world: World, condition: ConditionBase) -> set[timedelta]:
     for rule in (condition, *world.segments.values()):
         for _, part in walk(rule):
             found |= {v for v in _values(part) if isinstance(v, timedelta)}
+            if isinstance(part, Trend):
+                found.add(2 * part.over)
+            if isinstance(part, Sequence):  # of one event after the other
+                own = [step.within for step in part.sequence if step.within]
+                last = part.then_not.within if part.then_not else None
+                found |= {length - last for length in own[:1] if last}
     return found
 
 
@@ -121,7 +176,13 @@ def _values(model: Any) -> list[Any]:
     values = []
     for name in type(model).model_fields:
         value = getattr(model, name)
-        nested = value.values() if isinstance(value, dict) else [value]
+        nested = (
+            value.values()
+            if isinstance(value, dict)
+            else value
+            if isinstance(value, tuple)
+            else [value]
+        )
         for each in nested:
             values += _values(each) if hasattr(type(each), "model_fields") else [each]
     return values
@@ -135,7 +196,8 @@ def _written_dates(world: World) -> set[str]:
 
 
 def _asks_dates(condition: Condition) -> bool:
-    return isinstance(condition, Acts) and any(o.moves for o in condition.where.values())
+    meant = condition.trend if isinstance(condition, Trend) else condition
+    return isinstance(meant, Acts | Happening) and any(o.moves for o in meant.where.values())
 
 
 def _lexicon(world: World) -> Lexicon:
@@ -170,11 +232,30 @@ def _store(tx: Connection, world: World) -> None:
                 for arrival, act in enumerate(world.acts, 1)
             ],
         )
+    _store_the_rest(tx, world)
     if world.said:
         tx.execute(
             insert(traits),
             [{"id": arrival, **_row(said)} for arrival, said in enumerate(world.said, 1)],
         )
+
+
+def _store_the_rest(tx: Connection, world: World) -> None:
+    history = History(tx)
+    for place, trip in enumerate(world.trips, 1):
+        row = dict(vars(trip))
+        customer, at = row.pop("customer"), row.pop("started_at")
+        history.enrollment(place, customer, at, key=str(place), **row)
+    for mail in world.mails:
+        number = history.message(mail.customer, mail.sent_at, template=mail.template)
+        for report in mail.reports:
+            row = dict(vars(report))
+            history.delivery(number, row.pop("kind"), row.pop("occurred_at"), **row)
+    for told in world.answers:
+        row = {"message_id": told.mail, "revision": told.revision, "is_counted": told.is_counted}
+        history.answer(told.customer, told.score, told.answered_at, **row, is_current=False)
+    for rhythm in world.rhythms:
+        history.rhythm(rhythm.customer, rhythm.clock, rhythm.n, rhythm.crossings)
 
 
 def _row(said: Any) -> dict[str, Any]:

@@ -93,7 +93,12 @@ SEGMENTS = [
      "Did you mean 'order.completed'?", "Order Completed"),
     ("event: [a, order_completed]", "2:20: no event is ever called 'order_completed'.",
      "Did you mean 'order.completed'?", "order_completed"),
-    ("sequence: []", "2:9: 'sequence' is not there yet in this version.", "", "sequence"),
+    ("sequence: []", "2:19: a sequence is a list of steps such as", "", "[]"),
+    ("sequence: [{event: a}, {event: Order Completed}]", "2:40: no event is ever called",
+     "Did you mean 'order.completed'?", "Order Completed"),
+    ("trend: {event: a}, over: 7 days, falls_by: half", "2:52: a percentage such as 50%", "",
+     "half"),
+    ("journey: win_bock", "2:18: no journey is called 'win_bock'.", "", "win_bock"),
 ]  # fmt: skip
 
 

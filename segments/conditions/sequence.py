@@ -1,0 +1,179 @@
+"""`sequence: [{event: A}, {event: B, within: W}]`: did A, then B, and perhaps not C after it."""
+
+from typing import Any, ClassVar, Self
+
+from pydantic import field_validator, model_validator
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
+
+from segments.compilation import Compilation, Verdict
+from segments.conditions.base import ConditionBase
+from segments.conditions.fields import EventNames, Stretch
+from segments.conditions.happening import Happening
+from segments.counting import Amount, count
+from segments.instants import NULL_INSTANT, Micros, greatest, length, micros
+from store.tables import events
+
+
+class SequenceStep(Happening):
+    """One step: of the first, `within` is how long ago; of a later one, how soon after the last."""
+
+    event: EventNames
+    within: Stretch | None = None
+
+    @model_validator(mode="after")
+    def _stands_still(self) -> Self:
+        if self.moves:
+            raise ValueError("a sequence cannot be asked of dates that move with today")
+        return self
+
+
+class Sequence(ConditionBase):
+    """Some chain of events fits: each later than the one before it, in event order.
+
+    With `then_not`, true once its time is over without it; without a time, as long as it has not
+    come.
+    """
+
+    kind: ClassVar[str] = "sequence"
+    sequence: tuple[SequenceStep, ...]
+    then_not: SequenceStep | None = None
+
+    @field_validator("sequence", mode="before")
+    @classmethod
+    def _listed(cls, written: object) -> object:
+        if not isinstance(written, list | tuple) or not written:
+            raise ValueError("a sequence is a list of steps such as [{event: A}, {event: B}]")
+        return written
+
+    @model_validator(mode="after")
+    def _has_an_order(self) -> Self:
+        if self.then_not is None and len(self.sequence) < 2:
+            raise ValueError("a sequence needs two steps, or then_not beside one")
+        return self
+
+    @property
+    def _happenings(self) -> tuple[SequenceStep, ...]:
+        return (*self.sequence, self.then_not) if self.then_not else self.sequence
+
+    @property
+    def named_events(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(n for one in self._happenings for n in one.named_events))
+
+    @property
+    def named_channels(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(n for one in self._happenings for n in one.named_channels))
+
+    def compile(self, compilation: Compilation) -> Verdict:
+        return compilation.leaf(self, lambda: self._leaf(compilation), on_nothing=False)
+
+    def _leaf(self, compilation: Compilation) -> Select[Any]:
+        """Exact while nothing is dated in the future; each such event is looked at in its turn."""
+        lined_up = self._lined_up(compilation)
+        asked = count(self._chains(lined_up), Amount(at_least=1)).cte()
+        own = lined_up.c
+        ahead = (
+            select(
+                own.id,
+                literal_column("0", Integer).label("holds"),
+                func.min(own.begins).label("next_check_at"),
+            )
+            .where(own.begins > own.at)
+            .group_by(own.id)
+        )
+        found = union_all(select(asked), ahead).cte()
+        return select(
+            found.c.id,
+            func.max(found.c.holds).label("holds"),
+            func.min(found.c.next_check_at).label("next_check_at"),
+        ).group_by(found.c.id)
+
+    def _lined_up(self, compilation: Compilation) -> CTE:
+        """Every event once for each `place` in the chain that it could take; begins: when seen."""
+        occurred_at = micros(events.c.occurred_at)
+        over = self.sequence[0].within  # what came before the first step may, matters no more
+        rows = [
+            step.acts(over)
+            .found(compilation)
+            .add_columns(
+                literal_column(str(place), Integer).label("place"),
+                occurred_at.label("moment"),
+                events.c.id.label("event_id"),
+                greatest(occurred_at, micros(events.c.known_at)).label("begins"),
+            )
+            for place, step in enumerate(self._happenings)
+        ]
+        return union_all(*rows).cte()
+
+    def _chains(self, lined_up: CTE) -> CTE:
+        """During which time each chain that is known by now counts: id, at, begins, ends.
+
+        Of the chains that end at one event only the one that began last matters. As beginnings only
+        grow along the order of events, that is always the chain of the nearest event before it.
+        """
+        rows = select(lined_up).where(lined_up.c.begins <= lined_up.c.at).cte()
+        rows = select(rows, case((rows.c.place == 0, rows.c.moment)).label("began_at")).cte()
+        for place, step in enumerate(self.sequence[1:], 1):
+            rows = _with_place(rows, place, step)
+        return self._counting(rows)
+
+    def _counting(self, rows: CTE) -> CTE:
+        """The chains that are complete and, for all that is known, not broken."""
+        rows = select(rows, self._broken_at(rows).label("broken_at")).cte()
+        own = rows.c
+        begins: Micros = own.moment
+        unbroken: ColumnElement[bool] = own.broken_at.is_(None)
+        if self.then_not and self.then_not.within is not None:
+            begins = own.moment + length(self.then_not.within)
+            unbroken = or_(unbroken, own.broken_at > begins)
+        over = self.sequence[0].within
+        ends = NULL_INSTANT if over is None else own.began_at + length(over)
+        is_last = own.place == len(self.sequence) - 1
+        columns = (own.id, own.at, begins.label("begins"), ends.label("ends"))
+        return select(*columns).where(is_last, own.began_at.is_not(None), unbroken).cte()
+
+    def _broken_at(self, rows: CTE) -> Micros:
+        """When the next event after it came that must not come."""
+        if self.then_not is None:
+            return NULL_INSTANT
+        breaks = case((rows.c.place == len(self.sequence), rows.c.moment))
+        return func.min(breaks).over(**_in_order(rows), rows=(1, None))
+
+
+def _with_place(rows: CTE, place: int, step: SequenceStep) -> CTE:
+    """`began_at` of the events at this place: when the chain over the nearest one before began."""
+    own = rows.c
+    is_previous = and_(own.place == place - 1, own.began_at.is_not(None))
+    before = {**_in_order(rows), "rows": (None, -1)}
+    previous_at = func.max(case((is_previous, own.moment))).over(**before)
+    previous_began_at = func.max(case((is_previous, own.began_at))).over(**before)
+    in_time: ColumnElement[bool] = previous_at.is_not(None)
+    if step.within is not None:
+        in_time = own.moment <= previous_at + length(step.within)
+    began_at = case(
+        (and_(own.place == place, in_time), previous_began_at),
+        (own.place == place, NULL_INSTANT),
+        else_=own.began_at,
+    )
+    kept = [column for column in own if column.name != "began_at"]
+    return select(*kept, began_at.label("began_at")).cte()
+
+
+def _in_order(rows: CTE) -> dict[str, Any]:
+    """By event order; one event at two places never follows itself, as the later stands first."""
+    own = rows.c
+    return {
+        "partition_by": own.id,
+        "order_by": (own.moment, own.event_id, own.place.desc()),
+    }
