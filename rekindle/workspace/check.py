@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from journeys.definition import Journey
+from rekindle.workspace.case_checks import check_cases
 from rekindle.workspace.files import SETTINGS
 from rekindle.workspace.journey_sense import Thinking, check_journey
 from rekindle.workspace.library import Library, Reading
@@ -34,6 +35,8 @@ def _problems(
     yield from check_mails(readings, library)
     yield from _check_journeys(readings, library)
     yield from _check_data(readings)
+    for reading in readings:
+        yield from check_cases(reading, names, library)
 
 
 def _check_journeys(readings: Sequence[Reading], library: Library) -> Iterator[Problem]:

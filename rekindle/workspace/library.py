@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from journeys.definition import Journey
 from rekindle.settings import DEPLOYMENT_KEYS, Settings, fill_variables
+from rekindle.workspace.cases import CaseFile
 from rekindle.workspace.data import parse_csv
 from rekindle.workspace.files import SETTINGS_NAME, File, Kind, path_of
 from rekindle.workspace.problems import Problem
@@ -26,6 +27,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "journey": Journey,
     "survey": Survey,
     "settings": Settings,
+    "test": CaseFile,
 }
 
 
