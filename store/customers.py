@@ -32,6 +32,11 @@ def make_customers(tx: Connection, since: Mapping[str, datetime]) -> None:
         )
 
 
+def make_numbered(tx: Connection, id_: CustomerId, external_id: str, known_at: datetime) -> None:
+    """A customer under this very number, on which all chance depends."""
+    tx.execute(customers.insert().values(id=id_, external_id=external_id, known_at=known_at))
+
+
 def ids_of(connection: Connection, external_ids: Iterable[str]) -> dict[str, CustomerId]:
     """The customer behind each known external id; a merged one is who it was merged into."""
     survivor = func.coalesce(customers.c.merged_into, customers.c.id)

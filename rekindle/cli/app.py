@@ -21,9 +21,9 @@ COMMANDS = {
     "apply": "plan", "import": "data", "export": "data", "customer": "customer", "keys": "access",
     "users": "users", "db": "database", "segment": "segments", "drift": "drift",
     "preview": "preview", "run": "engine", "up": "servers", "web": "servers", "worker": "servers",
-    "scheduler": "servers", "report": "report", "demo": "demo",
+    "scheduler": "servers", "report": "report", "test": "testing", "demo": "demo",
 }  # fmt: skip
-NOT_YET = ("simulate", "send-test", "inbound", "why", "test", "doctor")
+NOT_YET = ("simulate", "send-test", "inbound", "why", "doctor")
 
 
 def split_globals(arguments: list[str]) -> tuple[Options, list[str]]:

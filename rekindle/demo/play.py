@@ -6,8 +6,8 @@ from datetime import UTC, datetime, time
 from itertools import count
 from typing import TypeVar
 
+from rekindle.acting import act, find_sent
 from rekindle.clock import FixedClock
-from rekindle.demo.acting import act, find_sent
 from rekindle.demo.people import as_customer
 from rekindle.demo.reactions import ComesBack, Reaction, react
 from rekindle.demo.shop import DAY, Shop

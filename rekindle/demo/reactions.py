@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
+from rekindle.acting import Act, Answers, Clicks, Opens, SentMail, Unsubscribes
 from rekindle.demo.people import Person
-from store.records import MessageId
 
 PATIENCE = timedelta(hours=7)  # mean time until a mail is looked at
 COMPLAINTS = (
@@ -18,44 +18,6 @@ PRAISE = ("Quick and friendly.", "Exactly what I hoped for.", "Thank you!", "")
 
 
 @dataclass(frozen=True)
-class SentMail:
-    """What a person finds in their mailbox."""
-
-    message_id: MessageId
-    template: str
-    topic: str
-    survey: str | None
-    sent_at: datetime
-
-
-@dataclass(frozen=True)
-class Opens:
-    at: datetime
-    mail: SentMail
-
-
-@dataclass(frozen=True)
-class Clicks:
-    at: datetime
-    mail: SentMail
-
-
-@dataclass(frozen=True)
-class Answers:
-    at: datetime
-    mail: SentMail
-    score: int
-    comment: str
-    solved: str  # yes, no, or empty
-
-
-@dataclass(frozen=True)
-class Unsubscribes:
-    at: datetime
-    mail: SentMail
-
-
-@dataclass(frozen=True)
 class ComesBack:
     """Somebody who had left orders again, and then goes on in their old rhythm."""
 
@@ -63,7 +25,7 @@ class ComesBack:
     mail: SentMail
 
 
-Reaction = Opens | Clicks | Answers | Unsubscribes | ComesBack
+Reaction = Act | ComesBack
 
 
 def react(person: Person, mail: SentMail, seed: int, *, has_left: bool) -> list[Reaction]:

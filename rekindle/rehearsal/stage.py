@@ -1,6 +1,6 @@
 """The stage of a rehearsal: the production engine, a scratch copy, and a clock that jumps."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,14 +39,20 @@ class Stage:
         self.clock.at = instant
         return self.run()
 
-    def play_until(self, until: datetime) -> Counts:
-        """Let time pass, stopping at every instant at which something is due, `until` included."""
+    def play_until(self, until: datetime, is_over: Callable[[], bool] = lambda: False) -> Counts:
+        """Let time pass, stopping at every instant at which something is due, `until` included.
+
+        It ends early at an instant before `until` where `is_over`.
+        """
         total = self.run()
         jumps = 0
-        while (due_at := self._next_stop(jumps)) is not None and due_at < until:
+        while not is_over():
+            due_at = self._next_stop(jumps)
+            if due_at is None or due_at >= until:
+                return total + self.run_at(until)
             total += self.run_at(due_at)
             jumps += 1
-        return total + self.run_at(until)
+        return total
 
     def _next_stop(self, jumps: int) -> datetime | None:
         with self.store.read() as connection:

@@ -9,13 +9,12 @@ from journeys.graph import DuplicateStep, build_graph
 from rekindle.workspace.cases import (
     ANY,
     HELD_OUT,
-    Advance,
+    Answers,
     Case,
     CaseFile,
     Expect,
     Person,
     Travels,
-    Until,
 )
 from rekindle.workspace.journey_steps import steps_of
 from rekindle.workspace.library import Library, Reading
@@ -30,7 +29,6 @@ NAMED_BY = {
     "journey": "journey", "in": "segment", "not_in": "segment", "notice": "people",
     "no_notice": "people",
 }  # fmt: skip
-OF_EVERYBODY = (Advance, Until, Expect)  # acts that are nobody's own
 
 
 def check_cases(reading: Reading, names: Names, library: Library) -> Iterator[Problem]:
@@ -46,6 +44,7 @@ def check_cases(reading: Reading, names: Names, library: Library) -> Iterator[Pr
         for index in range(len(case.steps)):
             yield from _check_names((*path, "steps", index), document, names)
         yield from _check_positions(case, path, document, library)
+        yield from _check_scores(case, path, document, library)
 
 
 def _check_case(file: CaseFile, case: Case, path: Path, document: Document) -> Iterator[Problem]:
@@ -59,26 +58,18 @@ def _check_case(file: CaseFile, case: Case, path: Path, document: Document) -> I
         yield Problem(document.place((*path, "case")), said, "Add a step 'expect:'.")
     for index, step in enumerate(case.steps):
         at: Path = (*path, "steps", index)
-        yield from _check_whose(at, step.customer, document, people,
-                                is_nobodys=isinstance(step, OF_EVERYBODY))  # fmt: skip
+        yield from _check_whose(at, step.customer, document, people)
         if isinstance(step, Expect):
-            places = _expectations(at, step, document)
-            for place, one in zip(places, step.expect, strict=True):
-                of = one.customer or step.customer
-                needs_nobody = one.kind in ("notice", "no_notice", "no_mail")
-                yield from _check_whose(place, of, document, people, is_nobodys=needs_nobody)
+            for place, one in zip(_expectations(at, step, document), step.expect, strict=True):
+                yield from _check_whose(place, one.customer, document, people)
 
 
 def _check_whose(
-    at: Path, name: str | None, document: Document, people: Mapping[str, Person], *,
-    is_nobodys: bool,
-) -> Iterator[Problem]:  # fmt: skip
+    at: Path, name: str | None, document: Document, people: Mapping[str, Person]
+) -> Iterator[Problem]:
     if name is not None and name not in people:
         place = document.place((*at, "customer"))
         yield unknown_name(place, "customer of this case", name, people)
-    if name is None and len(people) > 1 and not is_nobodys:
-        said = f"whose is this? There are several customers: {', '.join(people)}."
-        yield Problem(document.place(at), said, "Add 'customer:'.")
 
 
 def _expectations(at: Path, step: Expect, document: Document) -> list[Path]:
@@ -93,6 +84,8 @@ def _check_names(at: Path, document: Document, names: Names) -> Iterator[Problem
         data = data[part]
     yield from _names_in(data, at, document, names)
     expected = data.get("expect") if isinstance(data, Mapping) else None
+    if isinstance(data, Mapping):
+        yield from _names_in(data.get("until"), (*at, "until"), document, names)
     listed = expected if isinstance(expected, list) else [expected]
     for index, one in enumerate(listed):
         path = (*at, "expect", index) if isinstance(expected, list) else (*at, "expect")
@@ -161,3 +154,14 @@ def _step_ids(journey: Journey) -> set[str]:
         return set(build_graph(journey).nodes)
     except DuplicateStep:  # that is its own problem
         return set()
+
+
+def _check_scores(
+    case: Case, path: Path, document: Document, library: Library
+) -> Iterator[Problem]:
+    for index, step in enumerate(case.steps):
+        survey = library.surveys.get(step.answer) if isinstance(step, Answers) else None
+        if isinstance(step, Answers) and survey and step.score not in survey.scores:
+            place = document.place((*path, "steps", index, "score"))
+            scale = f"{survey.scores[0]} to {survey.scores[-1]}"
+            yield Problem(place, f"{survey.survey} is answered with {scale}, not {step.score}.")

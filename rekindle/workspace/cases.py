@@ -1,4 +1,4 @@
-"""A file of `tests/` as typed objects: customers, what happens to them, and what must come of it."""
+"""A file of `tests/` as typed objects: customers, what happens to them, what must come of it."""
 
 import re
 from collections.abc import Mapping
@@ -72,7 +72,7 @@ class Person(Part):
 
 
 class Expectation(Part):
-    """One thing to look for; `customer` may be left out where there is only one."""
+    """One thing to look for; `customer` left out is the first of the case."""
 
     kind: ClassVar[str]
     customer: str | None = None
@@ -211,7 +211,7 @@ Expected = Annotated[
 
 
 class Act(Part):
-    """One thing that happens; `customer` may be left out where there is only one."""
+    """One thing that happens; `customer` left out is the first of the case."""
 
     kind: ClassVar[str]
     customer: str | None = None
@@ -219,10 +219,14 @@ class Act(Part):
 
 
 class Advance(Act):
-    """Time passes, and everything that falls due meanwhile is done at its own instant."""
+    """Time passes, and everything that falls due meanwhile is done at its own instant.
+
+    With `until` it passes only as far as that comes true, and must come true.
+    """
 
     kind: ClassVar[str] = "advance"
     advance: Duration
+    until: Expected | None = None
 
 
 class Until(Act):

@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+from rekindle.acting import Answers, Clicks, Opens, SentMail
 from rekindle.demo.life import live_again
 from rekindle.demo.people import YEAR, generate_people
-from rekindle.demo.reactions import Answers, Clicks, ComesBack, Opens, SentMail, react
+from rekindle.demo.reactions import ComesBack, react
 from rekindle.demo.shop import DAY, make_shop
 from store.records import MessageId
 

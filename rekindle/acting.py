@@ -1,18 +1,10 @@
-"""Carries out what generated people do with their mails, as the web does for real ones."""
+"""Carries out what made-up people do with their mails, as the web does for real ones."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from rekindle.demo.reactions import (
-    Answers,
-    Clicks,
-    ComesBack,
-    Opens,
-    Reaction,
-    SentMail,
-    Unsubscribes,
-)
 from rekindle.services import Services
 from store.consents import save_choices
 from store.customers import ids_of
@@ -29,6 +21,47 @@ LOOKS = Visitor("GET", AGENT)
 SENDS_FORM = Visitor("POST", AGENT)
 FILLING_IN = timedelta(seconds=25)
 SHOP = "https://shop.example.com/"
+
+
+@dataclass(frozen=True)
+class SentMail:
+    """What a person finds in their mailbox."""
+
+    message_id: MessageId
+    template: str
+    topic: str
+    survey: str | None
+    sent_at: datetime
+
+
+@dataclass(frozen=True)
+class Opens:
+    at: datetime
+    mail: SentMail
+
+
+@dataclass(frozen=True)
+class Clicks:
+    at: datetime
+    mail: SentMail
+
+
+@dataclass(frozen=True)
+class Answers:
+    at: datetime
+    mail: SentMail
+    score: int
+    comment: str
+    solved: str  # yes, no, or empty
+
+
+@dataclass(frozen=True)
+class Unsubscribes:
+    at: datetime
+    mail: SentMail
+
+
+Act = Opens | Clicks | Answers | Unsubscribes
 
 
 def find_sent(
@@ -51,19 +84,17 @@ def find_sent(
     return [(row[0], SentMail(MessageId(row[1]), *row[2:])) for row in connection.execute(query)]
 
 
-def act(services: Services, person: str, reaction: Reaction) -> None:
-    """Do what `reaction` says, at its instant."""
-    match reaction:
+def act(services: Services, person: str, done: Act) -> None:
+    """Do what `done` says, at its instant."""
+    match done:
         case Opens(at=at, mail=mail):
             _request(services, mail, "open", at)
         case Clicks(at=at, mail=mail):
             _request(services, mail, "click:1", at)
         case Answers():
-            _answer(services, reaction)
+            _answer(services, done)
         case Unsubscribes(at=at, mail=mail):
             _unsubscribe(services, person, mail, at)
-        case ComesBack():
-            pass  # that is an order, not an act on a mail
 
 
 def _request(services: Services, mail: SentMail, link: str, at: datetime) -> None:

@@ -1,0 +1,69 @@
+"""`rekindle test`: the workspace's own tests, played on a clock of their own."""
+
+import os
+from typing import Annotated, Any
+
+import typer
+
+from rekindle.cli.context import leave, options, say
+from rekindle.testkit.playing import Played, play_all
+from rekindle.workspace.applying import NotApplied
+
+
+def test(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]…", help="only these files of tests/")
+    ] = None,  # noqa: PT028  # a command, not one of pytest's tests
+) -> None:
+    """Play the tests of the workspace: no services, no network, no waiting."""
+    try:
+        played = list(play_all(options().workspace, os.environ, names or ()))
+    except NotApplied as refused:
+        problems = [problem.as_document() for problem in refused.problems]
+        shown = "\n\n".join(map(str, refused.problems))
+        say(f"{shown}\n\nNothing was tested: put this in order first.", {"problems": problems})
+        leave(1)
+    failed = [one for one in played if one.problem]
+    say(_report(played, failed), _document(played, failed))
+    leave(1 if failed else 0)
+
+
+def _report(played: list[Played], failed: list[Played]) -> str:
+    if not played:
+        return "There are no tests here: write them in tests/NAME.yaml."
+    lines = [_line(one) for one in played]
+    count = f"{len(played)} test{'s' if len(played) != 1 else ''}"
+    took = sum(one.took.total_seconds() for one in played)
+    summary = f"{len(failed)} of {count} failed" if failed else f"{count} passed"
+    return "\n".join((*lines, *map(_explain, failed), "", f"{summary} in {took:.1f} s."))
+
+
+def _line(one: Played) -> str:
+    word = "FAILED" if one.problem else "ok"
+    return f"{word:<6} {one.test}: {one.case} ({one.took.total_seconds() * 1000:.0f} ms)"
+
+
+def _explain(one: Played) -> str:
+    """The place, what was expected and what came instead, and the story so far."""
+    lines = ["", f"{one.test}: {one.case}", str(one.problem)]
+    for customer, timeline in (one.timelines or {}).items():
+        lines += ["", f"  What happened to {customer}:", *(f"    {line}" for line in timeline)]
+    return "\n".join(lines)
+
+
+def _document(played: list[Played], failed: list[Played]) -> dict[str, Any]:
+    return {
+        "passed": len(played) - len(failed),
+        "failed": len(failed),
+        "tests": [
+            {
+                "test": one.test,
+                "case": one.case,
+                "passed": one.problem is None,
+                "ms": round(one.took.total_seconds() * 1000),
+                "problem": one.problem.as_document() if one.problem else None,
+                "timelines": one.timelines or {},
+            }
+            for one in played
+        ],
+    }

@@ -1,0 +1,184 @@
+"""Carries out the steps of a case: time passes, people act, and the engine answers."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, time, timedelta
+
+from adapters.tracking.names import canonical_name
+from journeys.graph import build_graph
+from journeys.timing import next_open
+from rekindle import acting
+from rekindle.durations import write_duration
+from rekindle.errors import RekindleError
+from rekindle.settings import QuietHours
+from rekindle.testkit.chance import find_number
+from rekindle.testkit.expecting import find_failure
+from rekindle.testkit.stage import EmptyStage
+from rekindle.testkit.world import World, moment_of, show
+from rekindle.workspace.cases import (
+    TIME_OF_DAY,
+    Advance,
+    Answers,
+    Clicks,
+    Consents,
+    Does,
+    Expect,
+    Learns,
+    Opens,
+    Past,
+    Person,
+    Step,
+    Unsubscribes,
+    Until,
+)
+from store.consents import save_choices
+from store.customers import make_numbered
+from store.intake import record_customers, record_events
+from store.records import CustomerId, Identity, IncomingCustomer, IncomingEvent
+from store.tables import EPOCH
+
+A_MINUTE = timedelta(minutes=1)  # between a mail and what its reader does: sooner is a machine
+CLICK_LINK = re.compile(r"/c/[\w.~-]+")
+IDENTIFIED = "customer.identified"
+
+
+def introduce(people: Mapping[str, Person], stage: EmptyStage) -> dict[str, CustomerId]:
+    """Make the customers of a case with all that is given of them; then the engine looks."""
+    numbers = _numbers(people, stage)
+    history = [event for name, one in people.items() for event in _history(name, one, stage.clock.at)]
+    with stage.services.store.begin() as tx:
+        for name, number in numbers.items():
+            make_numbered(tx, number, name, EPOCH)
+        rows = [
+            IncomingCustomer(name, {"email": f"{name}@example.com", **one.traits}, one.consents)
+            for name, one in people.items()
+        ]
+        record_customers(tx, rows, now=stage.clock.at)
+        record_events(tx, history, now=stage.clock.at, settings=stage.services.settings)
+    stage.run()
+    return numbers
+
+
+def _numbers(people: Mapping[str, Person], stage: EmptyStage) -> dict[str, CustomerId]:
+    graphs = [build_graph(one) for one in stage.services.library().journeys.values()]
+    numbers: dict[str, CustomerId] = {}
+    for name, person in people.items():
+        numbers[name] = find_number(graphs, person.chance, numbers.values())
+    return numbers
+
+
+def _history(name: str, person: Person, begins: datetime) -> Iterator[IncomingEvent]:
+    """Oldest first, as they came."""
+    past = [(begins - ago, one) for one in person.events for ago in _agos(one)]
+    for number, (at, one) in enumerate(sorted(past, key=lambda pair: pair[0])):
+        yield _event(name, one.event, at, f"past-{name}-{number}", one.channel, one.with_,
+                     is_history=True)  # fmt: skip
+
+
+def _agos(past: Past) -> Iterator[timedelta]:
+    for number in range(past.times):
+        yield past.ago + number * (past.every or timedelta())
+
+
+def _event(
+    customer: str,
+    name: str,
+    at: datetime,
+    message_id: str,
+    channel: str | None,
+    properties: Mapping[str, object],
+    *,
+    is_history: bool = False,
+) -> IncomingEvent:
+    return IncomingEvent(
+        name=canonical_name(name),
+        occurred_at=at,
+        message_id=message_id,
+        identities=(Identity("external", customer),),
+        channel=channel,
+        properties=properties,
+        original_name=name,
+        is_known_since_occurred=is_history,
+    )
+
+
+def do(step: Step, world: World) -> None:
+    """Let one step happen. Raises RekindleError if it cannot."""
+    customer = world.whose(step.customer)
+    match step:
+        case Advance():
+            _advance(step, world)
+        case Until(at=written):
+            _wait_until(written, world)
+        case Does() | Learns():
+            _receive(step, customer, world)
+        case Consents(consent=choices):
+            with world.stage.services.store.begin() as tx:
+                save_choices(tx, world.people[customer], choices, "test", world.now)
+        case Opens() | Clicks() | Answers() | Unsubscribes():
+            _react(step, customer, world)
+        case Expect():
+            raise TypeError("an expectation is not something that happens")
+    world.stage.run()
+
+
+def _advance(step: Advance, world: World) -> None:
+    over_at = world.now + step.advance
+    if (hoped := step.until) is None:
+        world.stage.play_until(over_at)
+        return
+    whose = world.whose(hoped.customer or step.customer)
+    world.stage.play_until(over_at, lambda: find_failure(hoped, whose, world) is None)
+    if world.now == over_at and (failure := find_failure(hoped, whose, world)):
+        raise RekindleError(f"{failure.rstrip('.')}, in all of {write_duration(step.advance)}.")
+
+
+def _wait_until(written: str, world: World) -> None:
+    if TIME_OF_DAY.match(written):
+        hour, minute = map(int, written.split(":"))
+        shown = QuietHours(begins=time(hour, minute), ends=time(hour, minute, 59))
+        until = next_open(world.now + A_MINUTE, shown, (), world.zone)
+    else:
+        until = moment_of(written, world.zone).astimezone(UTC)
+    if until < world.now:
+        raise RekindleError(f"this lies in the past: it is {show(world.now, world.zone)} by now.")
+    world.stage.play_until(until)
+
+
+def _receive(step: Does | Learns, customer: str, world: World) -> None:
+    message_id = f"now-{next(world.numbers)}"
+    if isinstance(step, Does):
+        event = _event(customer, step.event, world.now, message_id, step.channel, step.with_)
+    else:
+        event = IncomingEvent(
+            IDENTIFIED, world.now, message_id, (Identity("external", customer),), traits=step.set_
+        )
+    services = world.stage.services
+    with services.store.begin() as tx:
+        record_events(tx, [event], now=world.now, settings=services.settings)
+
+
+def _react(step: Opens | Clicks | Answers | Unsubscribes, customer: str, world: World) -> None:
+    world.stage.play_until(world.now + A_MINUTE)
+    acting.act(world.stage.services, customer, _reaction(step, customer, world))
+    if isinstance(step, Answers):
+        world.stage.play_until(world.now + acting.FILLING_IN)
+
+
+def _reaction(
+    step: Opens | Clicks | Answers | Unsubscribes, customer: str, world: World
+) -> acting.Act:
+    now = world.now
+    match step:
+        case Opens(open=template):
+            return acting.Opens(now, world.latest(customer, template=template))
+        case Clicks(click=template):
+            mail = world.latest(customer, template=template)
+            if not CLICK_LINK.search(world.stage.recorded.mails[mail.message_id].html):
+                raise RekindleError(f"the mail {template} has no link that could be followed.")
+            return acting.Clicks(now, mail)
+        case Answers(answer=survey, score=score, comment=comment, solved=solved):
+            mail = world.latest(customer, survey=survey)
+            return acting.Answers(now, mail, score, comment, solved)
+        case Unsubscribes(unsubscribe=template):
+            return acting.Unsubscribes(now, world.latest(customer, template=template))

@@ -1,0 +1,115 @@
+"""An empty shop with a workspace applied, set anew for each case; its mails go nowhere."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import event, update
+
+from adapters.email.base import BeforeLastByte, OutgoingEmail, ProviderMessageId
+from rekindle.clock import FixedClock
+from rekindle.migrating import upgrade
+from rekindle.rehearsal.stage import Stage
+from rekindle.services import Services
+from rekindle.settings import Settings
+from rekindle.workspace.applying import apply_folder
+from rekindle.workspace.library import Library
+from store.session import Store
+from store.tables import EPOCH, definitions, event_kinds, metadata
+from templates.links import Signer
+from workers.channels import ChannelPool
+
+OUR_PEOPLE = "people.invalid"  # where notices go: GROUP@ this; RFC 6761 says that it never exists
+KEPT = (definitions, event_kinds)  # what one case leaves for the next
+
+
+@dataclass
+class RecordedMails:
+    """A provider that keeps every mail it is given; also its one channel."""
+
+    name: str = "recorded"
+    is_idempotent: bool = True
+    connections: int = 1
+    mails: dict[int, OutgoingEmail] = field(default_factory=dict)  # by message id
+
+    def open(self) -> "RecordedMails":
+        return self
+
+    def send(self, email: OutgoingEmail, before_last_byte: BeforeLastByte) -> ProviderMessageId:
+        before_last_byte()
+        self.mails[email.message_id] = email
+        return ProviderMessageId("")
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+class StagedServices(Services):
+    """Services that read only what was applied, and name the groups of our people in their notices."""
+
+    def begin_at(self, instant: datetime) -> None:
+        """From now on everything was applied at `instant`; what was prepared stays prepared."""
+        library = self.library()
+        moved = replace(library, applied_at=dict.fromkeys(library.applied_at, instant))
+        moved.__dict__["lexicon"] = library.lexicon  # its statements name no instant
+        self._library = moved
+
+    def _load(self, newest: int) -> Library:
+        library = super()._load(newest)
+        return replace(library, settings=_staged(library.settings))
+
+
+def _staged(settings: Settings) -> Settings:
+    people = {group: (f"mailto:{group}@{OUR_PEOPLE}",) for group in settings.people}
+    return settings.model_copy(update={"people": people, "provider": "outbox"})
+
+
+@dataclass(frozen=True)
+class EmptyStage(Stage):
+    """A stage that is cleared for each case; its mails are recorded."""
+
+    services: StagedServices
+    recorded: RecordedMails
+
+    def reset(self, begins: datetime) -> None:
+        """As if nothing had ever happened, and everything were applied at `begins`."""
+        with self.store.begin() as tx:
+            for table in metadata.sorted_tables:
+                if table not in KEPT:
+                    tx.execute(table.delete())
+            tx.execute(update(definitions).values(known_at=begins))
+        self.services.begin_at(begins)
+        self.clock.at = begins
+        self.recorded.mails.clear()
+
+
+@contextmanager
+def staged(workspace: Path, environment: Mapping[str, str]) -> Iterator[EmptyStage]:
+    """A stage with that workspace, gone at the end. Raises NotApplied if it has errors."""
+    with TemporaryDirectory(prefix="rekindle-") as room:
+        store = _throwaway_store(Path(room))
+        clock = FixedClock(EPOCH)
+        services = StagedServices(
+            store, clock, Signer("tests"), Path(room), environment, is_rehearsal=True
+        )
+        recorded = RecordedMails()
+        try:
+            apply_folder(store, workspace, environment, EPOCH)
+            yield EmptyStage(services, clock, ChannelPool(recorded), recorded)
+        finally:
+            services.close()
+
+
+def _throwaway_store(room: Path) -> Store:
+    """A migrated database that need not outlive a power cut."""
+    store = Store(f"sqlite:///{room / 'stage.db'}")
+
+    @event.listens_for(store.engine, "connect")
+    def hurry(connection: object, _record: object) -> None:
+        connection.execute("PRAGMA synchronous=OFF")  # type: ignore[attr-defined]  # DB-API
+
+    upgrade(store)
+    return store
