@@ -45,7 +45,9 @@ IDENTIFIED = "customer.identified"
 def introduce(people: Mapping[str, Person], stage: EmptyStage) -> dict[str, CustomerId]:
     """Make the customers of a case with all that is given of them; then the engine looks."""
     numbers = _numbers(people, stage)
-    history = [event for name, one in people.items() for event in _history(name, one, stage.clock.at)]
+    history = [
+        event for name, one in people.items() for event in _history(name, one, stage.clock.at)
+    ]
     with stage.services.store.begin() as tx:
         for name, number in numbers.items():
             make_numbered(tx, number, name, EPOCH)
@@ -53,8 +55,8 @@ def introduce(people: Mapping[str, Person], stage: EmptyStage) -> dict[str, Cust
             IncomingCustomer(name, {"email": f"{name}@example.com", **one.traits}, one.consents)
             for name, one in people.items()
         ]
-        record_customers(tx, rows, now=stage.clock.at)
-        record_events(tx, history, now=stage.clock.at, settings=stage.services.settings)
+        record_customers(tx, rows, now=begins)
+        record_events(tx, history, now=begins, settings=stage.services.settings)
     stage.run()
     return numbers
 
@@ -159,10 +161,10 @@ def _receive(step: Does | Learns, customer: str, world: World) -> None:
 
 
 def _react(step: Opens | Clicks | Answers | Unsubscribes, customer: str, world: World) -> None:
-    world.stage.play_until(world.now + A_MINUTE)
+    """The engine's time is the one at which the request comes in: of an answer, its form."""
+    pause = A_MINUTE + (acting.FILLING_IN if isinstance(step, Answers) else timedelta())
+    world.stage.play_until(world.now + pause)
     acting.act(world.stage.services, customer, _reaction(step, customer, world))
-    if isinstance(step, Answers):
-        world.stage.play_until(world.now + acting.FILLING_IN)
 
 
 def _reaction(
@@ -179,6 +181,6 @@ def _reaction(
             return acting.Clicks(now, mail)
         case Answers(answer=survey, score=score, comment=comment, solved=solved):
             mail = world.latest(customer, survey=survey)
-            return acting.Answers(now, mail, score, comment, solved)
+            return acting.Answers(now - acting.FILLING_IN, mail, score, comment, solved)
         case Unsubscribes(unsubscribe=template):
             return acting.Unsubscribes(now, world.latest(customer, template=template))

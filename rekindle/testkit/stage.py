@@ -48,7 +48,7 @@ class RecordedMails:
 
 
 class StagedServices(Services):
-    """Services that read only what was applied, and name the groups of our people in their notices."""
+    """Services that read only what was applied; a notice bears the name of its group."""
 
     def begin_at(self, instant: datetime) -> None:
         """From now on everything was applied at `instant`; what was prepared stays prepared."""
