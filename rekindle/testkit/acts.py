@@ -44,10 +44,8 @@ IDENTIFIED = "customer.identified"
 
 def introduce(people: Mapping[str, Person], stage: EmptyStage) -> dict[str, CustomerId]:
     """Make the customers of a case with all that is given of them; then the engine looks."""
-    numbers = _numbers(people, stage)
-    history = [
-        event for name, one in people.items() for event in _history(name, one, stage.clock.at)
-    ]
+    numbers, begins = _numbers(people, stage), stage.clock.at
+    history = [event for name, one in people.items() for event in _history(name, one, begins)]
     with stage.services.store.begin() as tx:
         for name, number in numbers.items():
             make_numbered(tx, number, name, EPOCH)
