@@ -83,6 +83,7 @@ class Activity(Part):
     any: tuple[str, ...] = (
         "web", "app", "store", "email", "ticket", "chat", "phone", "social", "review",
     )  # fmt: skip
+    value: str = "total"  # the property of a goal's event that says what it was worth
 
 
 class Cap(Part):

@@ -1,5 +1,6 @@
 """A segment file as typed objects."""
 
+from collections.abc import Iterator
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
@@ -7,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
 from segments.conditions import Condition
 from segments.conditions.base import ConditionBase, walk
 
-__all__ = ["Condition", "ConditionBase", "Segment", "parse_condition", "walk"]
+__all__ = ["Condition", "ConditionBase", "Segment", "conditions_in", "parse_condition", "walk"]
 
 _condition: TypeAdapter[Condition] = TypeAdapter(Condition)
 
@@ -15,6 +16,18 @@ _condition: TypeAdapter[Condition] = TypeAdapter(Condition)
 def parse_condition(written: object) -> Condition:
     """A condition as it would stand in a file. Raises pydantic.ValidationError."""
     return _condition.validate_python(written)
+
+
+def conditions_in(written: object) -> Iterator[ConditionBase]:
+    """Every condition anywhere in a definition, those inside others included."""
+    if isinstance(written, ConditionBase):
+        yield written
+    if isinstance(written, BaseModel):
+        for name in type(written).model_fields:
+            yield from conditions_in(getattr(written, name))
+    elif isinstance(written, list | tuple):
+        for one in written:
+            yield from conditions_in(one)
 
 
 class Segment(BaseModel):

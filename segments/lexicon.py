@@ -21,10 +21,12 @@ class Lexicon:
     goal_events: tuple[str, ...]  # what the goal clock counts, globs allowed
     zone: ZoneInfo
     segments: Mapping[str, "Segment"]
+    value: str = "total"  # the property of a goal's event that says what it was worth
     # statements by what they ask: see `segments.prepared`
     prepared: dict[Any, "Select[Any]"] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, settings: Settings, segments: Mapping[str, "Segment"]) -> Self:
-        goal = tuple(name.lower() for name in settings.activity.goal)
-        return cls(frozenset(settings.activity.any), goal, settings.brand.tz, segments)
+        activity, zone = settings.activity, settings.brand.tz
+        goal = tuple(name.lower() for name in activity.goal)
+        return cls(frozenset(activity.any), goal, zone, segments, activity.value)

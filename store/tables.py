@@ -280,6 +280,24 @@ drift_states = Table(
     Index("ix_drift_states_customer_id", "customer_id"),
 )
 
+QUINTILE_FIGURES = ("recency", "frequency", "monetary")
+
+quintiles = Table(
+    "quintiles",  # the bounds between fifths of all customers who bought, a version a day
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("as_of", Instant, nullable=False),  # what was known then is counted
+    Column("known_at", Instant, nullable=False),
+    Column("customers", Integer, nullable=False),
+    # recency in microseconds since 1970, frequency in events, monetary in ten-thousandths
+    *(
+        Column(f"{figure}_{number}", BigInteger, nullable=False)
+        for figure in QUINTILE_FIGURES
+        for number in range(1, 5)
+    ),
+    Index("ix_quintiles_known_at", "known_at"),
+)
+
 # --- what happens next
 # -----------------------------------------------------------------------------
 

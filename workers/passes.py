@@ -11,7 +11,9 @@ from sqlalchemy import Connection
 
 from rekindle.services import Services
 from rekindle.workspace.library import Library
+from segments.conditions.base import ConditionBase
 from segments.conditions.drift import Drift
+from segments.conditions.rfm import Rfm
 from segments.definition import walk
 from store.leases import release_lease
 from store.memberships import load_member_ids
@@ -30,6 +32,7 @@ from workers.counts import Counts
 from workers.drift import are_priors_due, priors_at, publish_priors, refresh_drift
 from workers.evaluate import evaluate_segment
 from workers.lease import LEASE, take_turn, worker_name
+from workers.quintiles import are_quintiles_due, find_quintiles, publish_quintiles
 
 CHUNK = 1_000  # customers in one transaction
 DRIFT = "~drift"  # the pass that rebuilds everybody's drift; no segment can be called so
@@ -43,8 +46,15 @@ def evaluate_everybody(services: Services, now: datetime) -> Counts:
     if not _take_turn(services):
         return Counts()
     try:
+        with services.store.read() as connection:
+            found = None
+            if are_quintiles_due(connection, library, now):
+                found = find_quintiles(connection, library.lexicon, now)
         with services.store.begin() as tx:
             _begin_passes(tx, library, now)
+            if found is not None:
+                publish_quintiles(tx, found, now)
+                _look_again(tx, _using(library, Rfm), now)
         return _run_passes(services, library, now)
     finally:
         with services.store.begin() as tx:
@@ -63,6 +73,7 @@ def needs_passes(services: Services, now: datetime) -> bool:
             or bool(_retired(library, passes))
             or any(not one.is_finished for one in passes.values())
             or are_priors_due(connection, library.lexicon, now)
+            or are_quintiles_due(connection, library, now)
         )
 
 
@@ -82,9 +93,15 @@ def _begin_passes(tx: Connection, library: Library, now: datetime) -> None:
         begin_pass(tx, segment, definition_id, cause, now)
     if publish_priors(tx, library.lexicon, now):
         begin_pass(tx, DRIFT, 0, "refit", now)
-        for segment in _using_drift(library):
-            if segment in passes and passes[segment].is_finished:
-                begin_pass(tx, segment, passes[segment].definition_id, "refit", now)
+        _look_again(tx, _using(library, Drift), now)
+
+
+def _look_again(tx: Connection, segments: Sequence[str], now: datetime) -> None:
+    """At everybody, in the segments that no pass is looking at anyway."""
+    passes = load_passes(tx)
+    for segment in segments:
+        if segment in passes and passes[segment].is_finished:
+            begin_pass(tx, segment, passes[segment].definition_id, "refit", now)
 
 
 def _outdated(library: Library, passes: dict[str, Pass]) -> dict[str, int]:
@@ -97,12 +114,13 @@ def _outdated(library: Library, passes: dict[str, Pass]) -> dict[str, int]:
     return found
 
 
-def _using_drift(library: Library) -> list[str]:
+def _using(library: Library, kind: type[ConditionBase]) -> list[str]:
+    """Segments that ask such a condition, or refer to one that does."""
     return [
         name
         for name in library.segments
         if any(
-            isinstance(condition, Drift)
+            isinstance(condition, kind)
             for one in library.reaches(name)
             for _, condition in walk(library.segments[one].match)
         )

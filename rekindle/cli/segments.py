@@ -16,11 +16,13 @@ from rekindle.errors import NotFound, WrongUse
 from rekindle.services import Services
 from segments.compile import Lexicon, Subjects, compile_condition
 from segments.conditions.drift import Drift
+from segments.conditions.rfm import Rfm
 from segments.definition import ConditionBase, walk
 from store.customers import find_customer
 from store.records import CustomerId
 from store.tables import customers
 from workers.drift import as_of_now
+from workers.quintiles import are_quintiles_due, find_quintiles, publish_quintiles
 
 HIGHEST_ID = 2**62
 SAMPLE = 10
@@ -82,8 +84,12 @@ def _looking(services: Services, name: str | None) -> Iterator[Look]:
         raise NotFound(f"no segment is called {name!r}.")
     lexicon = Lexicon.of(library.settings, library.segments)
     asked = [name] if name else list(library.segments)
-    if clocks := _clocks(condition for one in asked for condition in _parts(lexicon, one)):
+    conditions = [condition for one in asked for condition in _parts(lexicon, one)]
+    clocks = _clocks(conditions)
+    if clocks or any(isinstance(condition, Rfm) for condition in conditions):
         with as_of_now(services.store, lexicon, now, clocks) as connection:
+            if are_quintiles_due(connection, library, now):
+                publish_quintiles(connection, find_quintiles(connection, lexicon, now), now)
             yield Look(connection, lexicon, now)
     else:
         with services.store.read() as connection:

@@ -19,6 +19,7 @@ from segments.conditions.event import Event
 from segments.conditions.journey import InJourney
 from segments.conditions.logic import All, AnyOf, Not
 from segments.conditions.message import Message
+from segments.conditions.rfm import Rfm
 from segments.conditions.segment import InSegment
 from segments.conditions.sequence import Sequence
 from segments.conditions.step import StepOutcome
@@ -27,16 +28,15 @@ from segments.conditions.trend import Trend
 
 CLASSES: tuple[type[ConditionBase], ...] = (
     All, AnyOf, Not, Trait, Event, Channel, Drift, Sequence, Trend, InSegment, InJourney,
-    Message, Answer, StepOutcome,
+    Message, Answer, Rfm, StepOutcome,
 )  # fmt: skip
 KINDS = tuple(found.kind for found in CLASSES)
-NOT_YET = ("rfm",)
 # keys that name a kind and, beside these others, qualify it
 ALSO_QUALIFIERS = {"event": {"channel"}, "answer": {"any"}}
 
 
 def _kind_keys(written: Mapping[Any, Any]) -> list[str]:
-    keys = [key for key in (*KINDS, *NOT_YET) if key in written]
+    keys = [key for key in KINDS if key in written]
     qualifiers = {also for key in keys for also in ALSO_QUALIFIERS.get(key, ())}
     return [key for key in keys if key not in qualifiers]
 
@@ -47,8 +47,6 @@ def _check_kind(written: object) -> object:
     if not isinstance(written, Mapping):
         raise ValueError("a condition is a mapping such as {event: order.completed}")
     match _kind_keys(written):
-        case [kind] if kind in NOT_YET:
-            raise ValueError(f"'{kind}' is not there yet in this version")
         case [_]:
             return written
         case []:
@@ -85,6 +83,7 @@ Condition = Annotated[
     | Annotated[InJourney, Tag("(journey)")]
     | Annotated[Message, Tag("(message)")]
     | Annotated[Answer, Tag("(answer)")]
+    | Annotated[Rfm, Tag("(rfm)")]
     | Annotated[StepOutcome, Tag("(step)")],
     Discriminator(_tag),
     BeforeValidator(_check_kind),

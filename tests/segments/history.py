@@ -12,7 +12,9 @@ from sqlalchemy import Connection, insert
 from segments.compile import Lexicon, Subjects, compile_condition
 from segments.definition import Segment, parse_condition
 from segments.drift.priors import default_priors
+from segments.quintiles import fifths
 from store.kinds import Kind, intern_kinds
+from store.quintiles import insert_quintiles
 from store.records import Actor
 from store.tables import (
     EPOCH,
@@ -115,6 +117,11 @@ class History:
             "answered_at": at, "known_at": at,
         }  # fmt: skip
         self.tx.execute(insert(answers), [{**row, **known}])
+
+    def publish(self, at: datetime, lexicon: Lexicon | None = None) -> None:
+        """The fifths of all customers, as known at that instant and in force from then on."""
+        bounds = self.tx.execute(fifths(lexicon or self.lexicon, at)).one()._mapping
+        insert_quintiles(self.tx, dict(bounds), at, at)
 
     def rhythm(self, customer_id: int, clock: str, n: int, crossings: Sequence[datetime]) -> None:
         """A stored drift state: when cooling, drifting, dormant and lost begin."""

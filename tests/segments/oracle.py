@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ from segments.conditions.logic import All, AnyOf, Not
 from segments.conditions.message import Message
 from segments.conditions.occurrences import Occurrences
 from segments.conditions.operators import Operators
+from segments.conditions.rfm import Rfm
 from segments.conditions.segment import InSegment
 from segments.conditions.sequence import Sequence
 from segments.conditions.trait import Trait
@@ -122,9 +124,10 @@ class World:
     mails: tuple[Mail, ...] = ()
     answers: tuple[Told, ...] = ()
     rhythms: tuple[Rhythm, ...] = ()
+    publications: tuple[datetime, ...] = ()  # of the fifths that rfm asks
 
     def known(self, t: datetime) -> "World":
-        """Without what cannot be foreseen: enrollments and answers that are yet to come."""
+        """Without what cannot be foreseen: enrollments, answers and figures yet to come."""
         begun = [trip for trip in self.trips if trip.started_at <= t]
         trips = [
             trip if trip.ended_at is None or trip.ended_at <= t
@@ -132,7 +135,8 @@ class World:
             for trip in begun
         ]  # fmt: skip
         answers = tuple(one for one in self.answers if one.answered_at <= t)
-        return replace(self, trips=tuple(trips), answers=answers)
+        published = tuple(instant for instant in self.publications if instant <= t)
+        return replace(self, trips=tuple(trips), answers=answers, publications=published)
 
 
 def holds(world: World, condition: ConditionBase, customer: int, t: datetime) -> bool:
@@ -593,6 +597,49 @@ def drift_fits(world: World, asked: Drift, customer: int, t: datetime) -> bool:
     return False
 
 
+def rfm_fits(world: World, asked: Rfm, customer: int, t: datetime) -> bool:
+    published = [instant for instant in world.publications if instant <= t]
+    if not published:
+        return False
+    everybody = purchases(world, max(published))
+    return customer in everybody and all(
+        low <= fifth(everybody[customer][place], [figures[place] for figures in everybody.values()])
+        <= high
+        for place, name in enumerate(("recency", "frequency", "monetary"))
+        for low, high in [asked.rfm.asked.get(name, (1, 5))]
+    )  # fmt: skip
+
+
+def purchases(world: World, as_of: datetime) -> dict[int, tuple[Any, ...]]:
+    """How recently, how often and for how much everybody bought who ever did."""
+    bought: dict[int, list[Act]] = {}
+    for act in world.acts:
+        is_purchase = act.name == "order.completed" and act.actor == "customer"
+        if is_purchase and max(act.occurred_at, act.known_at) <= as_of:
+            bought.setdefault(act.customer, []).append(act)
+    return {
+        customer: (
+            max(act.occurred_at for act in acts),
+            len(acts),
+            sum(
+                Fraction(str(act.properties["a"]))
+                for act in acts
+                if kind_of(act.properties.get("a")) == "number"
+            ),
+        )
+        for customer, acts in bought.items()
+    }
+
+
+def fifth(figure: Any, figures: list[Any]) -> int:
+    """1 and one more for each of four shares that lower or equal figures leave unfilled."""
+    bounds = [
+        min(one for one in figures if sum(f <= one for f in figures) >= len(figures) * tenths / 10)
+        for tenths in (2, 4, 6, 8)
+    ]
+    return 1 + len([bound for bound in bounds if figure > bound])
+
+
 FITS: Mapping[type, Callable[[World, Any, int, datetime], bool]] = {
     Trend: trend_fits,
     Sequence: sequence_fits,
@@ -600,4 +647,5 @@ FITS: Mapping[type, Callable[[World, Any, int, datetime], bool]] = {
     Message: mails_fit,
     Answer: answers_fit,
     Drift: drift_fits,
+    Rfm: rfm_fits,
 }

@@ -47,6 +47,7 @@ def worlds(draw: st.DrawFn) -> World:
         mails=tuple(draw(st.lists(mails(), max_size=3))),
         answers=tuple(draw(answers())),
         rhythms=tuple(draw(rhythms())),
+        publications=tuple(draw(st.lists(moments(), max_size=2, unique=True))),
     )
 
 
@@ -144,7 +145,7 @@ def rhythms(draw: st.DrawFn) -> list[Rhythm]:
 def conditions(*, leaves_only: bool = False) -> st.SearchStrategy[dict[str, Any]]:
     leaves = st.one_of(
         counts(), figures(), edges(), traits(), trends(), sequences(), in_journeys(), messages(),
-        answered(), drifts(),
+        answered(), drifts(), places(),
     )  # fmt: skip
     if leaves_only:
         return leaves
@@ -323,3 +324,10 @@ def drifts(draw: st.DrawFn) -> dict[str, Any]:
     clocks: tuple[dict[str, Any], ...] = ({}, {"clock": "any"}, {"clock": "goal"})
     asked |= draw(st.sampled_from(clocks))
     return asked
+
+
+@st.composite
+def places(draw: st.DrawFn) -> dict[str, Any]:
+    fifths = st.sampled_from((1, 3, "1..2", "2..5", "3..4"))
+    names = st.sampled_from(("recency", "frequency", "monetary"))
+    return {"rfm": draw(st.dictionaries(names, fifths, min_size=1))}

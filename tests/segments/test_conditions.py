@@ -194,6 +194,44 @@ def test_a_journey_is_asked_as_it_stood_at_the_instant(
     assert history.of({"journey": "win_back", "status": "never"}, 1, MONDAY - TICK)[0]
 
 
+# --- fifths --------------------------------------------------------------------------------------
+
+
+def test_a_fifth_is_a_place_among_all_who_ever_bought(history: History):
+    for customer in range(1, 12):
+        history.customer(customer)
+    for customer in range(1, 11):
+        for _ in range(customer):
+            history.event(customer, MONDAY - customer * DAY, properties={"total": 0.1})
+    history.publish(MONDAY)
+
+    def those(rule: dict[str, Any]) -> list[int]:
+        found = history.ask({"rfm": rule}, Subjects.customers_between(1, 20, MONDAY + DAY))
+        return [customer for customer, (holds, _) in found.items() if holds]
+
+    assert those({"frequency": 5}) == [9, 10]
+    assert those({"recency": "4..5"}) == [1, 2, 3, 4]
+    assert those({"monetary": "1..2", "recency": "1..4"}) == [3, 4]
+    assert those({"frequency": "1..5"}) == list(range(1, 11))
+
+
+def test_a_place_moves_only_with_a_version(history: History):
+    for customer in (1, 2):
+        history.customer(customer)
+        history.event(customer, MONDAY + customer * HOUR)
+    history.publish(MONDAY + DAY)
+    history.event(1, MONDAY + 2 * DAY)
+    rule = {"rfm": {"frequency": "3..5"}}
+
+    assert history.of(rule, 1, MONDAY + HOUR) == (False, None)
+    assert history.of(rule, 1, MONDAY + 2 * DAY) == (False, None)
+
+    history.publish(MONDAY + 3 * DAY)
+
+    assert history.of(rule, 1, MONDAY + 3 * DAY) == (True, None)
+    assert history.of(rule, 1, MONDAY + 2 * DAY) == (False, None)
+
+
 # --- mails and answers ---------------------------------------------------------------------------
 
 

@@ -81,7 +81,9 @@ def test_a_misspelt_qualifier_gives_one_error_at_its_key():
     [
         (5, "a condition is a mapping"),
         ({"event": "a.b", "trait": "x"}, "a condition asks one thing"),
-        ({"rfm": {}}, "'rfm' is not there yet"),
+        ({"rfm": {}}, "at least one of recency"),
+        ({"rfm": {"recency": "6"}}, "fifths are written 4..5"),
+        ({"rfm": {"recency": "5..4"}}, "nothing lies between"),
         ({"sequence": [{"event": "a.b"}]}, "needs two steps"),
         ({"sequence": [{"event": "a.b"}, {"event": "any"}], "then_not": {}}, "required"),
         ({"trend": {"event": "a.b"}, "over": "7 days"}, "either falls_by or rises_by"),

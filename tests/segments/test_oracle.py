@@ -143,6 +143,7 @@ def _turning_points(world: World, condition: Condition) -> list[datetime]:
     instants |= {
         i for mail in world.mails for one in mail.reports for i in (one.occurred_at, one.known_at)
     }
+    instants |= set(world.publications)
     instants |= {told.answered_at for told in world.answers}
     instants |= {i for rhythm in world.rhythms for i in rhythm.crossings}
     instants |= {
@@ -202,7 +203,7 @@ def _asks_dates(condition: Condition) -> bool:
 
 def _lexicon(world: World) -> Lexicon:
     segments = {name: Segment(segment=name, match=rule) for name, rule in world.segments.items()}
-    return Lexicon(world.own_channels, ("order.completed",), world.zone, segments)
+    return Lexicon(world.own_channels, ("order.completed",), world.zone, segments, "a")
 
 
 def _store(tx: Connection, world: World) -> None:
@@ -254,6 +255,8 @@ def _store_the_rest(tx: Connection, world: World) -> None:
     for told in world.answers:
         row = {"message_id": told.mail, "revision": told.revision, "is_counted": told.is_counted}
         history.answer(told.customer, told.score, told.answered_at, **row, is_current=False)
+    for at in world.publications:
+        history.publish(at, _lexicon(world))
     for rhythm in world.rhythms:
         history.rhythm(rhythm.customer, rhythm.clock, rhythm.n, rhythm.crossings)
 
