@@ -14,7 +14,18 @@ from starlette.routing import BaseRoute, Route
 
 from rekindle.errors import StoreUnavailable
 from rekindle.services import Services, secret_key
-from web import copies, dashboard, health, hooks, ingest, preferences, sign_in, surveys, tracking
+from web import (
+    copies,
+    dashboard,
+    health,
+    hooks,
+    ingest,
+    metrics,
+    preferences,
+    sign_in,
+    surveys,
+    tracking,
+)
 from web.pages import Pages, serve_asset
 from web.security import SafeHeaders, allowed_hosts
 from web.sign_in import new_tries
@@ -58,6 +69,7 @@ def create_app(services: Services, *, bound_hosts: Sequence[str] = ()) -> Starle
 def _routes() -> list[BaseRoute]:
     open_routes: list[BaseRoute] = [
         *health.routes,
+        *metrics.routes,
         *ingest.routes,
         *hooks.routes,
         *surveys.routes,

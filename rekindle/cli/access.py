@@ -1,4 +1,4 @@
-"""`rekindle keys`: who may send us events."""
+"""`rekindle keys`: who may send us events, and which programs may read and act."""
 
 import secrets
 from typing import Annotated
@@ -8,10 +8,12 @@ import typer
 from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
 from rekindle.errors import NotFound, WrongUse
-from store.keys import AccessKey, add_key, load_keys, revoke_key
+from store.keys import AccessKey, KeyKind, add_key, load_keys, revoke_key
 
-keys = typer.Typer(help="Write keys: who may send events.", no_args_is_help=True)
-PREFIX = "wk_"  # so that people and scanners of repositories see what it is
+keys = typer.Typer(
+    help="Keys: who may send events; which programs may use the API.", no_args_is_help=True
+)
+PREFIXES = {"write": "wk_", "api": "ak_"}  # so that people and scanners see what it is
 
 
 @keys.command("add")
@@ -25,15 +27,21 @@ def add(
             "--browser", help="everybody can read it: may not change an email, consent or merge"
         ),
     ] = False,
+    api: Annotated[
+        bool, typer.Option("--api", help="for /api/v1 and /metrics, not for events")
+    ] = False,
     label: Annotated[str, typer.Option("--label", help="what it is for")] = "",
 ) -> None:
     """Let a key in and print it; it cannot be shown again."""
-    key = write_key or PREFIX + secrets.token_urlsafe(24)
+    if api and browser:
+        raise WrongUse("an API key is no browser key: whoever has it may read and act.")
+    kind: KeyKind = "api" if api else "write"
+    key = write_key or PREFIXES[kind] + secrets.token_urlsafe(24)
     with open_here() as services, services.store.begin() as tx:
-        added = add_key(tx, key, services.clock.now(), label=label, is_browser=browser)
+        added = add_key(tx, key, services.clock.now(), kind=kind, label=label, is_browser=browser)
     if not added:
         raise WrongUse("this key was let in before; add another one.")
-    say(key, {"write_key": key, "browser": browser, "label": label})
+    say(key, {f"{kind}_key": key, "browser": browser, "label": label})
 
 
 @keys.command("list")
@@ -55,7 +63,7 @@ def revoke(id_: Annotated[int, typer.Argument(metavar="ID", help="from `keys lis
 
 
 def _line(key: AccessKey) -> str:
-    place = "browser" if key.is_browser else "server"
+    place = "api" if key.kind == "api" else "browser" if key.is_browser else "server"
     state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "in use"
     return f"{key.id:>4}  {place:<8}{state:<20}{key.name}"
 
