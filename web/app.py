@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 from rekindle.errors import StoreUnavailable
 from rekindle.services import Services, secret_key
 from web import (
+    cloud_events,
     copies,
     dashboard,
     health,
@@ -70,6 +71,7 @@ def _routes() -> list[BaseRoute]:
     open_routes: list[BaseRoute] = [
         *health.routes,
         *metrics.routes,
+        *cloud_events.routes,
         *ingest.routes,
         *hooks.routes,
         *surveys.routes,

@@ -5,7 +5,9 @@ them again. One bad message is noted in `rejects` and never costs the others. Ne
 some SDKs take one for success.
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -19,7 +21,6 @@ from adapters.documents import parse_json
 from adapters.tracking.segment import Call, Parsed, parse_batch, parse_message
 from rekindle.errors import Malformed, StoreUnavailable
 from rekindle.services import Services
-from rekindle.settings import Settings
 from store.intake import record_events
 from store.keys import AccessKey
 from store.records import Receipt
@@ -55,14 +56,8 @@ class Calls(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
         kind = KINDS.get(request.path_params["kind"])
         if kind is None:
-            return _say(404, "no such call")
-        try:
-            return await _take(request, kind)
-        except Malformed as error:
-            return _say(400, str(error))
-        except (StoreUnavailable, SQLAlchemyError) as error:
-            log.error("events.refused", cause=type(error).__name__)
-            return _say(503, "not stored; send it again", {"Retry-After": str(RETRY_SECONDS)})
+            return refuse(404, "no such call")
+        return await safely(partial(_take, kind=kind), request)
 
 
 class SourceSettings(HTTPEndpoint):
@@ -92,6 +87,17 @@ routes: list[BaseRoute] = [
 ]
 
 
+async def safely(take: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+    """What `take` answers; 400 for what cannot be read, 503 for what could not be stored."""
+    try:
+        return await take(request)
+    except Malformed as error:
+        return refuse(400, str(error))
+    except (StoreUnavailable, SQLAlchemyError) as error:
+        log.error("events.refused", cause=type(error).__name__)
+        return refuse(503, "not stored; send it again", {"Retry-After": str(RETRY_SECONDS)})
+
+
 async def _take(request: Request, kind: str) -> Response:
     """Raises Malformed, or StoreUnavailable if nothing was stored."""
     services = services_of(request)
@@ -100,20 +106,18 @@ async def _take(request: Request, kind: str) -> Response:
     document = parse_json(unpack(raw, encoding, MOST_BODY_BYTES))
     sender = await find_sender(request, document)
     if sender is None:
-        return _say(401, "no such write key")
+        return refuse(401, "no such write key")
     now, settings = services.clock.now(), services.settings
     call = Call(now, sender.trust, sender.label or "api", settings.known_channels)
     parsed = parse_batch(document, call) if kind == "batch" else parse_message(kind, document, call)
-    receipt = await _store(services, sender, parsed, now, settings)
-    if receipt.customer_ids:
-        services.wake.changed()
+    await store(services, sender, parsed, now)
     return JSONResponse({"success": True}, headers=OPEN)
 
 
-async def _store(
-    services: Services, sender: AccessKey, parsed: Parsed, now: datetime, settings: Settings
-) -> Receipt:
+async def store(services: Services, sender: AccessKey, parsed: Parsed, now: datetime) -> None:
+    """Durable when this returns. Raises StoreUnavailable if nothing was stored."""
     events, rejects = parsed
+    settings = services.settings
 
     def work(tx: Connection) -> Receipt:
         note_rejects(tx, f"/v1 {sender.name}", rejects, now)
@@ -121,9 +125,11 @@ async def _store(
 
     if rejects:
         log.warning("messages.rejected", count=len(rejects), key=sender.name)
-    return await write(services, work) if events or rejects else Receipt()
+    receipt = await write(services, work) if events or rejects else Receipt()
+    if receipt.customer_ids:
+        services.wake.changed()
 
 
-def _say(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+def refuse(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
     body = {"success": False, "message": sentence}
     return JSONResponse(body, status, headers=OPEN | (headers or {}))
