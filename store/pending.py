@@ -85,8 +85,3 @@ def mark_evaluated(tx: Connection, customer_ids: Sequence[CustomerId]) -> None:
         .where(pending_changes.c.customer_id.in_(customer_ids))
         .values(is_evaluated=True)
     )
-
-
-def has_changes(connection: Connection) -> bool:
-    """Whether anything waits to be looked at: one look at the primary key."""
-    return connection.execute(select(pending_changes.c.id).limit(1)).first() is not None

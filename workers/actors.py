@@ -9,16 +9,15 @@ from typing import Any
 import dramatiq
 import structlog
 from dramatiq import Broker
+from dramatiq.brokers.stub import StubBroker
 
 from rekindle.errors import RekindleError
 from rekindle.services import Services, Work
 from workers.advance import advance_due
 from workers.channels import ChannelPool
 from workers.deliver import deliver_due
-from workers.evaluate import evaluate_changes, evaluate_due
-from workers.notices import do_effects
 from workers.passes import evaluate_everybody
-from workers.schedule import pass_on
+from workers.schedule import work_off
 
 log = structlog.get_logger()
 
@@ -33,13 +32,19 @@ class Actors:
     broker: Broker
 
     def changed(self) -> None:
-        self._send("evaluate")
+        if not self._is_coming():
+            self._send("evaluate")
 
     def everybody(self) -> None:
         self._send("everybody")
 
     def due(self, work: Work, ids: Sequence[int]) -> None:
         self._send(work, list(ids))
+
+    def _is_coming(self) -> bool:
+        """Whether a worker of this process has yet to begin, and so will see what is there now."""
+        queues = self.broker.queues if isinstance(self.broker, StubBroker) else {}
+        return QUEUE in queues and not queues[QUEUE].empty()
 
     def _send(self, actor: str, *arguments: Any) -> None:
         """A broker that is down loses nothing: the sweep finds the work again."""
@@ -95,23 +100,19 @@ class _Work:
     pool: ChannelPool
 
     def evaluate(self) -> None:
-        now = self.services.clock.now()
-        while (evaluate_changes(self.services, now) + evaluate_due(self.services, now)).events:
-            pass_on(self.services, now)
-        pass_on(self.services, now)
+        work_off(self.services, self.pool)
 
     def everybody(self) -> None:
         evaluate_everybody(self.services, self.services.clock.now())
+        work_off(self.services, self.pool)
 
     def advance(self, ids: list[int]) -> None:
-        now = self.services.clock.now()
-        advance_due(self.services, now, ids)
-        pass_on(self.services, now)
+        advance_due(self.services, self.services.clock.now(), ids)
+        work_off(self.services, self.pool)
 
     def deliver(self, ids: list[int]) -> None:
-        now = self.services.clock.now()
-        deliver_due(self.services, self.pool, now, ids)
-        pass_on(self.services, now)
+        deliver_due(self.services, self.pool, self.services.clock.now(), ids)
+        work_off(self.services, self.pool)
 
     def effects(self, _ids: list[int]) -> None:
-        do_effects(self.services, self.services.clock.now())
+        work_off(self.services, self.pool)

@@ -42,9 +42,7 @@ def advance_due(services: Services, now: datetime, ids: Sequence[int] | None = N
     with services.store.begin() as tx:
         standing = claim_due(tx, now, BATCH, ids)
         counts = _advance_all(tx, library, standing, now) if standing else Counts()
-    if counts.started or counts.advanced:
-        services.wake.changed()
-    return counts
+    return counts + Counts(looked_at=len(standing))
 
 
 def _advance_all(

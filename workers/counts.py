@@ -16,6 +16,7 @@ class Counts:
     held: int = 0
     refused: int = 0
     uncertain: int = 0
+    looked_at: int = 0  # rows taken, also where nothing came of it: a worker goes on while any are
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -23,4 +24,6 @@ class Counts:
         )
 
     def as_document(self) -> dict[str, int]:
-        return asdict(self)
+        document = asdict(self)
+        del document["looked_at"]
+        return document

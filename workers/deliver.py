@@ -41,6 +41,4 @@ def deliver_due(
     drafts = load_drafts(services, library, allowed, addresses, now)
     results = send_all(services.store, pool, open_desk(services, library), drafts, now)
     with services.store.begin() as tx:
-        counts += settle(tx, allowed, results, now)
-    services.wake.changed()
-    return counts
+        return counts + settle(tx, allowed, results, now)

@@ -55,14 +55,15 @@ def evaluate_due(services: Services, now: datetime) -> Counts:
     total = Counts()
     with services.store.begin() as tx:
         due: dict[str, list[CustomerId]] = {}
-        for check in claim_due_checks(tx, now, BATCH):
+        checks = claim_due_checks(tx, now, BATCH)
+        for check in checks:
             due.setdefault(check.segment, []).append(check.customer_id)
         if due:  # an own event that was dated in the future may have come, and winds the clock anew
             everybody = sorted({id_ for ids in due.values() for id_ in ids})
             refresh_drift(tx, everybody, now, library.lexicon, priors_at(tx, now))
         for segment, ids in due.items():
             total += evaluate_segment(tx, library, segment, ids, now)
-    return total
+    return total + Counts(looked_at=len(checks))
 
 
 def _triggers(fresh: Sequence[FreshEvent]) -> dict[CustomerId, Trigger]:

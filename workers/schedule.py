@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, select
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, exists, select
 
 from rekindle.services import Services
 from store import enrollments as enrollment_rows
 from store import messages as message_rows
-from store.pending import has_changes
-from store.tables import effects, memberships, messages, positions
+from store.tables import effects, memberships, messages, pending_changes, positions
 from workers.advance import advance_due
 from workers.channels import ChannelPool
 from workers.counts import Counts
@@ -25,6 +24,7 @@ from workers.retake import retake_claims
 BROKER_HOLDS = timedelta(seconds=60)  # wall time after which a passed-on id is passed on again
 BATCH = 500  # ids in one message to a broker
 MOST_BATCHES = 20  # passed on in one sweep
+ROUNDS_A_WAKE = 100  # then another wake has its turn: minutes at most, never the time limit
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,23 @@ def next_due_at(connection: Connection) -> datetime | None:
     return min((instant for instant in found if instant is not None), default=None)
 
 
+def _is_due(column: Column[Any], *more: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists(select(1).where(column <= bindparam("now"), *more))
+
+
+# one statement, made once: it is asked before every round of work
+LOOK = select(
+    exists(select(pending_changes.c.id)).label("changes"),
+    _is_due(memberships.c.next_check_at).label("checks"),
+    _is_due(positions.c.due_at).label("positions"),
+    _is_due(messages.c.due_at, messages.c.claimed_by.is_(None)).label("messages"),
+    _is_due(effects.c.due_at).label("effects"),
+)
+
+
 def look(connection: Connection, now: datetime) -> Due:
     """Whether anything is due at `now`, without locking or changing anything."""
-
-    def has(column: object, *more: object) -> bool:
-        query = select(1).where(column <= now, *more).limit(1)  # type: ignore[operator, arg-type]
-        return connection.execute(query).first() is not None
-
-    return Due(
-        changes=has_changes(connection),
-        checks=has(memberships.c.next_check_at),
-        positions=has(positions.c.due_at),
-        messages=has(messages.c.due_at, messages.c.claimed_by.is_(None)),
-        effects=has(effects.c.due_at),
-    )
+    return Due(*map(bool, connection.execute(LOOK, {"now": now}).one()))
 
 
 def run_until_idle(services: Services, pool: ChannelPool) -> Counts:
@@ -81,6 +84,20 @@ def run_until_idle(services: Services, pool: ChannelPool) -> Counts:
     while (due := _look(services, now)).is_any:
         total += _do(services, pool, due, now)
     return total
+
+
+def work_off(services: Services, pool: ChannelPool) -> None:
+    """What a worker does once it is woken: all that is due, at once and in this thread, however it
+    came about; so that what an event sets off never waits for another wake.
+
+    What other workers hold is left to them; they join when the sweep passes on what is due.
+    """
+    for _ in range(ROUNDS_A_WAKE):
+        now = services.clock.now()
+        due = _look(services, now)
+        if not due.is_any or _do(services, pool, due, now) == Counts():
+            return
+    services.wake.changed()
 
 
 def _look(services: Services, now: datetime) -> Due:
@@ -97,7 +114,7 @@ def _do(services: Services, pool: ChannelPool, due: Due, now: datetime) -> Count
     if due.positions:
         counts += advance_due(services, now)
     if due.effects:
-        do_effects(services, now)
+        counts += Counts(looked_at=do_effects(services, now))
     if due.messages:
         counts += deliver_due(services, pool, now)
     return counts
@@ -115,12 +132,11 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
         services.wake.changed()
     if due.effects:
         services.wake.due("effects", ())
-    pass_on(services, now, due)
+    _pass_on(services, now, due)
 
 
-def pass_on(services: Services, now: datetime, due: Due | None = None) -> None:
+def _pass_on(services: Services, now: datetime, due: Due) -> None:
     """Hand due enrollments and messages to the workers, ids in batches."""
-    due = due or _look(services, now)
     for _ in range(MOST_BATCHES if due.positions or due.messages else 0):
         steps, mails = _take(services, now)
         if steps:

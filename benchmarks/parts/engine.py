@@ -23,10 +23,12 @@ from rekindle.clock import FixedClock, RunningClock
 from rekindle.process import Process, apply_once
 from rekindle.services import Services, open_services, state_folder
 from store.intake import record_customers, record_events
+from store.messages import claims
 from store.records import Identity, IncomingCustomer, IncomingEvent
 from workers.brokers import open_broker
 from workers.channels import ChannelPool
 from workers.evaluate import evaluate_changes
+from workers.schedule import look
 
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 WORKSPACE = Path(__file__).parents[1] / "workspace"
@@ -106,8 +108,18 @@ def _probe(services: Services, notices: Notices, number: int) -> float:
     services.wake.changed()
     notices.wait()
     taken = (time.perf_counter() - began) * 1000
-    time.sleep(0.02)  # let the engine write its results and fall idle
+    _wait_until_idle(services)
     return taken
+
+
+def _wait_until_idle(services: Services) -> None:
+    """The results are written and nothing that they set off is left to do."""
+    while True:
+        time.sleep(0.005)
+        with services.store.read() as connection:
+            busy = claims(connection) or look(connection, services.clock.now()).is_any
+        if not busy:
+            return
 
 
 @dataclass
