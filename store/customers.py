@@ -4,20 +4,57 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Subquery, bindparam, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    Connection,
+    Select,
+    Table,
+    bindparam,
+    func,
+    select,
+    update,
+)
 
 from store.records import Customer, CustomerId
 from store.tables import consents, customers, traits
 from store.upserts import insert_or_skip
 
 
+def _in_force(table: Table, what: Column[str], said: Column[Any], *only: Any) -> Select[Any]:
+    """The latest word on each `what` of each customer: its customer, itself and what it says."""
+    newest = func.row_number().over(
+        partition_by=(table.c.customer_id, what),
+        order_by=(table.c.occurred_at.desc(), table.c.id.desc()),
+    )
+    is_known = (table.c.occurred_at <= bindparam("at"), table.c.known_at <= bindparam("at"))
+    ranked = (
+        select(table.c.customer_id, what, said, newest.label("newest"))
+        .where(table.c.customer_id.in_(IDS), *is_known, *only)
+        .subquery()
+    )
+    return select(*ranked.c[:3]).where(ranked.c.newest == 1)
+
+
+IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+EXTERNAL_IDS: BindParameter[Any] = bindparam("external_ids", expanding=True)
+KNOWN_SINCE = select(customers.c.external_id, customers.c.known_at).where(
+    customers.c.external_id.in_(EXTERNAL_IDS)
+)
+IDS_OF = select(
+    customers.c.external_id, func.coalesce(customers.c.merged_into, customers.c.id)
+).where(customers.c.external_id.in_(EXTERNAL_IDS))
+EXTERNAL_IDS_OF = select(customers.c.id, customers.c.external_id).where(customers.c.id.in_(IDS))
+TRAITS = _in_force(traits, traits.c.name, traits.c.value)
+SOME_TRAITS = _in_force(
+    traits, traits.c.name, traits.c.value, traits.c.name.in_(bindparam("names", expanding=True))
+)
+CONSENTS = _in_force(consents, consents.c.topic, consents.c.status)
+
+
 def make_customers(tx: Connection, since: Mapping[str, datetime]) -> None:
     """See to it that every external id has its customer, known since that instant or earlier."""
-    rows = tx.execute(
-        select(customers.c.external_id, customers.c.known_at).where(
-            customers.c.external_id.in_(list(since))
-        )
-    )
+    rows = tx.execute(KNOWN_SINCE, {"external_ids": list(since)})
     known = {row.external_id: row.known_at for row in rows}
     new = [{"external_id": i, "known_at": at} for i, at in since.items() if i not in known]
     if new:
@@ -39,12 +76,7 @@ def make_numbered(tx: Connection, id_: CustomerId, external_id: str, known_at: d
 
 def ids_of(connection: Connection, external_ids: Iterable[str]) -> dict[str, CustomerId]:
     """The customer behind each known external id; a merged one is who it was merged into."""
-    survivor = func.coalesce(customers.c.merged_into, customers.c.id)
-    rows = connection.execute(
-        select(customers.c.external_id, survivor).where(
-            customers.c.external_id.in_(list(external_ids))
-        )
-    )
+    rows = connection.execute(IDS_OF, {"external_ids": list(external_ids)})
     return {external_id: CustomerId(number) for external_id, number in rows}
 
 
@@ -55,9 +87,7 @@ def find_customer(connection: Connection, external_id: str) -> CustomerId | None
 
 def external_ids_of(connection: Connection, ids: Iterable[CustomerId]) -> dict[CustomerId, str]:
     """The external id of each customer; an erased one has the empty text."""
-    rows = connection.execute(
-        select(customers.c.id, customers.c.external_id).where(customers.c.id.in_(list(ids)))
-    )
+    rows = connection.execute(EXTERNAL_IDS_OF, {"ids": list(ids)})
     return {CustomerId(number): external_id or "" for number, external_id in rows}
 
 
@@ -86,9 +116,10 @@ def load_traits(
     With `names` only these are read.
     """
     found: dict[CustomerId, dict[str, Any]] = {}
-    for row in connection.execute(_in_force(_traits_ranked(list(ids), at, names))):
-        if row.value is not None:
-            found.setdefault(CustomerId(row.customer_id), {})[row.name] = row.value
+    query, asked = (SOME_TRAITS, {"names": list(names)}) if names else (TRAITS, {})
+    for id_, name, value in connection.execute(query, {"ids": list(ids), "at": at, **asked}):
+        if value is not None:
+            found.setdefault(CustomerId(id_), {})[name] = value
     return dict(found)
 
 
@@ -96,37 +127,7 @@ def load_consents(
     connection: Connection, ids: Iterable[CustomerId], at: datetime
 ) -> dict[CustomerId, Mapping[str, str]]:
     """Each customer's latest word on each topic at `at`; topics never spoken of are left out."""
-    ranked = _consents_ranked(list(ids), at)
     found: dict[CustomerId, dict[str, str]] = {}
-    for row in connection.execute(_in_force(ranked)):
+    for row in connection.execute(CONSENTS, {"ids": list(ids), "at": at}):
         found.setdefault(CustomerId(row.customer_id), {})[row.topic] = row.status
     return dict(found)
-
-
-def _traits_ranked(ids: list[CustomerId], at: datetime, names: Collection[str]) -> Subquery:
-    newest = func.row_number().over(
-        partition_by=(traits.c.customer_id, traits.c.name),
-        order_by=(traits.c.occurred_at.desc(), traits.c.id.desc()),
-    )
-    query = select(traits, newest.label("newest")).where(
-        traits.c.customer_id.in_(ids), traits.c.occurred_at <= at, traits.c.known_at <= at
-    )
-    return (query.where(traits.c.name.in_(names)) if names else query).subquery()
-
-
-def _consents_ranked(ids: list[CustomerId], at: datetime) -> Subquery:
-    newest = func.row_number().over(
-        partition_by=(consents.c.customer_id, consents.c.topic),
-        order_by=(consents.c.occurred_at.desc(), consents.c.id.desc()),
-    )
-    return (
-        select(consents, newest.label("newest"))
-        .where(
-            consents.c.customer_id.in_(ids), consents.c.occurred_at <= at, consents.c.known_at <= at
-        )
-        .subquery()
-    )
-
-
-def _in_force(ranked: Subquery) -> Select[Any]:
-    return select(ranked).where(ranked.c.newest == 1)

@@ -11,6 +11,7 @@ from store.records import Definition, DefinitionId
 from store.tables import definitions
 
 Key = tuple[str, str]  # kind and name
+NEWEST = select(func.max(definitions.c.id))  # made once: it is asked before every piece of work
 
 
 def digest_of(body: str | None) -> str:
@@ -20,7 +21,7 @@ def digest_of(body: str | None) -> str:
 
 def newest_definition(connection: Connection) -> DefinitionId | None:
     """The id of what was applied last, or None if nothing ever was."""
-    newest = connection.scalar(select(func.max(definitions.c.id)))
+    newest = connection.scalar(NEWEST)
     return None if newest is None else DefinitionId(newest)
 
 

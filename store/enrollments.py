@@ -5,11 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId, EventId
 from store.tables import decisions, enrollments, positions
-from store.upserts import insert_or_skip
+from store.upserts import insert_or_skip_returning
 
 
 @dataclass(frozen=True)
@@ -54,22 +63,67 @@ STANDING = select(
     positions.c.arrived_at,
 ).join_from(positions, enrollments, positions.c.enrollment_id == enrollments.c.id)
 
+IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+# statements are made once: making one costs more than running it
+DUE = (
+    STANDING.where(positions.c.due_at <= bindparam("now"))
+    .order_by(positions.c.due_at, positions.c.enrollment_id)
+    .limit(bindparam("limit_rows"))
+    .with_for_update(skip_locked=True, of=positions)
+)
+DUE_OF = DUE.where(positions.c.enrollment_id.in_(IDS))
+WAKE_CUSTOMERS = (
+    update(positions)
+    .where(
+        positions.c.enrollment_id.in_(
+            select(enrollments.c.id).where(
+                enrollments.c.customer_id.in_(IDS), enrollments.c.ended_at.is_(None)
+            )
+        )
+    )
+    .values(due_at=bindparam("now"), enqueued_until=None)
+)
+WAKE = (
+    update(positions)
+    .where(positions.c.enrollment_id.in_(IDS))
+    .values(due_at=bindparam("now"), enqueued_until=None)
+)
+EARLIER = (
+    select(
+        enrollments.c.customer_id,
+        enrollments.c.key,
+        func.max(enrollments.c.started_at, type_=enrollments.c.started_at.type).label("last"),
+        func.count(enrollments.c.id).filter(enrollments.c.ended_at.is_(None)).label("active"),
+    )
+    .where(enrollments.c.journey == bindparam("journey"), enrollments.c.customer_id.in_(IDS))
+    .group_by(enrollments.c.customer_id, enrollments.c.key)
+)
+STAND = insert(positions)
+MOVE = (
+    update(positions)
+    .where(positions.c.enrollment_id == bindparam("id_"))
+    .values(
+        step=bindparam("step_"),
+        visit=bindparam("visit_"),
+        arrived_at=bindparam("arrived_at_"),
+        due_at=bindparam("due_at_"),
+        enqueued_until=None,
+    )
+)
+DECIDE = insert(decisions)
 
-def _standing(row: Row[Any]) -> Enrollment:
-    return Enrollment(*tuple(row))
+
+def _standing(row: Sequence[Any]) -> Enrollment:
+    return Enrollment(*row)
 
 
 def claim_due(
     tx: Connection, now: datetime, limit_rows: int, ids: Sequence[int] | None = None
 ) -> list[Enrollment]:
     """Enrollments due at `now`, locked for this transaction; another worker's are passed over."""
-    query = STANDING.where(positions.c.due_at <= now).order_by(
-        positions.c.due_at, positions.c.enrollment_id
-    )
-    if ids is not None:
-        query = query.where(positions.c.enrollment_id.in_(ids))
-    locked: Select[Any] = query.limit(limit_rows).with_for_update(skip_locked=True, of=positions)
-    return [_standing(row) for row in tx.execute(locked)]
+    query, asked = (DUE, {}) if ids is None else (DUE_OF, {"ids": ids})
+    rows = tx.execute(query, {"now": now, "limit_rows": limit_rows, **asked})
+    return [_standing(row) for row in rows]
 
 
 def find_due(
@@ -98,18 +152,10 @@ def earlier_starts(
     tx: Connection, journey: str, customer_ids: Iterable[CustomerId]
 ) -> Mapping[tuple[CustomerId, str], Starts]:
     """For each (customer, key) ever enrolled in `journey`: when last, and whether still."""
-    query = (
-        select(
-            enrollments.c.customer_id,
-            enrollments.c.key,
-            func.max(enrollments.c.started_at, type_=enrollments.c.started_at.type).label("last"),
-            func.count(enrollments.c.id).filter(enrollments.c.ended_at.is_(None)).label("active"),
-        )
-        .where(enrollments.c.journey == journey, enrollments.c.customer_id.in_(list(customer_ids)))
-        .group_by(enrollments.c.customer_id, enrollments.c.key)
-    )
+    asked = {"journey": journey, "ids": list(customer_ids)}
     return {
-        (row.customer_id, row.key): Starts(row.last, row.active > 0) for row in tx.execute(query)
+        (row.customer_id, row.key): Starts(row.last, row.active > 0)
+        for row in tx.execute(EARLIER, asked)
     }
 
 
@@ -122,9 +168,8 @@ def start_enrollments(
     if not starting:
         return []
     table = enrollments.c
-    statement = insert_or_skip(tx, enrollments).returning(
-        table.id, table.journey, table.customer_id, table.key, table.occurrence
-    )
+    returned = (table.id, table.journey, table.customer_id, table.key, table.occurrence)
+    statement = insert_or_skip_returning(tx, enrollments, *returned)
     rows = tx.execute(statement, [_as_row(new, now) for new in starting])
     ids = {tuple(what): EnrollmentId(id_) for id_, *what in rows}
     begun = [(ids[new.what], new) for new in starting if new.what in ids]
@@ -151,7 +196,7 @@ def _stand_at_first_step(
 ) -> None:
     if begun:
         tx.execute(
-            insert(positions),
+            STAND,
             [
                 {
                     "enrollment_id": id_,
@@ -168,24 +213,13 @@ def _stand_at_first_step(
 
 def wake_customers(tx: Connection, customer_ids: Sequence[CustomerId], now: datetime) -> None:
     """Something happened to these customers: each of their enrollments is looked at."""
-    theirs = select(enrollments.c.id).where(
-        enrollments.c.customer_id.in_(customer_ids), enrollments.c.ended_at.is_(None)
-    )
-    tx.execute(
-        update(positions)
-        .where(positions.c.enrollment_id.in_(theirs))
-        .values(due_at=now, enqueued_until=None)
-    )
+    tx.execute(WAKE_CUSTOMERS, {"ids": customer_ids, "now": now})
 
 
 def wake_enrollments(tx: Connection, ids: Sequence[EnrollmentId], now: datetime) -> None:
     """What these enrollments waited for has come."""
     if ids:
-        tx.execute(
-            update(positions)
-            .where(positions.c.enrollment_id.in_(ids))
-            .values(due_at=now, enqueued_until=None)
-        )
+        tx.execute(WAKE, {"ids": ids, "now": now})
 
 
 def move_enrollments(tx: Connection, moved: Sequence[tuple[Enrollment, datetime | None]]) -> None:
@@ -194,15 +228,7 @@ def move_enrollments(tx: Connection, moved: Sequence[tuple[Enrollment, datetime 
     """
     if moved:
         tx.execute(
-            update(positions)
-            .where(positions.c.enrollment_id == bindparam("id_"))
-            .values(
-                step=bindparam("step_"),
-                visit=bindparam("visit_"),
-                arrived_at=bindparam("arrived_at_"),
-                due_at=bindparam("due_at_"),
-                enqueued_until=None,
-            ),
+            MOVE,
             [
                 {
                     "id_": stands.id,
@@ -238,7 +264,7 @@ def find_customer_of(connection: Connection, id_: EnrollmentId) -> CustomerId:
 def save_decisions(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep what was decided; rows have the columns of `decisions`."""
     if rows:
-        tx.execute(insert(decisions), list(rows))
+        tx.execute(DECIDE, list(rows))
 
 
 def next_due_at(connection: Connection) -> datetime | None:

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from store.kinds import Kind, intern_kinds
 from store.records import Actor, CustomerId, EventId, StoredEvent
 from store.tables import event_kinds, events, pending_changes
-from store.upserts import insert_or_skip
+from store.upserts import insert_or_skip_returning
 
+STORED = select(events.c.message_id, events.c.id).where(
+    events.c.message_id.in_(bindparam("message_ids", expanding=True))
+)
+NOTE = pending_changes.insert()
 OWN = "rekindle"  # source of our own facts; nobody else's message id may begin with it and a colon
 
 
@@ -31,9 +35,7 @@ class NewEvent:
 
 def find_events(connection: Connection, message_ids: Iterable[str]) -> dict[str, EventId]:
     """The events that are already stored under these message ids."""
-    rows = connection.execute(
-        select(events.c.message_id, events.c.id).where(events.c.message_id.in_(list(message_ids)))
-    )
+    rows = connection.execute(STORED, {"message_ids": list(message_ids)})
     return {message_id: EventId(number) for message_id, number in rows}
 
 
@@ -59,7 +61,7 @@ def insert_events(
         for item in items
     ]
     written = tx.execute(
-        insert_or_skip(tx, events).returning(events.c.message_id, events.c.id), rows
+        insert_or_skip_returning(tx, events, events.c.message_id, events.c.id), rows
     )
     return {message_id: EventId(number) for message_id, number in written}
 
@@ -68,7 +70,7 @@ def note_changes(tx: Connection, changes: Iterable[tuple[CustomerId, EventId | N
     """Leave word that these customers must be looked at again, and because of which event."""
     rows = [{"customer_id": customer, "event_id": event} for customer, event in changes if customer]
     if rows:
-        tx.execute(pending_changes.insert(), rows)
+        tx.execute(NOTE, rows)
 
 
 def load_timeline(

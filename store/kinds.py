@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from store.records import Actor
 from store.tables import event_kinds
 from store.upserts import insert_or_skip
+
+NAMED = select(event_kinds).where(event_kinds.c.name.in_(bindparam("names", expanding=True)))
 
 
 class Kind(NamedTuple):
@@ -29,5 +31,5 @@ def intern_kinds(tx: Connection, wanted: Iterable[Kind]) -> dict[Kind, int]:
 
 def _numbers(tx: Connection, kinds: set[Kind]) -> dict[Kind, int]:
     names = {kind.name for kind in kinds}
-    rows = tx.execute(select(event_kinds).where(event_kinds.c.name.in_(names)))
+    rows = tx.execute(NAMED, {"names": sorted(names)})
     return {Kind(row.name, row.channel, Actor(row.actor)): row.id for row in rows}

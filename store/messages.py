@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, or_, select, tuple_, update
+from sqlalchemy import BindParameter, Connection, bindparam, case, func, or_, select, tuple_, update
 
 from store.records import CustomerId, Enrollment, EnrollmentId, Message, MessageId
 from store.tables import enrollments, messages, stored_mails
-from store.upserts import insert_or_skip
+from store.upserts import insert_or_skip, insert_or_skip_returning
 
 COLUMNS = (
     messages.c.id,
@@ -40,6 +40,96 @@ LEFT_AT = func.coalesce(
 )
 TAKEN = ("sending", "sent", "delivered", "bounced", "complained", "uncertain")
 
+# statements are made once: making one costs more than running it
+IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+BY_ID = ROWS.where(messages.c.id.in_(IDS)).order_by(messages.c.id)
+AT = ROWS.where(
+    tuple_(messages.c.enrollment_id, messages.c.step, messages.c.visit).in_(
+        bindparam("keys", expanding=True)
+    )
+)
+DUE = (
+    ROWS.where(messages.c.due_at <= bindparam("now"), messages.c.claimed_by.is_(None))
+    .order_by(messages.c.due_at, messages.c.id)
+    .limit(bindparam("limit_rows"))
+    .with_for_update(skip_locked=True)
+)
+DUE_OF = DUE.where(messages.c.id.in_(IDS))
+CLAIM = (
+    update(messages)
+    .where(messages.c.id == bindparam("id_"))
+    .values(
+        status="sending",
+        reason="",
+        address=bindparam("address_"),
+        due_at=None,
+        claimed_by=bindparam("claimed_by_"),
+        claimed_until=bindparam("claimed_until_"),
+    )
+)
+MARK = (
+    update(messages)
+    .where(messages.c.id == bindparam("id_"))
+    .values(handed_over_at=bindparam("handed_over_at_"))
+)
+SAVE = (
+    update(messages)
+    .where(messages.c.id == bindparam("id_"))
+    .values(
+        status=bindparam("status_"),
+        reason=bindparam("reason_"),
+        sent_at=bindparam("sent_at_"),
+        provider_message_id=bindparam("provider_message_id_"),
+    )
+)
+LET_GO = (
+    update(messages)
+    .where(messages.c.id == bindparam("id_"))
+    .values(
+        status=bindparam("status_"),
+        reason=bindparam("reason_"),
+        sent_at=bindparam("sent_at_"),
+        due_at=bindparam("due_at_"),
+        provider_message_id=bindparam("provider_message_id_"),
+        claimed_by=None,
+        claimed_until=None,
+        enqueued_until=None,
+        handed_over_at=case(
+            (bindparam("status_") == "queued", None), else_=messages.c.handed_over_at
+        ),
+        attempts=messages.c.attempts + 1,
+    )
+)
+ATTEMPTS = select(messages.c.id, messages.c.attempts).where(messages.c.id.in_(IDS))
+STORED = select(stored_mails.c.message_id, stored_mails.c.mime).where(
+    stored_mails.c.message_id.in_(IDS)
+)
+INVITATIONS = select(
+    messages.c.enrollment_id, messages.c.survey, messages.c.status, messages.c.reason
+).where(messages.c.enrollment_id.in_(IDS), messages.c.survey.is_not(None))
+SENT = (
+    select(messages.c.customer_id, LEFT_AT.label("at"), messages.c.topic)
+    .where(
+        messages.c.customer_id.in_(IDS),
+        messages.c.status.in_(TAKEN),
+        messages.c.topic != "service",
+        LEFT_AT > bindparam("since"),  # noqa: SIM300 (a column, not a constant)
+    )
+    .order_by(LEFT_AT.desc())
+)
+INVITED = (
+    select(messages.c.customer_id, LEFT_AT.label("at"), messages.c.enrollment_id)
+    .where(
+        messages.c.customer_id.in_(IDS),
+        messages.c.survey.is_not(None),
+        messages.c.status.in_(TAKEN),
+    )
+    .order_by(LEFT_AT.desc())
+)
+ENDED = select(enrollments.c.id, enrollments.c.ended).where(
+    enrollments.c.id.in_(IDS), enrollments.c.ended.in_(("exited", "goal", "merged", "failed"))
+)
+
 
 @dataclass(frozen=True)
 class Sending:
@@ -61,7 +151,7 @@ def queue_messages(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Me
     """Add messages; one that its (enrollment, step, visit) already has is left as it is."""
     if not rows:
         return []
-    statement = insert_or_skip(tx, messages).returning(messages.c.id)
+    statement = insert_or_skip_returning(tx, messages, messages.c.id)
     return [MessageId(row.id) for row in tx.execute(statement, list(rows))]
 
 
@@ -72,17 +162,13 @@ def messages_at(
     keys = [(one.id, one.step, one.visit) for one in standing]
     if not keys:
         return {}
-    query = ROWS.where(
-        tuple_(messages.c.enrollment_id, messages.c.step, messages.c.visit).in_(keys)
-    )
-    found = [_message(row) for row in tx.execute(query)]
+    found = [_message(row) for row in tx.execute(AT, {"keys": keys})]
     return {(one.enrollment_id, one.step, one.visit): one for one in found if one.enrollment_id}
 
 
 def load_messages(tx: Connection, ids: Sequence[MessageId]) -> list[Message]:
     """Messages by id, oldest first."""
-    query = ROWS.where(messages.c.id.in_(ids)).order_by(messages.c.id)
-    return [_message(row) for row in tx.execute(query)]
+    return [_message(row) for row in tx.execute(BY_ID, {"ids": ids})]
 
 
 def refused_surveys(
@@ -91,12 +177,9 @@ def refused_surveys(
     """For each enrollment the surveys whose invitations were all refused or cancelled, with the
     reason.
     """
-    query = select(
-        messages.c.enrollment_id, messages.c.survey, messages.c.status, messages.c.reason
-    ).where(messages.c.enrollment_id.in_(ids), messages.c.survey.is_not(None))
     refused: dict[EnrollmentId, dict[str, str]] = {}
     alive: set[tuple[int, str]] = set()
-    for row in tx.execute(query):
+    for row in tx.execute(INVITATIONS, {"ids": ids}):
         if row.status in ("refused", "cancelled"):
             refused.setdefault(row.enrollment_id, {})[row.survey] = row.reason
         else:
@@ -113,13 +196,10 @@ def lock_due(
     """Messages due at `now`, locked for this transaction, at most one a customer so that caps see
     each other.
     """
-    query = ROWS.where(messages.c.due_at <= now, messages.c.claimed_by.is_(None))
-    if ids is not None:
-        query = query.where(messages.c.id.in_(ids))
-    query = query.order_by(messages.c.due_at, messages.c.id).limit(limit_rows)
+    query, asked = (DUE, {}) if ids is None else (DUE_OF, {"ids": ids})
     seen: set[CustomerId] = set()
     chosen = []
-    for row in tx.execute(query.with_for_update(skip_locked=True)):
+    for row in tx.execute(query, {"now": now, "limit_rows": limit_rows, **asked}):
         message = _message(row)
         if message.customer_id == 0 or message.customer_id not in seen:
             chosen.append(message)
@@ -148,18 +228,10 @@ def find_due(
 def claim(tx: Connection, addresses: Mapping[MessageId, str], worker: str, until: datetime) -> None:
     """These messages are `worker`'s until `until` (wall time); nothing has left yet."""
     if addresses:
+        holder = {"claimed_by_": worker, "claimed_until_": until}
         tx.execute(
-            update(messages)
-            .where(messages.c.id == bindparam("id_"))
-            .values(
-                status="sending",
-                reason="",
-                address=bindparam("address_"),
-                due_at=None,
-                claimed_by=worker,
-                claimed_until=until,
-            ),
-            [{"id_": id_, "address_": address} for id_, address in addresses.items()],
+            CLAIM,
+            [{"id_": id_, "address_": address, **holder} for id_, address in addresses.items()],
         )
 
 
@@ -200,23 +272,6 @@ def cancel_queued(tx: Connection, ids: Sequence[EnrollmentId], reason: str) -> N
         )
 
 
-MARK = (
-    update(messages)
-    .where(messages.c.id == bindparam("id_"))
-    .values(handed_over_at=bindparam("handed_over_at_"))
-)
-SAVE = (
-    update(messages)
-    .where(messages.c.id == bindparam("id_"))
-    .values(
-        status=bindparam("status_"),
-        reason=bindparam("reason_"),
-        sent_at=bindparam("sent_at_"),
-        provider_message_id=bindparam("provider_message_id_"),
-    )
-)
-
-
 def mark_handed_over(tx: Connection, ids: Sequence[MessageId], now: datetime) -> None:
     """The second mark: committed before the last byte of these very messages leaves."""
     if ids:
@@ -245,39 +300,13 @@ def let_go(tx: Connection, sendings: Sequence[Sending]) -> None:
     """Final state of a batch: nobody's any more, due again only where it is to be tried again."""
     if sendings:
         tx.execute(
-            update(messages)
-            .where(messages.c.id == bindparam("id_"))
-            .values(
-                status=bindparam("status_"),
-                reason=bindparam("reason_"),
-                sent_at=bindparam("sent_at_"),
-                due_at=bindparam("due_at_"),
-                provider_message_id=bindparam("provider_message_id_"),
-                claimed_by=None,
-                claimed_until=None,
-                enqueued_until=None,
-                handed_over_at=case(
-                    (bindparam("status_") == "queued", None), else_=messages.c.handed_over_at
-                ),
-                attempts=messages.c.attempts + 1,
-            ),
-            [
-                {
-                    "id_": one.message_id,
-                    "status_": one.status,
-                    "reason_": one.reason,
-                    "sent_at_": one.sent_at,
-                    "due_at_": one.due_at,
-                    "provider_message_id_": one.provider_message_id,
-                }
-                for one in sendings
-            ],
+            LET_GO,
+            [{**_saved(one), "due_at_": one.due_at} for one in sendings],
         )
 
 
 def attempts_of(tx: Connection, ids: Sequence[MessageId]) -> dict[MessageId, int]:
-    query = select(messages.c.id, messages.c.attempts).where(messages.c.id.in_(ids))
-    return {MessageId(row.id): row.attempts for row in tx.execute(query)}
+    return {MessageId(id_): number for id_, number in tx.execute(ATTEMPTS, {"ids": ids})}
 
 
 def claims(tx: Connection) -> list[tuple[Message, str, datetime]]:
@@ -315,8 +344,7 @@ def store_mails(tx: Connection, mails: Mapping[MessageId, bytes]) -> None:
 
 
 def load_stored(tx: Connection, ids: Sequence[MessageId]) -> dict[MessageId, bytes]:
-    query = select(stored_mails).where(stored_mails.c.message_id.in_(ids))
-    return {MessageId(row.message_id): row.mime for row in tx.execute(query)}
+    return {MessageId(id_): mime for id_, mime in tx.execute(STORED, {"ids": ids})}
 
 
 def sent_lately(
@@ -325,18 +353,8 @@ def sent_lately(
     """Newest first, when each customer was sent a mail after `since`, and on which topic; service
     mail aside.
     """
-    query = (
-        select(messages.c.customer_id, LEFT_AT.label("at"), messages.c.topic)
-        .where(
-            messages.c.customer_id.in_(customer_ids),
-            messages.c.status.in_(TAKEN),
-            messages.c.topic != "service",
-            since < LEFT_AT,
-        )
-        .order_by(LEFT_AT.desc())
-    )
     found: dict[CustomerId, list[tuple[datetime, str]]] = {}
-    for row in tx.execute(query):
+    for row in tx.execute(SENT, {"ids": customer_ids, "since": since}):
         found.setdefault(row.customer_id, []).append((row.at, row.topic))
     return found
 
@@ -347,17 +365,8 @@ def last_invitations(
     """For each customer the instants of survey invitations that left, newest first, with their
     enrollments.
     """
-    query = (
-        select(messages.c.customer_id, LEFT_AT.label("at"), messages.c.enrollment_id)
-        .where(
-            messages.c.customer_id.in_(customer_ids),
-            messages.c.survey.is_not(None),
-            messages.c.status.in_(TAKEN),
-        )
-        .order_by(LEFT_AT.desc())
-    )
     found: dict[CustomerId, list[tuple[datetime, EnrollmentId | None]]] = {}
-    for row in tx.execute(query):
+    for row in tx.execute(INVITED, {"ids": customer_ids}):
         found.setdefault(row.customer_id, []).append((row.at, row.enrollment_id))
     return found
 
@@ -366,11 +375,8 @@ def ended_reasons(tx: Connection, ids: Iterable[EnrollmentId]) -> dict[Enrollmen
     """How those of the enrollments were left that were left: exited, goal, merged; not those that
     finished.
     """
-    query = select(enrollments.c.id, enrollments.c.ended).where(
-        enrollments.c.id.in_(list(ids)),
-        enrollments.c.ended.in_(("exited", "goal", "merged", "failed")),
-    )
-    return {EnrollmentId(row.id): row.ended for row in tx.execute(query)}
+    rows = tx.execute(ENDED, {"ids": list(ids)})
+    return {EnrollmentId(row.id): row.ended for row in rows}
 
 
 def count_by_status(connection: Connection) -> dict[str, int]:

@@ -5,10 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, case, func, or_, select
 
 from store.records import CustomerId, EnrollmentId
 from store.tables import answers, enrollments, event_kinds, events
+
+IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+START_EVENTS = (
+    select(enrollments.c.id, event_kinds.c.name, events.c.occurred_at, events.c.properties)
+    .join(events, events.c.id == enrollments.c.event_id)
+    .join(event_kinds, event_kinds.c.id == events.c.kind_id)
+    .where(enrollments.c.id.in_(IDS))
+)
+ANSWERS = (
+    select(answers.c.enrollment_id, answers.c.survey, answers.c.score, answers.c.comment)
+    .where(answers.c.enrollment_id.in_(IDS), answers.c.is_current, answers.c.is_counted)
+    .order_by(answers.c.answered_at, answers.c.id)
+)
 
 
 @dataclass(frozen=True)
@@ -33,15 +46,9 @@ def load_start_events(
     connection: Connection, ids: Collection[EnrollmentId]
 ) -> dict[EnrollmentId, StartEvent]:
     """The start events of those enrollments that have one."""
-    query = (
-        select(enrollments.c.id, event_kinds.c.name, events.c.occurred_at, events.c.properties)
-        .join(events, events.c.id == enrollments.c.event_id)
-        .join(event_kinds, event_kinds.c.id == events.c.kind_id)
-        .where(enrollments.c.id.in_(ids))
-    )
     return {
         EnrollmentId(row.id): StartEvent(row.name, row.occurred_at, row.properties)
-        for row in connection.execute(query)
+        for row in connection.execute(START_EVENTS, {"ids": list(ids)})
     }
 
 
@@ -49,13 +56,8 @@ def load_enrollment_answers(
     connection: Connection, ids: Collection[EnrollmentId]
 ) -> dict[EnrollmentId, dict[str, tuple[int, str]]]:
     """For each enrollment the counting answer to each survey it asked: score and comment."""
-    query = (
-        select(answers.c.enrollment_id, answers.c.survey, answers.c.score, answers.c.comment)
-        .where(answers.c.enrollment_id.in_(ids), answers.c.is_current, answers.c.is_counted)
-        .order_by(answers.c.answered_at, answers.c.id)
-    )
     found: dict[EnrollmentId, dict[str, tuple[int, str]]] = {}
-    for row in connection.execute(query):
+    for row in connection.execute(ANSWERS, {"ids": list(ids)}):
         found.setdefault(row.enrollment_id, {})[row.survey] = (row.score, row.comment)
     return found
 

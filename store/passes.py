@@ -10,6 +10,7 @@ from store.records import CustomerId
 from store.tables import customers, segment_states
 from store.upserts import insert_or_replace
 
+PASSES = select(segment_states)
 PassCause = Literal["first", "definition", "refit"]
 
 
@@ -37,7 +38,7 @@ def load_passes(connection: Connection) -> dict[str, Pass]:
             row.cursor,
             row.finished_at is not None,
         )
-        for row in connection.execute(select(segment_states))
+        for row in connection.execute(PASSES)
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, select, update
 
 from store.records import NOBODY, CustomerId, EventId
 from store.tables import event_kinds, events, pending_changes
@@ -34,48 +34,50 @@ class FreshEvent:
     properties: Mapping[str, Any]
 
 
+IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+OLDEST = (
+    select(
+        pending_changes.c.id,
+        pending_changes.c.customer_id,
+        pending_changes.c.event_id,
+        pending_changes.c.is_evaluated,
+    )
+    .order_by(pending_changes.c.id)
+    .limit(bindparam("limit_rows"))
+    .with_for_update(skip_locked=True)
+)
+FRESH = (
+    select(
+        events.c.id,
+        events.c.customer_id,
+        event_kinds.c.name,
+        events.c.occurred_at,
+        events.c.received_at,
+        events.c.known_at,
+        events.c.properties,
+    )
+    .join(event_kinds, event_kinds.c.id == events.c.kind_id)
+    .where(events.c.id.in_(IDS), events.c.customer_id != NOBODY)
+    .order_by(events.c.occurred_at, events.c.id)
+)
+DROP = delete(pending_changes).where(pending_changes.c.id.in_(IDS))
+
+
 def claim_changes(tx: Connection, limit_rows: int) -> list[Change]:
     """The oldest changes, locked for this transaction; another worker's are passed over."""
-    query = (
-        select(
-            pending_changes.c.id,
-            pending_changes.c.customer_id,
-            pending_changes.c.event_id,
-            pending_changes.c.is_evaluated,
-        )
-        .order_by(pending_changes.c.id)
-        .limit(limit_rows)
-        .with_for_update(skip_locked=True)
-    )
-    return [Change(**row._mapping) for row in tx.execute(query)]
+    return [Change(*row) for row in tx.execute(OLDEST, {"limit_rows": limit_rows})]
 
 
 def load_fresh(tx: Connection, changes: Sequence[Change]) -> list[FreshEvent]:
     """The events among `changes`, by when they occurred, then as they arrived."""
     ids = [one.event_id for one in changes if one.event_id is not None]
-    query = (
-        select(
-            events.c.id,
-            events.c.customer_id,
-            event_kinds.c.name,
-            events.c.occurred_at,
-            events.c.received_at,
-            events.c.known_at,
-            events.c.properties,
-        )
-        .join(event_kinds, event_kinds.c.id == events.c.kind_id)
-        .where(events.c.id.in_(ids), events.c.customer_id != NOBODY)
-        .order_by(events.c.occurred_at, events.c.id)
-    )
-    return [FreshEvent(*row) for row in tx.execute(query)]
+    return [FreshEvent(*row) for row in tx.execute(FRESH, {"ids": ids})]
 
 
 def drop_changes(tx: Connection, changes: Sequence[Change]) -> None:
     """They have been looked at."""
     if changes:
-        tx.execute(
-            delete(pending_changes).where(pending_changes.c.id.in_([one.id for one in changes]))
-        )
+        tx.execute(DROP, {"ids": [one.id for one in changes]})
 
 
 def mark_evaluated(tx: Connection, customer_ids: Sequence[CustomerId]) -> None:

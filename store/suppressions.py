@@ -3,9 +3,15 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from store.tables import suppressions
+
+SUPPRESSED = select(suppressions.c.address, suppressions.c.reason).where(
+    suppressions.c.address.in_(bindparam("addresses", expanding=True)),
+    suppressions.c.known_at <= bindparam("at"),
+    or_(suppressions.c.lifted_at.is_(None), suppressions.c.lifted_at > bindparam("at")),
+)
 
 
 def find_suppressed(
@@ -13,12 +19,8 @@ def find_suppressed(
 ) -> dict[str, str]:
     """Of `addresses` those suppressed at `at`, in lower case, with the reason."""
     wanted = sorted({address.lower() for address in addresses if address})
-    query = select(suppressions.c.address, suppressions.c.reason).where(
-        suppressions.c.address.in_(wanted),
-        suppressions.c.known_at <= at,
-        or_(suppressions.c.lifted_at.is_(None), suppressions.c.lifted_at > at),
-    )
-    return {row.address: row.reason for row in connection.execute(query)}
+    rows = connection.execute(SUPPRESSED, {"addresses": wanted, "at": at})
+    return {row.address: row.reason for row in rows}
 
 
 def suppress(tx: Connection, reasons: Mapping[str, str], now: datetime, *, detail: str = "") -> int:

@@ -1,14 +1,37 @@
 """Inserts that meet what is already there, said in each database's own words."""
 
-from sqlalchemy import Connection, Table
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Column, Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 
 def insert_or_skip(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An insert whose rows are skipped where a unique constraint already holds an equal one."""
-    if connection.dialect.name == "postgresql":
+    return _skipping(connection.dialect.name, table)
+
+
+def insert_or_skip_returning(
+    connection: Connection, table: Table, *columns: Column[Any]
+) -> ReturningInsert[Any]:
+    """The same, telling of the rows that were written."""
+    return _skipping_returning(connection.dialect.name, table, columns)
+
+
+@cache  # statements that are made once cost a third of those made anew
+def _skipping(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    if dialect == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
+
+
+@cache
+def _skipping_returning(
+    dialect: str, table: Table, columns: tuple[Column[Any], ...]
+) -> ReturningInsert[Any]:
+    return _skipping(dialect, table).returning(*columns)
 
 
 def insert_or_replace(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
