@@ -33,3 +33,8 @@ def _numbers(tx: Connection, kinds: set[Kind]) -> dict[Kind, int]:
     names = {kind.name for kind in kinds}
     rows = tx.execute(NAMED, {"names": sorted(names)})
     return {Kind(row.name, row.channel, Actor(row.actor)): row.id for row in rows}
+
+
+def load_event_names(connection: Connection) -> frozenset[str]:
+    """What the events that ever came are called."""
+    return frozenset(connection.scalars(select(event_kinds.c.name)))

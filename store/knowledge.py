@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, func, select
 
 from store.customers import load_traits
 from store.identities import EMAIL, Link, addresses_in, insert_links
@@ -110,6 +110,17 @@ def insert_traits(tx: Connection, items: Iterable[Told]) -> None:
     ]
     if rows:
         tx.execute(traits.insert(), rows)
+
+
+def load_trait_names(connection: Connection) -> frozenset[str]:
+    """What is known of anybody, by top-level name; each name is one step along an index."""
+    names: set[str] = set()
+    newest = ""
+    query = select(func.min(traits.c.name)).where(traits.c.name > bindparam("newest"))
+    while (name := connection.scalar(query, {"newest": newest})) is not None:
+        names.add(name)
+        newest = name
+    return frozenset(names)
 
 
 def insert_consents(tx: Connection, items: Iterable[NewConsent]) -> None:

@@ -2,17 +2,24 @@
 
 import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
 from rekindle import ENGINE_ROOT
 from rekindle.cli.context import as_json, leave, options, say
-from rekindle.errors import WrongUse
-from rekindle.workspace.folder import read_folder
-from rekindle.workspace.problems import Problem, did_you_mean, has_errors
+from rekindle.errors import StoreUnavailable, WrongUse
+from rekindle.services import embedded_url
+from rekindle.workspace.folder import load_workspace
+from rekindle.workspace.problems import Problem, did_you_mean, has_errors, in_order
 from rekindle.workspace.schema import KINDS, schema_of
+from rekindle.workspace.seen import Seen, check_seen
+from store.kinds import load_event_names
+from store.knowledge import load_trait_names
+from store.session import Store
 
 STARTER = ENGINE_ROOT / "starter"
 
@@ -43,10 +50,27 @@ def init(
 
 def check() -> None:
     """Read every file of the workspace and report all problems at once."""
-    _library, problems = read_folder(options().workspace, os.environ)
+    workspace = load_workspace(options().workspace, os.environ)
+    problems = workspace.problems
+    if seen := _look_around():
+        problems = in_order((*problems, *check_seen(workspace.readings, seen)))
     document = {"problems": [problem.as_document() for problem in problems]}
     say(report(problems), document)
     leave(1 if has_errors(problems) else 0)
+
+
+def _look_around() -> Seen | None:
+    """What the database has met, if there is one and it can be asked; nothing is made for it."""
+    folder = options().workspace
+    embedded = embedded_url(folder)
+    url = options().database or os.environ.get("REKINDLE_DATABASE_URL") or embedded
+    if url == embedded and not Path(embedded.removeprefix("sqlite:///")).exists():
+        return None
+    try:
+        with closing(Store(url)) as store, store.read() as connection:
+            return Seen(load_event_names(connection), load_trait_names(connection))
+    except (StoreUnavailable, DBAPIError):  # `db check` tells of those; here only names are asked
+        return None
 
 
 def schema(

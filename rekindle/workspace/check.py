@@ -9,8 +9,10 @@ from rekindle.workspace.journey_sense import Thinking, check_journey
 from rekindle.workspace.library import Library, Reading
 from rekindle.workspace.mail_checks import check_mails, surveys_in_mails
 from rekindle.workspace.problems import Place, Problem, in_order
-from rekindle.workspace.references import check_references, collect_names
+from rekindle.workspace.references import check_references, collect_names, rules_of
 from rekindle.workspace.settings_checks import check_settings
+
+SCORE_BOUNDS = ("at_least", "at_most", "exactly", "between", "more_than", "less_than")
 
 
 def check_workspace(
@@ -34,6 +36,7 @@ def _problems(
     yield from check_references(readings, names)
     yield from check_mails(readings, library)
     yield from _check_journeys(readings, library)
+    yield from _check_scores(readings, library)
     yield from _check_data(readings)
     for reading in readings:
         yield from check_cases(reading, names, library)
@@ -45,6 +48,25 @@ def _check_journeys(readings: Sequence[Reading], library: Library) -> Iterator[P
         if isinstance(reading.value, Journey):
             thinking = Thinking(reading.value, reading.document, library.settings, asks)
             yield from check_journey(thinking)
+
+
+def _check_scores(readings: Sequence[Reading], library: Library) -> Iterator[Problem]:
+    """Scores that the survey does not have."""
+    for reading in readings:
+        for path, mapping in rules_of(reading):
+            survey = library.surveys.get(str(mapping.get("answer")))
+            if survey is None:
+                continue
+            low, high = survey.scores[0], survey.scores[-1]
+            for key in SCORE_BOUNDS:
+                if any(not low <= bound <= high for bound in _numbers(mapping.get(key))):
+                    said = f"{survey.survey!r} has scores from {low} to {high}."
+                    yield Problem(reading.document.place((*path, key)), said)
+
+
+def _numbers(written: object) -> list[int | float]:
+    listed = written if isinstance(written, list) else [written]
+    return [n for n in listed if isinstance(n, int | float) and not isinstance(n, bool)]
 
 
 def _check_data(readings: Sequence[Reading]) -> Iterator[Problem]:

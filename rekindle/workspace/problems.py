@@ -45,13 +45,13 @@ class Problem:
         return f"{said}\n{marked}" if marked else said
 
     def as_document(self) -> dict[str, str | int]:
-        """As `check --json` prints it."""
+        """As `check --json` prints it; the words of a warning begin with `warning: `."""
         place = self.place
         return {
             "file": place.file,
             "line": place.line,
             "column": place.column,
-            "message": self.message,
+            "message": f"warning: {self.message}" if self.level == "warning" else self.message,
             "hint": self.hint,
         }
 

@@ -81,13 +81,13 @@ def base_name(template: str) -> str:
 
 def references_of(reading: Reading) -> Iterator[Reference]:
     """Every name that a segment or journey uses."""
-    for path, mapping in _rules_of(reading):
+    for path, mapping in rules_of(reading):
         for key, value in mapping.items():
             if _is_reference(mapping, key, value):
                 yield Reference(key, value, (*path, key), reading)
 
 
-def _rules_of(reading: Reading) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+def rules_of(reading: Reading) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """Every mapping of a segment's or journey's rules and steps."""
     data = reading.document.data
     for root in ROOTS.get(reading.file.kind, ()):
@@ -149,7 +149,7 @@ def _check_topic(reading: Reading, names: Names) -> Iterator[Problem]:
 
 def _check_events(reading: Reading) -> Iterator[Problem]:
     """Names that no event is ever stored under, so that a rule would wait for ever."""
-    for path, mapping in _rules_of(reading):
+    for path, mapping in rules_of(reading):
         for key in ("event", "without_later"):
             written = mapping.get(key)
             for index, name in enumerate(written if isinstance(written, list) else [written]):

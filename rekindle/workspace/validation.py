@@ -166,7 +166,8 @@ class _Reader:
         keys = [str(key) for key in written] if isinstance(written, Mapping) else []
         named = [said.split(" ", 1)[0], *re.findall(r"'(\w+)'", said)]
         meant = name.partition("'")[0]
-        key = next((k for k in keys if k in named or did_you_mean(k, [meant])), None)
+        near = (k for k in keys if did_you_mean(k, [meant]))
+        key = next((word for word in named if word in keys), None) or next(near, None)
         if key is not None and (*path, key) in self.document.positions:
             return Problem(self.document.place((*path, key), of_key=True), _sentence(said), hint)
         return Problem(self.document.place(path), _sentence(said), hint)

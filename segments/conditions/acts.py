@@ -158,6 +158,9 @@ class Acts(Occurrences):
     def _counts(self) -> bool:
         return self.figure is None
 
+    def _counts_from_zero(self) -> bool:
+        return self._counts() or self.distinct is not None
+
     @model_validator(mode="after")
     def _ends_are_fixed(self) -> Self:
         if (self.first or self.last) and any(asked.moves for asked in self._dated().values()):

@@ -8,6 +8,7 @@ from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, not_, selec
 from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
 from segments.conditions.fields import Number, Range, Stretch
+from segments.conditions.possible import check_bounds
 from segments.counting import Amount
 from segments.instants import NULL_INSTANT, length, micros
 from segments.planning import looked_up_by
@@ -49,6 +50,7 @@ class Answer(ConditionBase):
         scores = ("at_least", "at_most", "more_than", "less_than", "exactly", "between")
         if self.exists is False and any(getattr(self, name) is not None for name in scores):
             raise ValueError("an answer that does not exist has no score to compare")
+        check_bounds(Amount.of(self))
         return self
 
     def compile(self, compilation: Compilation) -> Verdict:

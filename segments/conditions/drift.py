@@ -20,6 +20,7 @@ from sqlalchemy import (
 from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
 from segments.conditions.fields import Number, Range
+from segments.conditions.possible import check_bounds
 from segments.counting import Amount
 from segments.drift.risk import risk_at
 from segments.instants import Micros, micros, soonest, still_ahead
@@ -57,6 +58,7 @@ class Risk(BaseModel):
             raise ValueError("risk needs a comparison, as in {at_least: 0.8}")
         if any(not 0 <= bound <= 1 for bound in bounds):
             raise ValueError("a risk lies between 0 and 1")
+        check_bounds(Amount.of(self))
         return self
 
 

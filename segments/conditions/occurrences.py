@@ -1,6 +1,6 @@
 """How often and when: what conditions that count things in time share."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement
 
 from segments.conditions.base import ConditionBase
 from segments.conditions.fields import DayOrInstant, Number, Range, Since, Stretch
+from segments.conditions.possible import check_bounds, check_order
 from segments.counting import Amount
 from segments.days import first_instant, last_instant
 from segments.instants import NULL_INSTANT, Micros, greatest, instant, length
@@ -66,8 +67,8 @@ class Occurrences(ConditionBase):
     @model_validator(mode="after")
     def _window_is_possible(self) -> Self:
         check_window(self.within, self.older_than)
-        if isinstance(self.since, date) and self.until and _day(self.since) > _day(self.until):
-            raise ValueError("'until' lies before 'since'")
+        if isinstance(self.since, date) and self.until:
+            check_order(self.since, self.until)
         return self
 
     @model_validator(mode="after")
@@ -76,6 +77,7 @@ class Occurrences(ConditionBase):
             for amount in self._amounts():
                 if not isinstance(amount, int) or amount < 0:
                     raise ValueError(f"a count is a whole number from 0, not {amount}")
+        check_bounds(Amount.of(self), from_zero=self._counts_from_zero())
         return self
 
     @property
@@ -105,10 +107,9 @@ class Occurrences(ConditionBase):
     def _counts(self) -> bool:
         return True
 
+    def _counts_from_zero(self) -> bool:
+        return self._counts()
+
     def _amounts(self) -> tuple[int | float, ...]:
         single = (self.at_least, self.at_most, self.exactly, *(self.between or ()))
         return tuple(amount for amount in single if amount is not None)
-
-
-def _day(moment: date | datetime) -> date:
-    return moment.date() if isinstance(moment, datetime) else moment

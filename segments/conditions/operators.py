@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, model_
 from sqlalchemy import ColumnElement, and_, false, func, not_, true
 
 from segments.conditions.fields import DateBound, Number, PlainValue, Range, Stretch
+from segments.conditions.possible import check_bounds, check_dates, check_types
 from segments.counting import Amount
 from segments.values import JsonValue
 
@@ -57,6 +58,10 @@ class Operators(BaseModel):
             raise ValueError("at least one operator is needed, for example exists: true")
         if self.in_ == () or self.not_in == ():
             raise ValueError("the list is empty")
+        asked = {name.rstrip("_"): getattr(self, name) for name in self.written_operators}
+        check_types(asked)
+        check_dates(asked)
+        check_bounds(Amount.of(self))
         return self
 
     @property

@@ -61,6 +61,11 @@ class Sequence(ConditionBase):
     def _has_an_order(self) -> Self:
         if self.then_not is None and len(self.sequence) < 2:
             raise ValueError("a sequence needs two steps, or then_not beside one")
+        recent, patience = self.sequence[0].within, self.then_not and self.then_not.within
+        if recent and patience and patience >= recent:
+            raise ValueError(
+                "'then_not' is over only when the first step is longer ago than its 'within'"
+            )
         return self
 
     @property

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
+from segments.conditions.operators import Operators
 from segments.definition import parse_condition
 from tests.segments.oracle import Act, Mail, Report, Rhythm, Said, Told, Trip, World
 
@@ -237,7 +238,16 @@ def operators(draw: st.DrawFn) -> dict[str, Any]:
         "in_last": window, "in_next": window, "anniversary_in_next": window,
     }  # fmt: skip
     chosen = draw(st.lists(st.sampled_from(sorted(of)), min_size=1, max_size=2, unique=True))
-    return {name: draw(of[name]) for name in chosen}
+    asked = {name: draw(of[name]) for name in chosen}
+    return asked if _is_possible(asked) else {chosen[0]: asked[chosen[0]]}
+
+
+def _is_possible(asked: dict[str, Any]) -> bool:
+    try:
+        Operators.model_validate(asked)
+    except ValueError:
+        return False
+    return True
 
 
 HOW_OFTEN: tuple[dict[str, Any], ...] = (
@@ -260,7 +270,12 @@ def sequences(draw: st.DrawFn) -> dict[str, Any]:
     has_break = draw(st.booleans())
     listed = st.lists(steps(), min_size=1 if has_break else 2, max_size=3)
     asked: dict[str, Any] = {"sequence": draw(listed)}
-    return asked | ({"then_not": draw(steps())} if has_break else {})
+    if has_break:
+        asked["then_not"] = draw(steps())
+        recent, patience = (one.get("within") for one in (asked["sequence"][0], asked["then_not"]))
+        if recent and patience and WINDOWS.index(patience) >= WINDOWS.index(recent):
+            del asked["then_not"]["within"]
+    return asked
 
 
 @st.composite

@@ -98,6 +98,16 @@ SEGMENTS = [
      "Did you mean 'order.completed'?", "Order Completed"),
     ("trend: {event: a}, over: 7 days, falls_by: half", "2:52: a percentage such as 50%", "",
      "half"),
+    ("trait: a, at_least: 5, at_most: 2", "2:32: 'at_most' and 'at_least' leave no number", "",
+     "at_most"),
+    ("trait: a, is: 5, starts_with: b", "2:26: 'starts_with' and 'is' ask for values of", "",
+     "starts_with"),
+    ("event: a, between: [5, 2]", "2:28: nothing lies between 5 and 2", "", "[5, 2]"),
+    ("event: a, at_least: 5, at_most: 2", "2:32: 'at_most' and 'at_least' leave no number", "",
+     "at_most"),
+    ("event: a, since: 2026-03-02, until: 2026-03-01", "2:38: 'until' lies before 'since'", "",
+     "until"),
+    ("answer: csat, at_least: 6", "2:33: 'csat' has scores from 1 to 5.", "", "6"),
     ("journey: win_bock", "2:18: no journey is called 'win_bock'.", "", "win_bock"),
 ]  # fmt: skip
 

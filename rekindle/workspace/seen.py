@@ -1,0 +1,64 @@
+"""Names in rules against what was ever seen: a name that never came is probably a slip."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from rekindle.workspace.library import Reading
+from rekindle.workspace.problems import Place, Problem, did_you_mean
+from rekindle.workspace.references import rules_of
+
+ANY = "any"
+# what the engine says itself comes sooner or later
+OURS = ("message.", "segment.", "enrollment.", "survey.", "customer.")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Names of events and traits that the database has met."""
+
+    events: Collection[str]
+    traits: Collection[str]
+
+
+def check_seen(readings: Sequence[Reading], seen: Seen) -> Iterator[Problem]:
+    """A warning for every name that never came, once there is anything to compare with."""
+    for reading in readings:
+        if reading.file.kind == "settings":
+            yield from _check_goal(reading, seen)
+        for path, mapping in rules_of(reading):
+            for key in ("event", "without_later"):
+                written = mapping.get(key)
+                for index, name in enumerate(written if isinstance(written, list) else [written]):
+                    at = (*path, key, index) if isinstance(written, list) else (*path, key)
+                    yield from _check_event(name, reading.document.place(at), seen)
+            yield from _check_trait(mapping.get("trait"), reading, (*path, "trait"), seen)
+
+
+def _check_goal(reading: Reading, seen: Seen) -> Iterator[Problem]:
+    activity = (reading.document.data or {}).get("activity") or {}
+    goal = activity.get("goal") if isinstance(activity, dict) else None
+    for index, name in enumerate(goal if isinstance(goal, list) else []):
+        place = reading.document.place(("activity", "goal", index))
+        yield from _check_event(name, place, seen)
+
+
+def _check_event(name: object, place: Place, seen: Seen) -> Iterator[Problem]:
+    if not seen.events or not isinstance(name, str) or name == ANY:
+        return
+    pattern = name.strip().lower()
+    is_known = any(fnmatchcase(one, pattern.replace("[", "[[]")) for one in seen.events)
+    if not is_known and not pattern.startswith(OURS):
+        said = f"no event called {name!r} was ever seen."
+        yield Problem(place, said, did_you_mean(pattern, seen.events), "warning")
+
+
+def _check_trait(
+    name: object, reading: Reading, path: tuple[str | int, ...], seen: Seen
+) -> Iterator[Problem]:
+    if not seen.traits or not isinstance(name, str):
+        return
+    if name.split(".")[0] not in seen.traits:
+        said = f"no customer ever had a trait {name.split('.')[0]!r}."
+        hint = did_you_mean(name.split(".")[0], seen.traits)
+        yield Problem(reading.document.place(path), said, hint, "warning")

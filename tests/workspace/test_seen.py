@@ -1,0 +1,69 @@
+"""Names that never came: a warning where there is something to compare with."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rekindle.cli.app import main
+from tests.shop import Shop
+
+RULE = """
+segment: odd
+match:
+  all:
+    - event: [order.completd, "order.*", "shop.*", message.opened]
+    - trait: plam
+      exists: true
+    - event: any
+"""
+
+
+@pytest.fixture
+def check(tmp_path: Path, database_url: str, capsys) -> Any:
+    def run(*words: str) -> tuple[int, Any]:
+        code = main(["--workspace", str(tmp_path), "--database", database_url, *words, "check"])
+        return code, capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def shop(tmp_path: Path, database_url: str, now) -> Any:
+    made = Shop(tmp_path, database_url, now)
+    made.write("segments/odd.yaml", RULE)
+    yield made
+    made.close()
+
+
+def test_events_and_traits_that_nobody_ever_had_are_warned_of(shop: Shop, check, now):
+    shop.happened("order.completed", "anna", now)
+    shop.customer("anna", plan="pro")
+
+    code, said = check("--json")
+
+    problems = json.loads(said)["problems"]
+    assert code == 0
+    assert [(one["line"], one["message"], one["hint"]) for one in problems] == [
+        (4, "warning: no event called 'order.completd' was ever seen.",
+         "Did you mean 'order.completed'?"),
+        (4, "warning: no event called 'shop.*' was ever seen.", ""),
+        (5, "warning: no customer ever had a trait 'plam'.", "Did you mean 'plan'?"),
+    ]  # fmt: skip
+
+
+def test_an_empty_database_knows_no_better(shop: Shop, check):
+    assert check() == (0, "All is in order.\n")
+
+
+def test_a_database_that_is_not_there_is_not_asked(tmp_path: Path, check, capsys):
+    (tmp_path / "segments").mkdir()
+    (tmp_path / "segments" / "odd.yaml").write_text(RULE.lstrip(), encoding="utf-8")
+
+    nowhere = ["--database", "postgresql://nobody@127.0.0.1:1/none"]
+    code = main(["--workspace", str(tmp_path), *nowhere, "check"])
+
+    assert (code, capsys.readouterr().out) == (0, "All is in order.\n")
+    assert main(["--workspace", str(tmp_path), "check"]) == 0
+    assert not (tmp_path / ".rekindle").exists()
