@@ -29,12 +29,12 @@ KNOWN_AGENTS = re.compile(
 )
 # Apple's mail proxy and several gateways say this, or nothing.
 BARE_AGENT = re.compile(r"\s*(mozilla/\d\.\d)?\s*", re.IGNORECASE)
-# What programs say that fetch pages for somebody else.
+# What programs say that fetch pages and make no secret of it.
 PROGRAMS = re.compile(
-    r"\s*(python|curl|wget|java|go-http|okhttp|ruby|php|perl|libwww|node|axios|apache-http|aiohttp)|"
-    r".*headless",
+    r"\s*(python|curl|wget|java|go-http|okhttp|ruby|php|perl|libwww|node|axios|apache-http|aiohttp)",
     re.IGNORECASE,
 )
+HEADLESS = re.compile(r"headless", re.IGNORECASE)
 
 
 class Sign(StrEnum):
@@ -67,6 +67,8 @@ def judge(hit: Hit, hits: Sequence[Hit], delivered_at: datetime | None) -> Verdi
 
     `delivered_at` is when the message was delivered or, not known yet, taken by the provider.
     """
+    if _is_told_to(hit):
+        return Verdict()
     found = {
         Sign.HEAD: hit.method == "HEAD",
         Sign.AFTER_DELIVERY: _follows_delivery(hit, delivered_at),
@@ -85,11 +87,18 @@ def _follows_delivery(hit: Hit, delivered_at: datetime | None) -> bool:
     return delivered_at is not None and hit.occurred_at < delivered_at + AFTER_DELIVERY
 
 
+def _is_told_to(hit: Hit) -> bool:
+    """Gateways that press buttons pose as browsers: whoever sends the form by a program that says
+    so, or that says nothing, means it.
+    """
+    is_open = not hit.agent.strip() or PROGRAMS.match(hit.agent) is not None
+    return hit.method == "POST" and is_open and not KNOWN_AGENTS.search(hit.agent)
+
+
 def _is_machine_agent(hit: Hit) -> bool:
-    """Gateways that press buttons pose as browsers: a program that does not was told to."""
     if KNOWN_AGENTS.search(hit.agent) or BARE_AGENT.fullmatch(hit.agent):
         return True
-    return hit.method != "POST" and PROGRAMS.match(hit.agent) is not None
+    return hit.method != "POST" and bool(PROGRAMS.match(hit.agent) or HEADLESS.search(hit.agent))
 
 
 def _probes(other: Hit, hit: Hit) -> bool:

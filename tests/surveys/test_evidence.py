@@ -138,6 +138,15 @@ def test_a_form_from_a_program_that_says_so_was_sent_on_purpose():
     assert signs == ()
 
 
+@pytest.mark.parametrize("agent", ["python-requests/2.32", "curl/8.9", ""])
+def test_a_program_may_look_at_every_link_and_send_the_form_at_once(agent):
+    looks = [(1.0, "GET", f"survey:{score}", agent) for score in (1, 2, 3)]
+
+    hits = hits_of(*looks, (1.1, "POST", "survey:2", agent))
+
+    assert [hit.method for hit in hits if judge(hit, hits, DELIVERED).is_person] == ["POST"]
+
+
 def test_without_a_delivery_time_nothing_is_too_early():
     (hit,) = hits_of((0, "GET", "click:1", PHONE))
 
