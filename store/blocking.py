@@ -17,13 +17,18 @@ def suppress_addresses(
     now: datetime,
     *,
     reason: str = "import",
+    known_at: datetime | None = None,
 ) -> Receipt:
-    """Suppress each (address, detail); what was suppressed already counts as a duplicate."""
+    """Suppress each (address, detail); what was suppressed already counts as a duplicate.
+
+    `known_at`: since when this is known, where that is earlier than `now`.
+    """
     by_detail: dict[str, dict[str, str]] = {}
     for address, detail in items:
         by_detail.setdefault(detail, {})[address.strip().lower()] = reason
     accepted = sum(
-        suppress(tx, reasons, now, detail=detail) for detail, reasons in by_detail.items()
+        suppress(tx, reasons, now, detail=detail, known_at=known_at)
+        for detail, reasons in by_detail.items()
     )
     owners = load_owners(tx, {Identity.of_email(address) for address, _ in items})
     changed = sorted({customer for who in owners.values() for customer in who})

@@ -23,15 +23,23 @@ def find_suppressed(
     return {row.address: row.reason for row in rows}
 
 
-def suppress(tx: Connection, reasons: Mapping[str, str], now: datetime, *, detail: str = "") -> int:
+def suppress(
+    tx: Connection,
+    reasons: Mapping[str, str],
+    now: datetime,
+    *,
+    detail: str = "",
+    known_at: datetime | None = None,
+) -> int:
     """Suppress addresses, each for its reason; those suppressed already stay as they are.
 
-    Returns how many are new.
+    `known_at`: since when this is known, where that is earlier than `now`. Returns how many are
+    new.
     """
     asked = {address.lower(): reason for address, reason in reasons.items() if address}
     known = find_suppressed(tx, asked, now)
     rows = [
-        {"address": address, "reason": reason, "detail": detail, "known_at": now}
+        {"address": address, "reason": reason, "detail": detail, "known_at": known_at or now}
         for address, reason in asked.items()
         if address not in known
     ]

@@ -21,6 +21,7 @@ from store.blocking import suppress_addresses
 from store.imports import Progress, load_progress, save_progress
 from store.intake import record_customers, record_events
 from store.records import Receipt
+from store.tables import EPOCH
 
 CHUNK_ROWS = 1_000  # some 70 ms on SQLite: other writers wait no longer than that
 Parse = Callable[[Row], Any]
@@ -92,12 +93,17 @@ def import_file(
 
 
 def _way_of(rows: Rows, settings: Settings, now: datetime) -> tuple[Parse, Record]:
-    """How rows of this kind are read, and how what they say is stored."""
+    """How rows of this kind are read, and how what they say is stored.
+
+    What a file says of customers and addresses is known from the beginning.
+    """
     match rows.layout.kind:
         case "customers":
             return rows.parse_customer, lambda tx, items: record_customers(tx, items, now=now)
         case "suppressions":
-            return rows.parse_suppression, lambda tx, items: suppress_addresses(tx, items, now)
+            return rows.parse_suppression, lambda tx, items: suppress_addresses(
+                tx, items, now, known_at=EPOCH
+            )
         case _:
             return rows.parse_event, lambda tx, items: record_events(
                 tx, items, now=now, settings=settings
