@@ -86,9 +86,18 @@ def read_file(file: File, environment: Mapping[str, str]) -> Reading:
         rows, problems = parse_csv(file.text, file.path)
         return Reading(file, Document(file.path, file.text), rows, problems)
     document = parse_yaml(file.text, file.path)
-    if document.problems:
+    if document.problems and document.data is None:
         return Reading(file, document, None, tuple(document.problems))
-    return _read_yaml(file, document, environment)
+    reading = _read_yaml(file, document, environment)
+    if not document.problems:
+        return reading
+    return replace(reading, value=None, problems=(*document.problems, *_others(reading)))
+
+
+def _others(reading: Reading) -> Iterable[Problem]:
+    """What else is wrong with a document, on lines of which nothing was said yet."""
+    told = {problem.place.line for problem in reading.document.problems}
+    return (problem for problem in reading.problems if problem.place.line not in told)
 
 
 def _read_yaml(file: File, document: Document, environment: Mapping[str, str]) -> Reading:

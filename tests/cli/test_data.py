@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rekindle.cli.app import main
 from rekindle.cli.importing import import_file, prepare_file
 from rekindle.clock import FixedClock
 from rekindle.services import Services, open_services, state_folder
+from store.suppressions import find_suppressed
 from tests.conftest import MONDAY
 
 ORDERS = "customer_id,event,occurred_at,total\n" + "".join(
@@ -144,6 +146,15 @@ def test_suppressions_are_imported_once(run: Run, file: Run):
         ("a@b.c", "asked us"),
         ("d@e.f", ""),
     ]
+
+
+def test_what_a_file_suppresses_is_known_from_the_beginning(run: Run, file: Run, tmp_path: Path):
+    run("import", file("gone.csv", "email\na@b.c\n"), "--kind", "suppressions")
+
+    with opened(tmp_path) as services, services.store.read() as connection:
+        suppressed = find_suppressed(connection, ["a@b.c"], MONDAY - timedelta(days=900))
+
+    assert suppressed == {"a@b.c": "import"}
 
 
 def test_exported_events_name_their_customer_and_parked_ones_nobody(run: Run, file: Run):

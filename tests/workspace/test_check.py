@@ -57,6 +57,14 @@ def test_a_folder_that_is_not_there_is_not_found(tmp_path):
         read_folder(tmp_path / "nowhere", {})
 
 
+def test_a_repeated_key_hides_nothing_else_in_its_file(told):
+    steps = "topic: offers\nsteps:\n  - sendd: thanks/mail\n  - wait: 1 month\n"
+
+    found = [problem.split(": ")[0] for problem in told({"journeys/thanks.yaml": JOURNEY + steps})]
+
+    assert found == [f"journeys/thanks.yaml:{place}" for place in ("4:1", "6:5", "7:11")]
+
+
 def test_all_problems_of_all_files_are_told_at_once(told):
     found = told({
         "segments/regulars.yaml": "segment: regulars\nmatch: {drift: driftin}\n",
