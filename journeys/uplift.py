@@ -78,10 +78,10 @@ class Estimate:
 class Split:
     """How many there are in either group, closed or not, and whether chance alone does that."""
 
-    customers: int
-    held_out: int
-    expected: float  # share held out
-    is_sound: bool
+    customers: int = 0
+    held_out: int = 0
+    expected: float = 0.0  # share held out
+    is_sound: bool = True
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,52 @@ class Uplift:
     """Everything a report says; `conversion` in shares of 1, `money` for each customer."""
 
     standing: Standing
-    mailed: Group
-    held_out: Group
-    split: Split
+    mailed: Group = Group()
+    held_out: Group = Group()
+    split: Split = Split()
     conversion: Estimate | None = None
     money: Estimate | None = None  # None: no value is asked, or too few bought
     smallest_visible: float | None = None  # an uplift below this could not be seen yet
+
+
+def write_verdict(uplift: Uplift) -> str:
+    """What the figures say, for people; shares in points, which are hundredths."""
+    match uplift.standing:
+        case "no_goal":
+            return "It has no goal, so nobody can say what it is worth."
+        case "no_holdout":
+            return "Nobody is held out, so nobody can say what it is worth."
+        case "bad_split":
+            split = uplift.split
+            return (
+                f"Do not trust any comparison: {split.held_out:,} of {split.customers:,} customers"
+                f" are held out, where {split.expected:.0%} should be. Chance does not do that."
+            )
+        case "too_few":
+            fewest = min(uplift.mailed.customers, uplift.held_out.customers)
+            return (
+                f"Too early to say: of the smaller group {fewest:,} customers have had their full"
+                f" time, and it takes at least {FEWEST}."
+            )
+        case "helps":
+            return f"It helps: {_write_difference(uplift)}."
+        case "harms":
+            return f"It does harm: {_write_difference(uplift)}."
+        case "unclear":
+            return (
+                f"No effect can be seen yet: {_write_difference(uplift)}. One of less than"
+                f" {100 * (uplift.smallest_visible or 0):.1f} points could not be seen so far."
+            )
+
+
+def _write_difference(uplift: Uplift) -> str:
+    found = uplift.conversion
+    assert found is not None
+    return (
+        f"{uplift.mailed.share:.1%} reached the goal, and {uplift.held_out.share:.1%} of the"
+        f" held-out, {100 * found.value:+.1f} points"
+        f" ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
+    )
 
 
 def measure_uplift(mailed: Group, held_out: Group, split: Split) -> Uplift:

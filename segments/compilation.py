@@ -88,10 +88,15 @@ class Compilation:
 
     @classmethod
     def begin(
-        cls, subjects: Subjects, lexicon: Lexicon, scope: Scope, per: str | None
+        cls,
+        subjects: Subjects,
+        lexicon: Lexicon,
+        scope: Scope,
+        per: str | None,
+        name: str = "subjects",
     ) -> "Compilation":
         is_alone = subjects.sort is Sort.ENROLLMENT
-        cte = subjects.select.cte("subjects")
+        cte = subjects.select.cte(name)
         own_per = per if is_alone else None
         return cls(cte, subjects.sort, lexicon, scope, own_per, is_alone)
 

@@ -5,11 +5,12 @@ from typing import Any
 from sqlalchemy import Select
 
 from segments.compilation import Compilation
+from segments.conditions.acts import Acts
 from segments.conditions.base import ConditionBase
 from segments.lexicon import Lexicon
 from segments.subjects import Scope, Subjects
 
-__all__ = ["Lexicon", "Scope", "Subjects", "compile_condition"]
+__all__ = ["Lexicon", "Scope", "Subjects", "compile_condition", "compile_total"]
 
 
 def compile_condition(
@@ -30,3 +31,19 @@ def compile_condition(
     """
     compilation = Compilation.begin(subjects, lexicon, scope, per)
     return compilation.finish(condition.compile(compilation))
+
+
+def compile_total(
+    counted: Acts,
+    of: str,
+    subjects: Subjects,
+    lexicon: Lexicon,
+    *,
+    scope: Scope = Scope.HISTORY,
+    per: str | None = None,
+) -> Select[Any]:
+    """A row for each subject with any: id, and the `total` of a property over what is counted."""
+    # named otherwise than in `compile_condition`: the two may stand in one statement
+    compilation = Compilation.begin(subjects, lexicon, scope, per, name="counted_for")
+    summing = counted.model_copy(update={"sum_of": of, "first": None, "last": None})
+    return summing.total(compilation)

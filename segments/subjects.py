@@ -13,7 +13,8 @@ from segments.instants import Micros, instant, micros
 from store.tables import customers, enrollments, events, positions
 
 At = datetime | ColumnElement[Any]
-Ids = Collection[int] | BindParameter[Any]  # a parameter's value is given when the statement runs
+# a parameter's value is given when the statement runs
+Ids = Collection[int] | BindParameter[Any] | Select[Any]
 
 
 class Scope(StrEnum):

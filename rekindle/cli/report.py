@@ -5,9 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
+from rekindle.cli import worth
 from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
 from rekindle.errors import NotFound, WrongUse
+from rekindle.measuring import load_uplift
 from rekindle.services import Services
 from store.figures import (
     JourneyFigures,
@@ -43,18 +45,22 @@ def report(
 
 
 def _journeys(services: Services) -> list[dict[str, Any]]:
+    library, now = services.library(), services.clock.now()
     with services.store.read() as connection:
         figures = count_enrollments(connection)
         mails = count_journey_mails(connection)
-    names = sorted({*services.library().journeys, *figures})
+        uplifts = {
+            one: worth.as_document(load_uplift(connection, library, one, now))
+            for one in library.journeys
+        }
     return [
-        _journey_document(figures.get(one, JourneyFigures(one)), mails.get(one, {}))
-        for one in names
+        {
+            **vars(figures.get(one, JourneyFigures(one))),
+            "mails": mails.get(one, {}),
+            "uplift": uplifts.get(one),
+        }
+        for one in sorted({*library.journeys, *figures})
     ]
-
-
-def _journey_document(figures: JourneyFigures, mails: dict[str, int]) -> dict[str, Any]:
-    return {**vars(figures), "mails": mails}
 
 
 def _surveys(services: Services) -> list[dict[str, Any]]:
@@ -103,6 +109,7 @@ def _journey_text(one: dict[str, Any]) -> str:
         _pairs((word, one[word]) for word in ("started", "active", "held_out")),
         _pairs((word, one[word]) for word in ("goal", "finished", "exited", "merged", "failed")),
         f"  mails: {_pairs(one['mails'].items()).strip() or 'none'}",
+        *(worth.as_lines(one["uplift"]) if one["uplift"] else ()),
     ]
     return "\n".join(lines)
 

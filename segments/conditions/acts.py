@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from sqlalchemy import CTE, ColumnElement, Select, select
+from sqlalchemy import CTE, ColumnElement, Select, func, select
 
 from segments.compilation import Compilation, Verdict
 from segments.conditions.dated import place
@@ -91,6 +91,12 @@ class Acts(Occurrences):
             return figure(stretches, FIGURES[self.figure[0]], self.amount)
         recurs = any(asked.anniversary_in_next for asked in self.where.values())
         return count(stretches, self.amount, recurs=recurs)
+
+    def total(self, compilation: Compilation) -> Select[Any]:
+        """The sum of the figure's property over what counts at each subject's instant."""
+        own = self._placed(self.stretches(compilation), compilation.lexicon.zone).c
+        counts = (own.begins <= own.at) & (own.ends.is_(None) | (own.ends > own.at))
+        return select(own.id, func.sum(own.value).label("total")).where(counts).group_by(own.id)
 
     def stretches(self, compilation: Compilation) -> CTE:
         """What is counted: id, at, begins, ends and the columns of `values`."""

@@ -71,6 +71,26 @@ def test_a_journey_is_reported_with_its_mails(shop, capsys):
     assert document["mails"] == {"sent": 6}
 
 
+def test_a_journey_is_reported_with_what_it_is_worth(shop, capsys):
+    folder = Path(shop[1])
+    (folder / "journeys").mkdir()
+    (folder / "journeys" / "hello.yaml").write_text(
+        "journey: hello\ntopic: offers\nstart: [{event: account.opened}]\n"
+        "goal: {event: order.completed, within: 1 day}\nsteps: [{end: done}]\n"
+    )
+
+    code, out, _ = run(capsys, *shop, "--json", "report", "journey", "hello")
+    _, text, _ = run(capsys, *shop, "report", "journey", "hello")
+
+    worth = json.loads(out)["uplift"]
+    assert code == 0
+    assert (worth["standing"], worth["alpha"]) == ("too_few", 0.05)
+    assert (worth["mailed"]["customers"], worth["held_out"]["customers"]) == (5, 1)
+    assert "Waudby-Smith" in worth["method"]
+    assert worth["verdict"] in text
+    assert "certainty 95%" in text
+
+
 @pytest.mark.parametrize("noun", ["journey", "survey"])
 def test_without_a_name_all_are_reported(shop, capsys, noun):
     code, out, _ = run(capsys, *shop, "report", noun, "--json")

@@ -5,6 +5,8 @@ from starlette.responses import Response
 
 from journeys.definition import Journey, OnEnters, OnEvent, OnLeaves
 from journeys.graph import build_graph
+from journeys.uplift import ALPHA, METHOD, write_verdict
+from rekindle.measuring import load_uplift
 from store.figures import (
     JourneyFigures,
     count_enrollments,
@@ -29,12 +31,17 @@ def show_journey(request: Request) -> Response:
         sent = count_step_mails(connection, name)
         figures = count_enrollments(connection).get(name, JourneyFigures(name))
         mails = count_journey_mails(connection).get(name, {})
+        uplift = load_uplift(connection, services.library(), name, services.clock.now())
     graph = build_graph(journey)
     values = {
         "journey": journey,
         "picture": draw_journey(graph, people, sent, starts_of(journey)),
         "figures": figures,
         "mails": mails,
+        "uplift": uplift,
+        "verdict": write_verdict(uplift),
+        "certainty": 1 - ALPHA,
+        "method": METHOD,
         "goal": write_condition(journey.goal.condition) if journey.goal else "",
         "elsewhere": sum(count for step, count in people.items() if step not in graph.nodes),
     }
