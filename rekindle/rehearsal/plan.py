@@ -209,7 +209,7 @@ def _plan(
     journeys = tuple(
         JourneyPlan(
             name,
-            said.get(name, "unchanged"),
+            said.get(name, "unchanged" if name in library.journeys else "retired"),
             start.get(name, frozenset()),
             move.get(name, frozenset()),
             leave.get(name, frozenset()),
@@ -217,8 +217,8 @@ def _plan(
             excluded.get(name, Excluded()).mailed,
             {**excluded.get(name, Excluded()).reasons, **unstarted.get(name, {})},
         )
-        for name in sorted({*before.library.journeys, *library.journeys})
-    )
+        for name in sorted({*before.library.journeys, *library.journeys, *fresh} - {""})
+    )  # one that was retired long ago still mails those who are on their way
     return Plan(
         at=now,
         changes=applied.changes,

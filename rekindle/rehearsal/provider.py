@@ -1,8 +1,13 @@
-"""A provider that takes every mail and sends none."""
+"""Providers that take every mail and send none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from adapters.email.base import BeforeLastByte, OutgoingEmail, ProviderMessageId
+from rekindle.clock import Clock
+from rekindle.errors import HandoverUncertain, ProviderDeferred, ProviderRefused
+from rekindle.rehearsal.matching import Mails, Record, Recorded
+from store.session import Store
 
 
 @dataclass
@@ -21,3 +26,35 @@ class NoProvider:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+@dataclass
+class RecordedProvider(NoProvider):
+    """Does with each mail what was done with it when it was real; takes those that never were."""
+
+    store: Store = field(kw_only=True)
+    clock: Clock = field(kw_only=True)
+    record: Record = field(kw_only=True)
+    mails: Mails = field(default_factory=Mails, kw_only=True)  # the simulated ones
+
+    def open(self) -> "RecordedProvider":
+        return self
+
+    def send(self, email: OutgoingEmail, before_last_byte: BeforeLastByte) -> ProviderMessageId:
+        """Raises what the real provider raised."""
+        if email.message_id not in self.mails.by_id:
+            with self.store.read() as connection:
+                self.mails.read_on(connection)
+        place = self.mails.by_id.get(email.message_id)
+        if place is not None and (was := self.record.outcomes.get(place)):
+            _repeat(was, self.clock.now())
+        return super().send(email, before_last_byte)
+
+
+def _repeat(was: Recorded, now: datetime) -> None:
+    if was.status == "uncertain":
+        raise HandoverUncertain(was.reason)
+    if was.status == "refused":
+        raise ProviderRefused(was.reason)
+    if was.sent_at is not None and was.sent_at > now:
+        raise ProviderDeferred("the provider took it later")

@@ -11,11 +11,12 @@ from rekindle.rehearsal.provider import NoProvider
 from rekindle.rehearsal.scratch import scratch_copy
 from rekindle.services import Services
 from store.session import Store
+from store.tables import MICROSECOND
 from workers.channels import ChannelPool
 from workers.counts import Counts
 from workers.schedule import next_due_at, run_until_idle
 
-EXACT_JUMPS = 1_000  # up to here it stops at every due instant
+EXACT_STOPS = 1_000  # up to here it stops at every due instant
 COARSE_STEP = timedelta(minutes=1)  # from then on what is due within it is done together
 
 
@@ -44,23 +45,34 @@ class Stage:
 
         It ends early at an instant before `until` where `is_over`.
         """
-        total = self.run()
-        jumps = 0
-        while not is_over():
-            due_at = self._next_stop(jumps)
-            if due_at is None or due_at >= until:
-                return total + self.run_at(until)
-            total += self.run_at(due_at)
-            jumps += 1
+        total = self.run() + self.jump_before(until, self.clock.at, is_over=is_over)
+        return total if is_over() else total + self.run_at(until)
+
+    def jump_before(
+        self,
+        end: datetime,
+        after: datetime,
+        grain: timedelta = timedelta(),
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> Counts:
+        """Stop wherever something is due between `after` and `end`, neither included.
+
+        What is due within `grain` is done together; after very many stops, within a minute.
+        """
+        total, stops, earliest = Counts(), 0, after + max(grain, MICROSECOND)
+        while not is_over() and (due_at := self._next_due_at()) is not None:
+            stop_at = max(due_at, earliest)
+            if stop_at >= end:
+                break
+            total += self.run_at(stop_at)
+            stops += 1
+            step = COARSE_STEP if stops > EXACT_STOPS else MICROSECOND
+            earliest = stop_at + max(grain, step)
         return total
 
-    def _next_stop(self, jumps: int) -> datetime | None:
+    def _next_due_at(self) -> datetime | None:
         with self.store.read() as connection:
-            due_at = next_due_at(connection)
-        if due_at is None:
-            return None
-        step = COARSE_STEP if jumps > EXACT_JUMPS else timedelta(microseconds=1)
-        return max(due_at, self.clock.at + step)
+            return next_due_at(connection)
 
 
 @contextmanager

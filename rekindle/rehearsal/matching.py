@@ -1,0 +1,92 @@
+"""Which recorded message a simulated one is: the same by enrollment key, step and visit."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from store.tables import enrollments, messages
+
+Trip = tuple[str, int, str, int]  # journey, customer, key, and the how-manieth of these
+Place = tuple[Trip, str, int]  # with step and visit
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What became of a message when it was real."""
+
+    status: str
+    reason: str
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Match:
+    """A message and its enrollment."""
+
+    message_id: int
+    enrollment_id: int
+
+
+@dataclass
+class Mails:
+    """The messages of one database by their places; read further whenever asked to."""
+
+    by_place: dict[Place, Match] = field(default_factory=dict)
+    by_id: dict[int, Place] = field(default_factory=dict)
+    _trips: dict[int, Trip] = field(default_factory=dict)
+    _seen: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    _last_enrollment: int = 0
+    _last_message: int = 0
+
+    def read_on(self, connection: Connection) -> None:
+        """Take in what was added since the last time."""
+        self._read_trips(connection)
+        query = (
+            select(messages.c.id, messages.c.enrollment_id, messages.c.step, messages.c.visit)
+            .where(messages.c.id > self._last_message, messages.c.enrollment_id.is_not(None))
+            .order_by(messages.c.id)
+        )
+        for row in connection.execute(query):
+            self._last_message = row.id
+            if row.enrollment_id in self._trips:  # a merge or an erasure may have taken it away
+                place = (self._trips[row.enrollment_id], row.step, row.visit)
+                self.by_place[place] = Match(row.id, row.enrollment_id)
+                self.by_id[row.id] = place
+
+    def _read_trips(self, connection: Connection) -> None:
+        query = (
+            select(
+                enrollments.c.id, enrollments.c.journey, enrollments.c.customer_id,
+                enrollments.c.key,
+            )
+            .where(enrollments.c.id > self._last_enrollment)
+            .order_by(enrollments.c.id)
+        )  # fmt: skip
+        for id_, *trip in connection.execute(query):
+            journey, customer_id, key = trip
+            self._seen[journey, customer_id, key] += 1
+            self._trips[id_] = (journey, customer_id, key, self._seen[journey, customer_id, key])
+            self._last_enrollment = id_
+
+
+@dataclass(frozen=True)
+class Record:
+    """Every message that was ever real, by recorded id, and what became of it."""
+
+    places: Mapping[int, Place]
+    outcomes: Mapping[Place, Recorded]
+
+
+def load_record(connection: Connection) -> Record:
+    mails = Mails()
+    mails.read_on(connection)
+    query = select(messages.c.id, messages.c.status, messages.c.reason, messages.c.sent_at)
+    outcomes = {
+        mails.by_id[row.id]: Recorded(row.status, row.reason, row.sent_at)
+        for row in connection.execute(query)
+        if row.id in mails.by_id
+    }
+    return Record(mails.by_id, outcomes)

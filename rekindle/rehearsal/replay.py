@@ -1,0 +1,111 @@
+"""Plays a script on a stage: what happened appears when it became known, the engine does the rest.
+
+Up to `follows_until` the engine looks when the record says that it did; from then on whenever
+something happened or became due.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from rekindle.rehearsal.matching import Mails, Record
+from rekindle.rehearsal.page import Page, find_match
+from rekindle.rehearsal.script import Entry, Happened, Looked
+from rekindle.rehearsal.stage import Stage
+
+A_CHUNK = 2_000  # entries in one transaction
+
+
+@dataclass
+class Replay:
+    """One play of a script; `begins` is when the engine wakes, all before is history to it."""
+
+    stage: Stage
+    record: Record
+    mails: Mails
+    begins: datetime
+    follows_until: datetime
+    is_recorded: bool
+    grain: timedelta = timedelta()  # what happens within is looked at together, at its end
+    _waiting: list[Entry] = field(default_factory=list)
+    _early: list[Entry] = field(default_factory=list)  # about mails that have yet to be sent
+    _is_dirty: bool = True
+    _last_run: datetime | None = None
+
+    def play(self, script: Iterable[Entry], ends: datetime) -> None:
+        """Let everything happen up to `ends`, which is included."""
+        for entry in script:
+            at = self._grained(max(entry.at, self.begins))
+            if entry.at > ends:
+                break
+            self._go_to(min(at, ends))
+            if isinstance(entry, Looked):
+                self._look()
+            else:
+                self._wait(entry)
+        self._go_to(ends)
+        self._settle()
+
+    def _grained(self, at: datetime) -> datetime:
+        """The end of the stretch in which things are looked at together; never before `at`."""
+        if not self.grain or at <= self.follows_until:
+            return at
+        past = (at - self.begins) % self.grain
+        return at + self.grain - past if past else at
+
+    def _go_to(self, at: datetime) -> None:
+        if at <= self.stage.clock.at:
+            return
+        self._settle()
+        if at > self.follows_until:
+            after = max(self.follows_until, self.stage.clock.at)
+            self.stage.jump_before(at, after, self.grain)
+        self.stage.clock.at = at
+
+    def _settle(self) -> None:
+        """What came since the last look is looked at, unless the record says when."""
+        self._flush()
+        while self._is_dirty and self.stage.clock.at > self.follows_until:
+            self._run()
+            self._flush()
+
+    def _look(self) -> None:
+        """The record has it that the engine was awake now."""
+        self._flush()
+        if self._is_dirty or self._last_run != self.stage.clock.at:
+            self._run()
+
+    def _wait(self, entry: Entry) -> None:
+        self._waiting.append(entry)
+        if len(self._waiting) >= A_CHUNK:
+            self._flush()
+
+    def _run(self) -> None:
+        self.stage.run()
+        self._is_dirty, self._last_run = False, self.stage.clock.at
+
+    def _flush(self) -> None:
+        """Write what waits; what speaks of a mail that was not sent is kept until it is."""
+        with self.stage.store.read() as connection:
+            self.mails.read_on(connection)
+        early = self._take_early()
+        if not self._waiting and not early:
+            return
+        waiting, self._waiting = [*early, *self._waiting], []
+        with self.stage.store.begin() as tx:
+            page = Page(tx, self.record, self.mails, self.stage.clock.at, self._is_history)
+            self._early += page.write(waiting)
+        self._is_dirty = True
+
+    def _take_early(self) -> list[Entry]:
+        """Those whose mail is there by now."""
+        there: list[Entry] = []
+        rest: list[Entry] = []
+        for one in self._early:
+            (there if find_match(one, self.record, self.mails) else rest).append(one)
+        self._early = rest
+        return there
+
+    def _is_history(self, one: Happened) -> bool:
+        """Nobody looks at what was over before the engine woke, unless the record has it so."""
+        return not self.is_recorded and one.at < self.begins
