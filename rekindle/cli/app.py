@@ -21,9 +21,10 @@ COMMANDS = {
     "apply": "plan", "import": "data", "export": "data", "customer": "customer", "keys": "access",
     "users": "users", "db": "database", "segment": "segments", "drift": "drift",
     "preview": "preview", "run": "engine", "up": "servers", "web": "servers", "worker": "servers",
-    "scheduler": "servers", "report": "report", "test": "testing", "demo": "demo",
+    "scheduler": "servers", "report": "report", "test": "testing", "simulate": "simulate",
+    "demo": "demo",
 }  # fmt: skip
-NOT_YET = ("simulate", "send-test", "inbound", "why", "doctor")
+NOT_YET = ("send-test", "inbound", "why", "doctor")
 
 
 def split_globals(arguments: list[str]) -> tuple[Options, list[str]]:

@@ -43,13 +43,13 @@ def options() -> Options:
     return _options.get(Options())
 
 
-def parse_instant(text: str) -> datetime:
+def parse_instant(text: str, option: str = "--now") -> datetime:
     """An ISO 8601 instant; without offset it is UTC. Raises WrongUse."""
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
         raise WrongUse(
-            f"--now takes an ISO 8601 instant such as 2026-03-02T08:00:00Z, not {text!r}."
+            f"{option} takes an ISO 8601 instant such as 2026-03-02T08:00:00Z, not {text!r}."
         ) from error
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 

@@ -100,14 +100,20 @@ def simulate(
     Raises NotFound for a journey that neither has, NotApplied for a folder with problems.
     """
     with services.store.read() as connection, empty_scratch() as scratch:
-        course = _course(connection, services, journey, begins, against)
+        course = _course(connection, services, journey, (begins, ends), against)
         metadata.create_all(scratch.engine)
         for table in KNOWN_AT:
             copy_table(connection, scratch, table)
         record, grain = load_record(connection), _grain(connection, course, ends)
         mails = Mails()
         stage = stage_on(scratch, services, course.begins)
-        provider = RecordedProvider(store=scratch, clock=stage.clock, record=record, mails=mails)
+        provider = RecordedProvider(
+            store=scratch,
+            clock=stage.clock,
+            record=record,
+            mails=mails,
+            follows_until=course.follows_until,
+        )
         stage.pool.adapter = provider
         replay = Replay(
             stage, record, mails, course.begins, course.follows_until, course.is_recorded, grain
@@ -121,15 +127,19 @@ def _course(
     connection: Connection,
     services: Services,
     journey: str,
-    begins: datetime,
+    period: tuple[datetime, datetime],
     against: tuple[str, str] | None,
 ) -> Course:
+    begins = period[0]
     history = read_definitions(connection)
     deployed_at = next((one.at for one in history if one.key == ("journey", journey)), None)
     folder = _folder_texts(services, history)
     if deployed_at is None and ("journey", journey) not in folder and against is None:
         raise NotFound(f"no journey is called {journey!r}.")
-    is_recorded = deployed_at is not None and deployed_at <= begins
+    is_as_deployed = not folder and against is None
+    is_recorded = deployed_at is not None and (
+        deployed_at <= begins or (is_as_deployed and _is_mostly_after(deployed_at, period))
+    )
     wakes_at = history[0].at if is_recorded else begins
     base = history if is_recorded else [replace(one, at=_moved(one, begins)) for one in history]
     changed: Texts = folder
@@ -143,6 +153,14 @@ def _course(
     edits = [Written(begins, FIRST, key, body) for key, body in changed.items()]
     follows_until = begins - MICROSECOND if changed or not is_recorded else services.clock.now()
     return Course(version, (*base, *edits), wakes_at, follows_until, is_recorded)
+
+
+def _is_mostly_after(deployed_at: datetime, period: tuple[datetime, datetime]) -> bool:
+    """A journey that was live for most of the period is played as it was; one that came at its
+    end, or after it, as if it had always been there.
+    """
+    begins, ends = period
+    return deployed_at - begins < ends - deployed_at
 
 
 def _moved(one: Written, begins: datetime) -> datetime:

@@ -35,6 +35,7 @@ class RecordedProvider(NoProvider):
     store: Store = field(kw_only=True)
     clock: Clock = field(kw_only=True)
     record: Record = field(kw_only=True)
+    follows_until: datetime = field(kw_only=True)  # up to here it took each when it did
     mails: Mails = field(default_factory=Mails, kw_only=True)  # the simulated ones
 
     def open(self) -> "RecordedProvider":
@@ -42,19 +43,19 @@ class RecordedProvider(NoProvider):
 
     def send(self, email: OutgoingEmail, before_last_byte: BeforeLastByte) -> ProviderMessageId:
         """Raises what the real provider raised."""
-        if email.message_id not in self.mails.by_id:
+        if self.record.outcomes and email.message_id not in self.mails.by_id:
             with self.store.read() as connection:
                 self.mails.read_on(connection)
         place = self.mails.by_id.get(email.message_id)
         if place is not None and (was := self.record.outcomes.get(place)):
-            _repeat(was, self.clock.now())
+            self._repeat(was)
         return super().send(email, before_last_byte)
 
-
-def _repeat(was: Recorded, now: datetime) -> None:
-    if was.status == "uncertain":
-        raise HandoverUncertain(was.reason)
-    if was.status == "refused":
-        raise ProviderRefused(was.reason)
-    if was.sent_at is not None and was.sent_at > now:
-        raise ProviderDeferred("the provider took it later")
+    def _repeat(self, was: Recorded) -> None:
+        now = self.clock.now()
+        if was.status == "uncertain":
+            raise HandoverUncertain(was.reason)
+        if was.status == "refused":
+            raise ProviderRefused(was.reason)
+        if was.sent_at is not None and now < was.sent_at <= self.follows_until:
+            raise ProviderDeferred("the provider took it later")

@@ -1,17 +1,23 @@
 """A simulation with the deployed version decides exactly what the live engine decided."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from rekindle.errors import NotFound
 from rekindle.rehearsal.backtest import Simulation, simulate
-from store.tables import customers, decisions, enrollments
+from store.records import MessageId
+from store.tables import customers, decisions, definitions, enrollments, messages
 from tests.rehearsal.mutations import Author, live_a_while, people_come
+from tests.rehearsal.test_plan import everything
 from tests.shop import LAYOUT, Shop
+from web.tracking import record_request
+from web.visits import Visitor
 
+PERSON = Visitor("GET", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
 Decided = tuple[str, str, str, int, datetime, str, str]
 
 
@@ -37,6 +43,15 @@ def decided_again(simulation: Simulation) -> list[Decided]:
     )
 
 
+def deployed_at(shop: Shop, journey: str) -> datetime:
+    query = select(func.min(definitions.c.known_at, type_=definitions.c.known_at.type)).where(
+        definitions.c.kind == "journey", definitions.c.name == journey
+    )
+    with shop.services.store.read() as connection:
+        found: datetime = connection.execute(query).scalar_one()
+    return found
+
+
 def as_recorded(folder: Path, url: str, now: datetime, seed: int) -> None:
     """Live for some days with edits in between, then play it all again."""
     chance = Random(seed)
@@ -55,7 +70,7 @@ def as_recorded(folder: Path, url: str, now: datetime, seed: int) -> None:
         shop.run()
     ends = shop.clock.now()
     for journey in sorted(author.journeys):
-        again = simulate(shop.services, journey, now, ends)
+        again = simulate(shop.services, journey, deployed_at(shop, journey), ends)
         assert decided_again(again) == decided_live(shop, journey), journey
     shop.close()
 
@@ -65,3 +80,149 @@ def test_the_deployed_version_decides_as_it_did(
     tmp_path: Path, sqlite_url: str, now: datetime, seed: int
 ) -> None:
     as_recorded(tmp_path / "workspace", sqlite_url, now, seed)
+
+
+WELCOME = """
+journey: welcome
+topic: offers
+holdout: none
+because: a test
+start: [{event: customer.joined}]
+steps:
+  - send: hello
+  - wait: 2 days
+  - branch:
+      - when: {message: hello, clicked: true}
+        steps: [{send: offer}]
+      - otherwise: [{send: story}]
+"""
+JOINED_ON = datetime(2026, 3, 5, 12, tzinfo=UTC)
+
+
+def two_join(shop: Shop) -> None:
+    shop.write("journeys/welcome.yaml", WELCOME)
+    for name in ("hello", "offer", "story"):
+        shop.mail(name)
+    for customer in ("ana", "bob"):
+        shop.customer(customer)
+
+
+def click(shop: Shop, customer: str) -> None:
+    query = (
+        select(messages.c.id)
+        .join(customers, customers.c.id == messages.c.customer_id)
+        .where(customers.c.external_id == customer)
+    )
+    with shop.services.store.begin() as tx:
+        message_id = MessageId(tx.execute(query).scalars().one())
+        record_request(tx, message_id, "click:1", "https://x.example/", PERSON, shop.clock.now())
+
+
+def mails(simulation: Simulation) -> list[tuple[str, str]]:
+    return sorted(
+        (trip.customer, one.step)
+        for trip in simulation.trips
+        for one in trip.steps
+        if one.decision == "sent"
+    )
+
+
+def test_a_simulated_mail_gets_the_response_that_the_real_one_got(shop: Shop) -> None:
+    two_join(shop)
+    shop.apply()
+    begins = shop.clock.now()
+    for customer in ("ana", "bob"):
+        shop.happens("customer.joined", customer)
+    shop.run()
+    shop.clock.move(timedelta(hours=3))
+    click(shop, "ana")
+    shop.later(days=3)
+
+    again = simulate(shop.services, "welcome", begins, shop.clock.now())
+
+    assert decided_again(again) == decided_live(shop, "welcome")
+    assert ("ana", "branch.1.send:offer") in mails(again)
+    assert ("bob", "branch.otherwise.send:story") in mails(again)
+
+
+def test_an_edited_journey_is_played_with_the_responses_it_shares(shop: Shop) -> None:
+    two_join(shop)
+    shop.apply()
+    begins = shop.clock.now()
+    for customer in ("ana", "bob"):
+        shop.happens("customer.joined", customer)
+    shop.run()
+    shop.clock.move(timedelta(hours=3))
+    click(shop, "ana")
+    shop.later(days=3)
+    shop.write("journeys/welcome.yaml", WELCOME.replace("2 days", "1 day"))
+
+    edited = simulate(shop.services, "welcome", begins, shop.clock.now())
+
+    assert edited.version == "as in the folder"
+    assert ("ana", "branch.1.send:offer") in mails(edited)
+    assert {one.due_at for trip in edited.trips for one in trip.steps[1:]} == {
+        begins + timedelta(days=1)
+    }
+
+
+def test_a_journey_that_was_never_applied_is_played_over_imported_history(shop: Shop) -> None:
+    two_join(shop)
+    shop.happened("customer.joined", "ana", JOINED_ON)
+    shop.happened("customer.joined", "bob", JOINED_ON - timedelta(days=30))
+    shop.clock.at = JOINED_ON + timedelta(days=30)
+
+    played = simulate(
+        shop.services, "welcome", JOINED_ON - timedelta(days=1), JOINED_ON + timedelta(days=7)
+    )
+
+    assert mails(played) == [("ana", "branch.otherwise.send:story"), ("ana", "send:hello")]
+    assert played.trips[0].entered_at == JOINED_ON
+
+
+def test_what_was_not_known_yet_plays_no_part(shop: Shop) -> None:
+    two_join(shop)
+    shop.write("journeys/welcome.yaml", WELCOME.replace("message: hello, clicked: true",
+                                                        "event: order.completed"))  # fmt: skip
+    shop.apply()
+    begins = shop.clock.now()
+    shop.happens("customer.joined", "ana")
+    shop.run()
+    shop.later(days=3)
+    shop.happens("order.completed", "ana", ago=timedelta(days=3))  # told late
+
+    again = simulate(shop.services, "welcome", begins, shop.clock.now())
+
+    assert ("ana", "branch.otherwise.send:story") in mails(again)
+
+
+def test_another_version_is_played_in_place_of_the_one_there_is(shop: Shop) -> None:
+    two_join(shop)
+    shop.apply()
+    begins = shop.clock.now()
+    shop.happens("customer.joined", "ana")
+    shop.run()
+    shop.later(days=3)
+    text = WELCOME.replace("send: story", "send: offer")
+
+    other = simulate(
+        shop.services, "welcome", begins, shop.clock.now(), against=("other.yaml", text)
+    )
+
+    assert mails(other) == [("ana", "branch.otherwise.send:offer"), ("ana", "send:hello")]
+
+
+def test_a_simulation_changes_nothing_and_sends_nothing(shop: Shop) -> None:
+    two_join(shop)
+    shop.happens("customer.joined", "ana")
+    before = everything(shop)
+
+    simulate(shop.services, "welcome", shop.clock.now(), shop.clock.now() + timedelta(days=7))
+
+    assert everything(shop) == before
+    assert shop.mails() == []
+
+
+def test_a_journey_that_nobody_wrote_is_not_found(shop: Shop) -> None:
+    with pytest.raises(NotFound, match="no journey is called 'nix'"):
+        simulate(shop.services, "nix", shop.clock.now(), shop.clock.now())
