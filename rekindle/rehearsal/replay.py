@@ -59,7 +59,8 @@ class Replay:
         self._settle()
         if at > self.follows_until:
             after = max(self.follows_until, self.stage.clock.at)
-            self.stage.jump_before(at, after, self.grain)
+            for _ in self.stage.jumps(at, after, self.grain):
+                self._last_run = self.stage.clock.at
         self.stage.clock.at = at
 
     def _settle(self) -> None:

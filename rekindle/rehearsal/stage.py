@@ -45,30 +45,31 @@ class Stage:
 
         It ends early at an instant before `until` where `is_over`.
         """
-        total = self.run() + self.jump_before(until, self.clock.at, is_over=is_over)
-        return total if is_over() else total + self.run_at(until)
+        total = self.run()
+        if is_over():
+            return total
+        for counts in self.jumps(until, self.clock.at):
+            total += counts
+            if is_over():
+                return total
+        return total + self.run_at(until)
 
-    def jump_before(
-        self,
-        end: datetime,
-        after: datetime,
-        grain: timedelta = timedelta(),
-        is_over: Callable[[], bool] = lambda: False,
-    ) -> Counts:
-        """Stop wherever something is due between `after` and `end`, neither included.
+    def jumps(
+        self, end: datetime, after: datetime, grain: timedelta = timedelta()
+    ) -> Iterator[Counts]:
+        """Work wherever something is due between `after` and `end`, neither included.
 
         What is due within `grain` is done together; after very many stops, within a minute.
         """
-        total, stops, earliest = Counts(), 0, after + max(grain, MICROSECOND)
-        while not is_over() and (due_at := self._next_due_at()) is not None:
+        stops, earliest = 0, after + max(grain, MICROSECOND)
+        while (due_at := self._next_due_at()) is not None:
             stop_at = max(due_at, earliest)
             if stop_at >= end:
-                break
-            total += self.run_at(stop_at)
+                return
+            yield self.run_at(stop_at)
             stops += 1
             step = COARSE_STEP if stops > EXACT_STOPS else MICROSECOND
             earliest = stop_at + max(grain, step)
-        return total
 
     def _next_due_at(self) -> datetime | None:
         with self.store.read() as connection:
