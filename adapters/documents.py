@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from rekindle.errors import Malformed
@@ -10,11 +11,17 @@ DEEPEST = 64  # levels; nobody's event is deeper, and every database and encoder
 NUL_OR_SURROGATE = ("\\u0000", "\\ud", "\\uD")  # as JSON escapes them
 
 
+class Mended(str):
+    """Text that lost characters which no database holds. Good enough to be read; never an id or a
+    name, because without them it may be another's.
+    """
+
+
 def parse_json(body: bytes) -> Any:
     """The document in `body`. Raises Malformed, in words for its sender.
 
-    NUL characters are dropped and halves of surrogate pairs replaced, as PostgreSQL takes neither;
-    a number too large for a float is null.
+    NUL characters are dropped and halves of surrogate pairs replaced, as PostgreSQL takes neither:
+    such a text is `Mended`. A number too large for a float is null.
     """
     try:
         text = body.decode("utf-8")
@@ -65,5 +72,18 @@ def _storable(value: Any) -> Any:
 
 
 def storable_text(text: str) -> str:
-    """`text` without what no UTF-8 database column holds."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    """`text` without what no UTF-8 database column holds, `Mended` if that changed it."""
+    storable = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return text if storable == text else Mended(storable)
+
+
+def require_whole(*texts: Any) -> None:
+    """Raises Malformed if one of these ids or names was mended."""
+    mended = next((text for text in texts if isinstance(text, Mended)), None)
+    if mended is not None:
+        raise Malformed(f"{mended[:40]!r} held a character that cannot be stored (NUL or the like)")
+
+
+def require_whole_names(document: Mapping[str, Any]) -> None:
+    """Raises Malformed if a field's name was mended: it would pass for another field."""
+    require_whole(*document)

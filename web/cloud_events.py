@@ -4,7 +4,7 @@ The key is the user of Basic credentials, as for the Segment calls.
 """
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from adapters.documents import parse_json
@@ -12,7 +12,8 @@ from adapters.tracking.cloudevents import parse_cloud_events
 from adapters.tracking.segment import Call
 from rekindle.errors import Malformed
 from web.bodies import read_body, unpack
-from web.ingest import MOST_BODY_BYTES, OPEN, refuse, safely, store
+from web.collecting import collector_of
+from web.ingest import MOST_BODY_BYTES, accept, refuse, safely, store
 from web.requests import services_of
 from web.write_keys import find_sender
 
@@ -32,16 +33,15 @@ async def _take(request: Request) -> Response:
     encoding = request.headers.get("content-encoding", "").strip().lower()
     body = unpack(raw, encoding, MOST_BODY_BYTES)
     document = parse_json(body) if body.strip() else {}
-    settings = services.settings
-    call = Call(services.clock.now(), sender.trust, sender.label or "api", settings.known_channels)
+    channels = collector_of(request).settings().known_channels
+    call = Call(services.clock.now(), sender.trust, sender.label or "api", channels)
     content_type = request.headers.get("content-type", "")
     parsed = parse_cloud_events(content_type, request.headers, document, call)
     events, rejects = parsed
-    await store(services, sender, parsed, call.received_at)
+    await store(request, sender, parsed, call.received_at)
     if rejects and not events:
         raise Malformed(rejects[0].reason)
-    refused = [{"reason": one.reason, **one.item} for one in rejects]
-    return JSONResponse({"success": True, "rejected": refused}, headers=OPEN)
+    return accept(rejects)
 
 
 routes = [Route("/v1/events", take_cloud_events, methods=["POST"])]

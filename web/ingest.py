@@ -5,12 +5,11 @@ them again. One bad message is noted in `rejects` and never costs the others. Ne
 some SDKs take one for success.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 
 import structlog
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
@@ -20,18 +19,18 @@ from starlette.routing import BaseRoute, Route
 from adapters.documents import parse_json
 from adapters.tracking.segment import Call, Parsed, parse_batch, parse_message
 from rekindle.errors import Malformed, StoreUnavailable
-from rekindle.services import Services
-from store.intake import record_events
 from store.keys import AccessKey
-from store.records import Receipt
-from store.rejects import note_rejects
+from store.records import Reject
 from web.bodies import read_body, unpack
-from web.requests import services_of, write
+from web.collecting import Parcel, collector_of
+from web.requests import services_of
 from web.write_keys import find_sender
 
 log = structlog.get_logger()
 MOST_BODY_BYTES = 4 * 1024 * 1024  # RudderStack's SDKs send that much; Segment's stop at 500 KB
 RETRY_SECONDS = 5
+JSON = "application/json"
+TAKEN = b'{"success":true}'
 KINDS = {
     "identify": "identify", "i": "identify", "track": "track", "t": "track",
     "page": "page", "p": "page", "screen": "screen", "s": "screen",
@@ -107,27 +106,27 @@ async def _take(request: Request, kind: str) -> Response:
     sender = await find_sender(request, document)
     if sender is None:
         return refuse(401, "no such write key")
-    now, settings = services.clock.now(), services.settings
-    call = Call(now, sender.trust, sender.label or "api", settings.known_channels)
+    channels = collector_of(request).settings().known_channels
+    call = Call(services.clock.now(), sender.trust, sender.label or "api", channels)
     parsed = parse_batch(document, call) if kind == "batch" else parse_message(kind, document, call)
-    await store(services, sender, parsed, now)
-    return JSONResponse({"success": True}, headers=OPEN)
+    await store(request, sender, parsed, call.received_at)
+    rejects = parsed[1]
+    return accept(rejects) if rejects else Response(TAKEN, headers=OPEN, media_type=JSON)
 
 
-async def store(services: Services, sender: AccessKey, parsed: Parsed, now: datetime) -> None:
+async def store(request: Request, sender: AccessKey, parsed: Parsed, now: datetime) -> None:
     """Durable when this returns. Raises StoreUnavailable if nothing was stored."""
     events, rejects = parsed
-    settings = services.settings
-
-    def work(tx: Connection) -> Receipt:
-        note_rejects(tx, f"/v1 {sender.name}", rejects, now)
-        return record_events(tx, events, now=now, settings=settings)
-
     if rejects:
         log.warning("messages.rejected", count=len(rejects), key=sender.name)
-    receipt = await write(services, work) if events or rejects else Receipt()
-    if receipt.customer_ids:
-        services.wake.changed()
+    if events or rejects:
+        await collector_of(request).take(Parcel(f"/v1 {sender.name}", events, rejects, now))
+
+
+def accept(rejects: Sequence[Reject]) -> Response:
+    """What was not taken and why, beside the word that SDKs wait for."""
+    refused = [{"reason": one.reason, **one.item} for one in rejects]
+    return JSONResponse({"success": True, "rejected": refused}, headers=OPEN)
 
 
 def refuse(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from adapters.documents import storable_text
+from adapters.documents import require_whole, storable_text
 from adapters.files.base import Line, open_text
 from rekindle.errors import Malformed
 
@@ -49,7 +49,7 @@ def parse_value(text: Any) -> Any:
 def _line(number: int, columns: tuple[str, ...], cells: list[str]) -> Line:
     if len(cells) > len(columns):
         return Line(number, None, f"{len(cells)} cells, but only {len(columns)} columns")
-    filled = zip(columns, map(str.strip, map(storable_text, cells)), strict=False)
+    filled = zip(columns, map(storable_text, map(str.strip, cells)), strict=False)
     return Line(number, {column: cell for column, cell in filled if column and cell})
 
 
@@ -64,7 +64,8 @@ def _reader(file: IO[str], path: Path) -> Any:
 
 
 def _columns(cells: list[str], path: Path) -> tuple[str, ...]:
-    columns = tuple(cell.strip() for cell in cells)
+    columns = tuple(storable_text(cell.strip()) for cell in cells)
+    require_whole(*columns)
     named = [column for column in columns if column]
     if twice := sorted({column for column in named if named.count(column) > 1}):
         raise Malformed(f"{path}: more than one column is called {', '.join(twice)}.")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from adapters.documents import parse_json
+from adapters.documents import parse_json, require_whole_names
 from adapters.files.base import Line, open_bytes
 from rekindle.errors import Malformed
 
@@ -31,6 +31,8 @@ def read_lines(path: Path) -> Iterator[Line]:
 def _line(number: int, text: bytes) -> Line:
     try:
         document = parse_json(text)
+        if isinstance(document, dict):
+            require_whole_names(document)
     except Malformed as error:
         return Line(number, None, str(error).replace("the body", "the line"))
     if not isinstance(document, dict):

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 from adapters.consents import split_consents
+from adapters.documents import require_whole
 from adapters.files.layout import Layout
 from adapters.instants import parse_instant
 from adapters.tracking.messages import (
@@ -44,6 +45,7 @@ class Rows:
         if _is_message(row):
             return parse_event(row, self._call())
         fields, rest = self.layout.split(row)
+        require_whole(fields.get("event"), fields.get("email"))
         name = canonical_name(str(fields.get("event") or ""))
         if not name or len(name) > LONGEST_NAME:
             raise Malformed("the row has no event")
@@ -68,6 +70,7 @@ class Rows:
         external_id = read_id(fields, "customer_id")
         if not external_id:
             raise Malformed("the row has no customer_id")
+        require_whole(rest.get("email"), rest.get("phone"))
         try:
             traits, consents = split_consents(rest)
         except ValueError as error:
@@ -79,6 +82,7 @@ class Rows:
     def parse_suppression(self, row: Row) -> tuple[str, str]:
         """An address, and why it must not be mailed. Raises Malformed if it is none."""
         fields, _ = self.layout.split(row)
+        require_whole(fields.get("email"))
         address = str(fields.get("email") or "").strip()
         if "@" not in address:
             raise Malformed("the row has no address")

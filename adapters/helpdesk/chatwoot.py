@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from adapters.documents import parse_json
+from adapters.documents import parse_json, require_whole
 from adapters.helpdesk.base import NotOurs, RawRequest
 from adapters.instants import parse_instant
-from rekindle.errors import WebhookNotGenuine
+from rekindle.errors import Malformed, WebhookNotGenuine
 from rekindle.settings import Source
 from store.records import Actor, Identity, IncomingEvent, Trust
 
@@ -64,6 +64,8 @@ class Chatwoot:
             raise NotOurs("an event of Chatwoot's that we keep nothing of.")
         try:
             return (reader(body, request),)
+        except Malformed as error:
+            raise NotOurs(str(error)) from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise NotOurs(f"a {body['event']} without what it should have: {error}") from error
 
@@ -177,6 +179,7 @@ def _message_id(request: RawRequest) -> str:
 
 def _identities(sender: Body) -> tuple[Identity, ...]:
     """Most certain first: the shop's own id, an address, then Chatwoot's number for the contact."""
+    require_whole(*(sender.get(name) for name in ("identifier", "email", "phone_number")))
     found = [Identity("external", str(sender["identifier"]))] if sender.get("identifier") else []
     if email := sender.get("email"):
         found.append(Identity.of_email(email))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.consents import CONSENT, split_consents
+from adapters.documents import require_whole, require_whole_names
 from adapters.tracking.names import canonical_name
 from rekindle.errors import Malformed
 from store.records import Identity
@@ -53,6 +54,7 @@ def read_identities(message: Message) -> tuple[Identity, ...]:
 def read_id(message: Message, name: str) -> str | None:
     """An id as text; numbers are written as their digits. Raises Malformed for what is no id."""
     value = message.get(name)
+    require_whole(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if value is None or (isinstance(value, str) and not value.strip()):
@@ -86,6 +88,8 @@ def _read_identify(message: Message) -> Content:
     told = read_object(message, "traits") or read_object(
         read_object(message, "context"), "traits"
     )  # RudderStack's SDKs put them into the context
+    require_whole_names(told)
+    require_whole(told.get("email"), told.get("phone"))  # people are known by them
     try:
         traits, consents = split_consents(told)
     except ValueError as error:
@@ -102,6 +106,7 @@ def _read_track(message: Message) -> Content:
     original = message.get("event")
     if not isinstance(original, str) or not original.strip():
         raise Malformed("a track message has no event")
+    require_whole(original)
     name = canonical_name(original)
     if not name or len(name) > LONGEST_NAME:
         raise Malformed(f"{original[:40]!r} is no name for an event")

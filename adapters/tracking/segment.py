@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from adapters.documents import require_whole_names
 from adapters.instants import parse_instant
 from adapters.tracking.messages import (
     LONGEST_NAME,
@@ -68,6 +69,7 @@ def parse_batch(document: Any, call: Call) -> Parsed:
 
 def parse_event(message: Message, call: Call) -> IncomingEvent:
     """One message as an event. Raises Malformed."""
+    require_whole_names(message)
     if len(json.dumps(message, ensure_ascii=False).encode()) > MOST_MESSAGE_BYTES:
         raise Malformed(f"the message is larger than {MOST_MESSAGE_BYTES} bytes")
     content = read_content(message)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from adapters.documents import parse_json
+from adapters.documents import Mended, parse_json, require_whole
 from rekindle.errors import Malformed
 
 
@@ -29,3 +29,16 @@ def test_what_no_database_holds_is_left_out():
 
     assert document == {"ab": ["", "?", "😀"], "n": None}
     json.dumps(document, allow_nan=False)
+
+
+def test_what_lost_a_character_is_marked_so_that_nobody_takes_it_for_an_id():
+    document = parse_json(rb'{"userId": "ana\u0000", "name": "Ana", "x\ud800": 1}')
+
+    marked = [text for pair in document.items() for text in pair if isinstance(text, Mended)]
+    assert marked == ["ana", "x?"]
+
+
+@pytest.mark.parametrize("text", [Mended("ana"), Mended("")])
+def test_a_mended_id_is_refused_in_words(text: Mended):
+    with pytest.raises(Malformed, match="NUL"):
+        require_whole("whole", None, text)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.documents import Mended
 from adapters.files import csv, jsonl
 from adapters.files.base import Line, find_format, scan_file
 from rekindle.errors import Malformed, WrongUse
@@ -129,3 +130,22 @@ def test_a_packed_file_that_ends_early_is_refused(tmp_path: Path):
 def test_a_file_that_is_not_there_is_wrong_use(tmp_path: Path):
     with pytest.raises(WrongUse, match="No such file"):
         scan_file(tmp_path / "a.csv")
+
+
+def test_an_id_that_cannot_be_stored_is_marked_in_either_format(tmp_path: Path):
+    cells = write(tmp_path, "a.csv", "customer_id,b\nana\0,2\n")
+    rows = write(tmp_path, "a.jsonl", r'{"customer_id": "ana\u0000", "b": "2"}')
+
+    read = [line.row for format_, path in ((csv, cells), (jsonl, rows))
+            for line in format_.read_lines(path)]  # fmt: skip
+
+    assert [row and type(row["customer_id"]) for row in read] == [Mended, Mended]
+
+
+def test_a_name_of_a_column_that_cannot_be_stored_is_refused(tmp_path: Path):
+    header = write(tmp_path, "a.csv", "customer_id,b\0\n1,2\n")
+    row = write(tmp_path, "a.jsonl", r'{"customer_id": "1", "b\u0000": "2"}')
+
+    with pytest.raises(Malformed, match="cannot be stored"):
+        csv.read_columns(header)
+    assert "cannot be stored" in next(jsonl.read_lines(row)).problem

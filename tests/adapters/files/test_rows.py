@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from adapters.documents import Mended
 from adapters.files import csv, jsonl
 from adapters.files.layout import parse_layout
 from adapters.files.rows import Rows
@@ -133,3 +134,25 @@ def test_a_row_is_an_address_that_must_not_be_mailed():
     assert read.parse_suppression({"email": "a@b.c", "reason": "asked us"}) == ("a@b.c", "asked us")
     with pytest.raises(Malformed, match="no address"):
         read.parse_suppression({"email": "nobody"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [
+        ("events", {**ORDER, "customer_id": Mended("1")}),
+        ("events", {**ORDER, "event": Mended("Order Completed")}),
+        ("events", {**ORDER, "message_id": Mended("m")}),
+        ("events", {**ORDER, "email": Mended("ana@example.com")}),
+        ("customers", {"customer_id": Mended("1")}),
+        ("customers", {"customer_id": "1", "email": Mended("ana@example.com")}),
+        ("suppressions", {"email": Mended("ana@example.com")}),
+    ],
+)
+def test_an_id_a_name_or_an_address_that_lost_a_character_is_refused(
+    kind: str, row: dict[str, str]
+):
+    read = rows(kind=kind)
+    parse = {"customers": read.parse_customer, "suppressions": read.parse_suppression}
+
+    with pytest.raises(Malformed, match="cannot be stored"):
+        parse.get(kind, read.parse_event)(row)

@@ -217,3 +217,12 @@ def test_an_adapter_is_found_by_the_name_of_its_file():
     assert find_helpdesk("chatwoot") is Chatwoot
     assert find_helpdesk("base") is None
     assert find_helpdesk("../secrets") is None
+
+
+@pytest.mark.parametrize("name", ["identifier", "email", "phone_number"])
+def test_who_cannot_be_stored_as_written_is_nobody_we_keep(name: str):
+    document = conversation("conversation_created", created_at=int(NOW.timestamp()))
+    document["meta"]["sender"][name] = "ana\0"
+
+    with pytest.raises(NotOurs, match="cannot be stored"):
+        read_ours(document)

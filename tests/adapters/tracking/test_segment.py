@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from adapters.documents import parse_json
 from adapters.tracking.segment import MOST_MESSAGES, Call, parse_batch, parse_message
 from rekindle.errors import Malformed
 from store.records import Identity, IncomingEvent, Trust
@@ -246,3 +247,30 @@ def test_every_documented_example_is_understood(shared: Path):
 
 def test_nobody_may_take_the_ids_of_our_own_events():
     assert "our own events" in why_not(type="page", userId="a", messageId="rekindle:message:1:sent")
+
+
+@pytest.mark.parametrize("character", [r"\u0000", r"\ud800"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        '{"type": "track", "event": "Seen", "userId": "ana?"}',
+        '{"type": "track", "event": "Seen", "anonymousId": "?ana"}',
+        '{"type": "track", "event": "Seen?", "userId": "ana"}',
+        '{"type": "track", "event": "Seen", "userId": "ana", "messageId": "m?"}',
+        '{"type": "track", "event": "Seen", "user?Id": "bo", "userId": "ana"}',
+        '{"type": "identify", "userId": "ana", "traits": {"email": "ana?@example.com"}}',
+        '{"type": "identify", "userId": "ana", "traits": {"em?ail": "bo@example.com"}}',
+        '{"type": "alias", "userId": "ana", "previousId": "?bo"}',
+        '{"type": "group", "userId": "ana", "groupId": "?"}',
+    ],
+)
+def test_an_id_or_a_name_that_cannot_be_stored_is_refused_never_rewritten(
+    message: str, character: str
+):
+    good = '{"type": "track", "event": "Seen", "userId": "carl", "properties": {"a": "b?"}}'
+    batch = f'{{"batch": [{message}, {good}]}}'.replace("?", character)
+
+    events, rejects = parse_batch(parse_json(batch.encode()), call())
+
+    assert [event.identities for event in events] == [(Identity("external", "carl"),)]
+    assert "cannot be stored" in rejects[0].reason

@@ -1,0 +1,121 @@
+"""Events of many requests in one commit: what arrives while one runs shares the next."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+
+from rekindle.services import Services
+from rekindle.settings import Settings
+from store.intake import record_events
+from store.records import IncomingEvent, Receipt, Reject
+from store.rejects import note_rejects
+from web.requests import services_of, write
+
+REMEMBERED = timedelta(seconds=1)  # how long settings that were just applied may be unknown
+MOST_EVENTS = 500  # in one commit, so that nobody else waits long for the writer
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What one request brought."""
+
+    source: str  # who sent it, for its rejects
+    events: tuple[IncomingEvent, ...]
+    rejects: tuple[Reject, ...]
+    received_at: datetime
+
+
+Waiting = tuple[Parcel, asyncio.Future[None]]
+
+
+@dataclass
+class Collector:
+    """Takes the events of requests and stores them together, in their order of arrival."""
+
+    services: Services
+    _settings: tuple[Settings, datetime] | None = None  # and until when (wall) they will do
+    _waiting: list[Waiting] = field(default_factory=list)
+    _storing: asyncio.Task[None] | None = None
+
+    def settings(self) -> Settings:
+        """Those in force, or that were a moment ago: not every request asks the database."""
+        wall = self.services.clock.wall()
+        if self._settings is None or wall >= self._settings[1]:
+            self._settings = (self.services.settings, wall + REMEMBERED)
+        return self._settings[0]
+
+    async def take(self, parcel: Parcel) -> None:
+        """Return once it is durable. Raises what kept it from being stored."""
+        stored = asyncio.get_running_loop().create_future()
+        self._waiting.append((parcel, stored))
+        if self._storing is None:
+            self._storing = asyncio.create_task(self._store_on())
+        await stored
+
+    async def _store_on(self) -> None:
+        try:
+            while self._waiting:
+                await self._store(self._next())
+        finally:
+            self._storing = None
+
+    def _next(self) -> list[Waiting]:
+        """Those that came first, up to a commit's worth."""
+        count, events = 0, 0
+        for parcel, _ in self._waiting:
+            events += len(parcel.events)
+            if count and events > MOST_EVENTS:
+                break
+            count += 1
+        taken, self._waiting = self._waiting[:count], self._waiting[count:]
+        return taken
+
+    async def _store(self, taken: Sequence[Waiting]) -> None:
+        """Together; where that fails, each on its own tells which of them it was."""
+        try:
+            work = partial(store_together, self.settings(), [parcel for parcel, _ in taken])
+            receipt = await write(self.services, work)
+        except Exception as error:
+            if len(taken) > 1 and isinstance(error, SQLAlchemyError):
+                for one in taken:
+                    await self._store([one])
+            else:
+                _answer(taken, error)
+            return
+        _answer(taken)
+        if receipt.customer_ids:
+            self.services.wake.changed()
+
+
+def collector_of(request: Request) -> Collector:
+    """The one of this application."""
+    state = request.app.state
+    if not hasattr(state, "collector"):
+        state.collector = Collector(services_of(request))
+    found: Collector = state.collector
+    return found
+
+
+def _answer(taken: Sequence[Waiting], error: Exception | None = None) -> None:
+    for _, stored in taken:
+        if stored.done():  # its sender went away
+            continue
+        if error is None:
+            stored.set_result(None)
+        else:
+            stored.set_exception(error)
+
+
+def store_together(settings: Settings, parcels: Sequence[Parcel], tx: Connection) -> Receipt:
+    """All of them in one statement of each kind; known from the instant of the last."""
+    for parcel in parcels:
+        note_rejects(tx, parcel.source, parcel.rejects, parcel.received_at)
+    events = [event for parcel in parcels for event in parcel.events]
+    now = max(parcel.received_at for parcel in parcels)
+    return record_events(tx, events, now=now, settings=settings)
