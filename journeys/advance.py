@@ -8,62 +8,64 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
+from journeys.calendar import find_moment
 from journeys.chance import arm_of, is_held_out
 from journeys.decisions import (
     SENT,
     WAITING,
+    Approval,
+    AskApproval,
+    CallWebhook,
     Decision,
     Effect,
+    EmitEvent,
     Facts,
     Outcome,
     QueueMessage,
     Reply,
     Said,
+    SetTraits,
     StartJourney,
     Tell,
 )
 from journeys.definition import (
+    Approve,
     Branch,
+    Emit,
     End,
     ExitRule,
     Notify,
     OnEnters,
     OnLeaves,
     Send,
+    Set,
     Split,
     Start,
     Survey,
     Wait,
     WaitFor,
+    WaitUntil,
+    Webhook,
     When,
 )
 from journeys.graph import FINISHED, SKIPPED, Graph, Node
 from journeys.questions import Question, questions
-from journeys.timing import wait_over_at
+from journeys.timing import next_open, wait_over_at
+from rekindle.durations import write_duration
 from segments.conditions.answer import Answer
 from store.records import Enrollment
 
 __all__ = [  # what the shell needs, from one place
-    "Decision",
-    "Effect",
-    "Facts",
-    "Outcome",
-    "Question",
-    "QueueMessage",
-    "Reply",
-    "Said",
-    "StartJourney",
-    "Tell",
-    "advance",
-    "is_held_out",
-    "questions",
-]
+    "Approval", "AskApproval", "CallWebhook", "Decision", "Effect", "EmitEvent", "Facts", "Outcome",
+    "Question", "QueueMessage", "Reply", "Said", "SetTraits", "StartJourney", "Tell", "advance",
+    "is_held_out", "questions",
+]  # fmt: skip
 
 
 def advance(graph: Graph, enrollment: Enrollment, facts: Facts, now: datetime) -> Decision:
     """Decide a customer's next move; the same arguments always give the same decision."""
     look = Look(graph, graph.nodes[enrollment.step], enrollment, facts, now)
-    return _leave(look) or _watch(look, _at_step(look))
+    return _leave(look) or _watch(look, look.stay() if facts.is_paused else _act_on_step(look))
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,12 @@ class Look:
         if to == FINISHED:
             return Decision(replace(self.enrollment, ended="finished"), said)
         return Decision(replace(self.enrollment, step=to, arrived_at=left_at), said)
+
+    def retime(self, arrived_at: datetime, at: datetime, reason: str) -> Decision:
+        """Stay at this step as if it were reached then, to be looked at again at `at`."""
+        said = self._said("retimed", reason, at)
+        stands = replace(self.enrollment, arrived_at=arrived_at)
+        return Decision(stands, said, look_again_at=at, waits=at > self.now)
 
     def end(self, how: str, reason: str) -> Decision:
         return Decision(replace(self.enrollment, ended=how), self._said(how, reason, self.now))
@@ -142,46 +150,113 @@ def _watch(look: Look, decision: Decision) -> Decision:
     return replace(decision, look_again_at=min(ahead, default=None))
 
 
+def _act_on_step(look: Look) -> Decision:
+    if _is_skipped(look):
+        return _skip(look, "only_if does not hold")
+    return _if_late(look) or _at_step(look)
+
+
+def _if_late(look: Look) -> Decision | None:
+    """What the step's policy makes of its being late; None: it is done as ever."""
+    policy, passed = look.node.step.if_late, look.now - _due_at(look)
+    if policy is None or look.facts.has_begun or passed <= policy.after:
+        return None
+    reason = f"late by {write_duration(passed)}"
+    match policy.do:
+        case "send":
+            return None
+        case "skip":
+            return _skip(look, reason)
+        case "retime":
+            return _retime(look, reason)
+        case _:
+            assert_never(policy.do)
+
+
+def _due_at(look: Look) -> datetime:
+    """When this step was to act: at the arrival, or where it takes time, once that is over."""
+    arrived_at = look.enrollment.arrived_at
+    match look.node.step:
+        case Wait() as step:
+            return wait_over_at(step, arrived_at, look.facts.zone)
+        case WaitUntil() as step:
+            return _moment(look, step) or arrived_at
+        case WaitFor(up_to=up_to) | Approve(up_to=up_to):
+            return arrived_at + up_to
+        case _:
+            return arrived_at
+
+
+def _retime(look: Look, reason: str) -> Decision | None:
+    """Act when the hours of the wait before it open again, as if it were due only then."""
+    window = look.node.window
+    open_at = next_open(look.now, window.hours, window.weekdays, look.facts.zone)
+    match look.node.step:
+        case Wait(wait=duration):
+            return look.retime(open_at - duration, open_at, reason)
+        case WaitUntil(wait_until=until) if until.day is None and until.trait is None:
+            return look.retime(look.now, look.now, reason)
+        case WaitUntil() | WaitFor() | Approve():  # their moment has passed
+            return None
+        case _:
+            return look.retime(open_at, open_at, reason)
+
+
 def _at_step(look: Look) -> Decision:
     step = look.node.step
-    if _is_skipped(look):
-        return _skip(look)
     match step:
         case Send() | Survey():
             return _at_mail(look, step)
         case Wait():
             return _at_wait(look, step)
+        case WaitUntil():
+            return _at_wait_until(look, step)
         case WaitFor():
             return _at_wait_for(look, step)
         case Branch():
             return _at_branch(look, step)
         case Split():
             return _at_split(look, step)
-        case Start(start=journey):
-            return _act(look, StartJourney(journey), "started", journey)
-        case Notify(notify=people, message=message):
-            return _act(look, Tell(people, message), "notified", people)
+        case Approve():
+            return _at_approve(look, step)
         case End(end=word):
             return look.go("ended", word or "")
+        case _:
+            return _act(look, *_effect_of(step))
+
+
+def _effect_of(step: Start | Notify | Set | Emit | Webhook) -> tuple[Effect, str, str]:
+    """What the step has done, and how the decision calls that and what it was done to."""
+    match step:
+        case Start(start=journey):
+            return StartJourney(journey), "started", journey
+        case Notify(notify=people, message=message):
+            return Tell(people, message), "notified", people
+        case Set(set=traits):
+            return SetTraits(traits), "set", step.target
+        case Emit(emit=name, properties=properties):
+            return EmitEvent(name, properties), "emitted", name
+        case Webhook(webhook=url, body=body):
+            return CallWebhook(url, body), "called", url
         case _:
             assert_never(step)
 
 
 def _is_skipped(look: Look) -> bool:
-    """What was queued before `only_if` changed is not taken back here: its outcome counts."""
-    has_begun = look.facts.outcome is not None
-    return look.node.step.only_if is not None and not has_begun and not look.holds("only_if")
+    """What was begun before `only_if` changed is not taken back here: its outcome counts."""
+    condition = look.node.step.only_if
+    return condition is not None and not look.facts.has_begun and not look.holds("only_if")
 
 
-def _skip(look: Look) -> Decision:
+def _skip(look: Look, reason: str) -> Decision:
     """Where a wait is cut short, time goes on from now; the other steps take none."""
-    at = look.now if isinstance(look.node.step, Wait | WaitFor) else None
-    return look.go("skipped", "only_if does not hold", way=SKIPPED, at=at)
+    at = look.now if isinstance(look.node.step, Wait | WaitUntil | WaitFor) else None
+    return look.go("skipped", reason, way=SKIPPED, at=at)
 
 
 def _at_mail(look: Look, step: Send | Survey) -> Decision:
-    if _is_withheld(look, step):
-        return look.go("held_out", f"would have got {step.template}")
+    if withheld := _withheld(look, may_hold_out=_may_hold_out(look, step)):
+        return look.go(withheld, f"would have got {step.template}")
     if look.facts.outcome is not None:
         return _after_queueing(look, look.facts.outcome)
     survey = step.survey if isinstance(step, Survey) else None
@@ -189,10 +264,17 @@ def _at_mail(look: Look, step: Send | Survey) -> Decision:
     return replace(look.stay(), effects=(mail,))
 
 
-def _is_withheld(look: Look, step: Send | Survey) -> bool:
-    """The default holdout never withholds a survey; one the file names does."""
-    is_meant = isinstance(step, Send) or look.graph.journey.holdout is not None
-    return look.enrollment.is_held_out and is_meant
+def _withheld(look: Look, *, may_hold_out: bool = True) -> str | None:
+    """Why the step has no effect, as the decision says it: the control group, or a shadow."""
+    if look.graph.journey.status == "shadow":
+        return "shadowed"
+    return "held_out" if look.enrollment.is_held_out and may_hold_out else None
+
+
+def _may_hold_out(look: Look, step: Send | Survey) -> bool:
+    """The default holdout never withholds a survey, however it is sent; one the file names does."""
+    asks = isinstance(step, Survey) or step.template in look.facts.asking
+    return not asks or look.graph.journey.holdout is not None
 
 
 def _after_queueing(look: Look, outcome: Outcome) -> Decision:
@@ -205,6 +287,37 @@ def _after_queueing(look: Look, outcome: Outcome) -> Decision:
 def _at_wait(look: Look, step: Wait) -> Decision:
     over_at = wait_over_at(step, look.enrollment.arrived_at, look.facts.zone)
     return look.stay(over_at) if look.now < over_at else look.go("waited", at=over_at)
+
+
+def _at_wait_until(look: Look, step: WaitUntil) -> Decision:
+    moment = _moment(look, step)
+    if moment is None:
+        return look.go("waited", f"{step.wait_until.trait} is no date", at=look.now)
+    return look.stay(moment) if look.now < moment else look.go("waited", at=moment)
+
+
+def _moment(look: Look, step: WaitUntil) -> datetime | None:
+    """When the wait is over; None where the customer's trait names no day."""
+    enrollment = look.enrollment
+    return find_moment(step.wait_until, enrollment.arrived_at, look.facts.traits, look.facts.zone)
+
+
+def _at_approve(look: Look, step: Approve) -> Decision:
+    over_at = look.enrollment.arrived_at + step.up_to
+    if withheld := _withheld(look):
+        return look.go(withheld, f"would have asked {step.approve}")
+    match look.facts.approval:
+        case None:
+            asked = AskApproval(step.approve, step.message, over_at)
+            return replace(look.stay(over_at), effects=(asked,))
+        case Approval(is_granted=True, by=by, at=at):
+            return look.go("approved", f"by {by}", at=at or look.now)
+        case Approval(is_granted=False, by=by, at=at):
+            return look.go("denied", f"by {by}", way="otherwise", at=at or look.now)
+        case _ if look.now >= over_at:
+            return look.go("denied", "nobody said yes in time", way="otherwise", at=over_at)
+        case _:
+            return look.stay(over_at)
 
 
 def _at_wait_for(look: Look, step: WaitFor) -> Decision:
@@ -240,6 +353,6 @@ def _at_split(look: Look, step: Split) -> Decision:
 
 
 def _act(look: Look, effect: Effect, decision: str, target: str) -> Decision:
-    if look.enrollment.is_held_out:
-        return look.go("held_out", f"would have {decision} {target}")
+    if withheld := _withheld(look):
+        return look.go(withheld, f"would have {decision} {target}")
     return replace(look.go(decision, target), effects=(effect,))

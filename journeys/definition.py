@@ -7,43 +7,64 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from journeys.parts import Name, Part
 from journeys.steps import (
-    LATER_KINDS,
     STEP_KINDS,
     WEEKDAYS,
+    Approve,
     BaseStep,
     Branch,
     BranchArm,
+    Emit,
     End,
     Hours,
+    IfLate,
     Notify,
     Otherwise,
     Send,
+    Set,
     Split,
     SplitArm,
     Start,
     Step,
     Survey,
+    Until,
     Wait,
     WaitFor,
+    WaitUntil,
+    Webhook,
     When,
 )
-from journeys.triggers import ExitRule, OnEnters, OnEvent, OnLeaves, Trigger
+from journeys.triggers import (
+    Day,
+    ExitRule,
+    OnApi,
+    OnCalendar,
+    OnDay,
+    OnEnters,
+    OnEvent,
+    OnLeaves,
+    Rule,
+    Trigger,
+)
 from rekindle.durations import Duration, parse_duration
-from rekindle.settings import parse_share
+from rekindle.settings import Cap, parse_cap, parse_share
 from segments.conditions.logic import All, AnyOf, Not
 from segments.conditions.occurrences import Occurrences
 from segments.definition import Condition, ConditionBase
 
 __all__ = [
-    "DEFAULT_HOLDOUT", "LATER_KINDS", "SERVICE", "STEP_KINDS", "WEEKDAYS", "Again", "BaseStep",
-    "Branch", "BranchArm", "Condition", "End", "ExitRule", "Goal", "Hours", "Journey", "Name",
-    "Notify", "OnEnters", "OnEvent", "OnLeaves", "Otherwise", "Part", "Send", "Split", "SplitArm",
-    "Start", "Step", "Survey", "Trigger", "Wait", "WaitFor", "When", "parse_again",
-    "parse_holdout",
+    "DEFAULT_HOLDOUT", "SERVICE", "STEP_KINDS", "WEEKDAYS", "Again", "Approve", "BaseStep",
+    "Branch", "BranchArm", "Condition", "Day", "Emit", "End", "ExitRule", "Goal", "Hours",
+    "IfLate", "Journey", "Name", "Notify", "OnApi", "OnCalendar", "OnDay", "OnEnters", "OnEvent",
+    "OnLeaves", "Otherwise", "Part", "Rule", "Send", "Set", "Split", "SplitArm", "Start", "Status",
+    "Step", "Survey", "Trigger", "Until", "Wait", "WaitFor", "WaitUntil", "Webhook", "When",
+    "parse_again", "parse_holdout",
 ]  # fmt: skip
 
 SERVICE = "service"  # the topic of transactional mail: no caps, no quiet hours, no holdout
 DEFAULT_HOLDOUT = 0.10
+
+# paused: nobody starts or advances; draining: nobody starts; shadow: decides, and does nothing
+Status = Literal["live", "paused", "draining", "shadow"]
 
 
 class Goal(Part):
@@ -130,6 +151,14 @@ class Journey(Part):
     ] = None
     because: str = ""  # owed by `holdout: none`
     priority: int = Field(50, ge=0, le=100)
+    pace: Annotated[Cap, BeforeValidator(parse_cap, json_schema_input_type=str)] | None = (
+        None  # at most so many mails in any such stretch
+    )
+    status: Status = "live"
+    # what becomes of those inside when this version is applied: they finish on theirs, move to the
+    # same step of this one, or leave
+    in_flight: Literal["pin", "move", "drain"] = "pin"
+    moved: Mapping[str, str] = Field(default_factory=dict)  # old step id -> new one
     steps: tuple[Step, ...] = Field(min_length=1)
 
     @property
@@ -142,6 +171,12 @@ class Journey(Part):
         if self.holdout is not None:
             return self.holdout
         return 0.0 if self.is_service else DEFAULT_HOLDOUT
+
+    @model_validator(mode="after")
+    def _moves_only_where_it_moves(self) -> Self:
+        if self.moved and self.in_flight != "move":
+            raise ValueError("'moved' goes with 'in_flight: move'")
+        return self
 
     @model_validator(mode="after")
     def _no_holdout_owes_a_reason(self) -> Self:

@@ -5,12 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from journeys.definition import (
+    Approve,
     Branch,
     End,
+    Hours,
     Journey,
     Otherwise,
     Split,
     Step,
+    Wait,
     WaitFor,
     When,
 )
@@ -30,12 +33,21 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class Window:
+    """Hours and weekdays in the customer's zone; nothing said is always."""
+
+    hours: Hours | None = None
+    weekdays: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Node:
     """One step at its place; `edges` are in the order in which they are tried."""
 
     id: str
     step: Step
     edges: tuple[Edge, ...]
+    window: "Window"  # when the wait before it lets people go: what is late comes back into it
 
     def edge(self, label: str = "") -> Edge:
         """The way called `label`. Raises KeyError if there is none: a programmer's mistake."""
@@ -65,67 +77,79 @@ def build_graph(journey: Journey) -> Graph:
     among equals there, so inserting a different step elsewhere does not change it. Raises
     DuplicateStep.
     """
-    nodes: dict[str, Node] = {}
-    first = _lay(journey.steps, "", FINISHED, nodes)
-    return Graph(journey, first, nodes)
+    laying = _Laying({})
+    first = laying.lay(journey.steps, "", FINISHED, Window())
+    return Graph(journey, first, laying.nodes)
 
 
-def _lay(steps: Sequence[Step], way: str, after: str, nodes: dict[str, Node]) -> str:
-    """Add `steps` to `nodes`, the last leading to `after`; the id of the first, or `after` for
-    none.
-    """
-    ids = list(_ids(steps, way))
-    for position, (id_, step) in enumerate(zip(ids, steps, strict=True)):
-        following = ids[position + 1] if position + 1 < len(ids) else after
-        if id_ in nodes:
-            raise DuplicateStep(f"two steps are called '{id_}'")
-        nodes[id_] = Node(id_, step, ())  # holds the place, so that order is the file's
-        past = (Edge(SKIPPED, following),) if step.only_if is not None else ()
-        nodes[id_] = Node(id_, step, (*_edges(step, id_, following, nodes), *past))
-    return ids[0] if ids else after
+@dataclass(frozen=True)
+class _Laying:
+    """The nodes so far, in the order of the file."""
+
+    nodes: dict[str, Node]
+
+    def lay(self, steps: Sequence[Step], way: str, after: str, window: Window) -> str:
+        """Add `steps`, the last leading to `after`; the id of the first, or `after` for none."""
+        ids = list(_ids(steps, way))
+        for position, (id_, step) in enumerate(zip(ids, steps, strict=True)):
+            following = ids[position + 1] if position + 1 < len(ids) else after
+            if id_ in self.nodes:
+                raise DuplicateStep(f"two steps are called '{id_}'")
+            if isinstance(step, Wait):
+                window = Window(step.between, step.on)
+            self.nodes[id_] = Node(id_, step, (), window)  # holds the place in the file's order
+            may_pass = step.only_if is not None or step.if_late is not None
+            past = (Edge(SKIPPED, following),) if may_pass else ()
+            edges = (*self._edges(step, id_, following, window), *past)
+            self.nodes[id_] = Node(id_, step, edges, window)
+        return ids[0] if ids else after
+
+    def _edges(self, step: Step, id_: str, after: str, window: Window) -> tuple[Edge, ...]:
+        match step:
+            case Branch():
+                return self._branch_edges(step, id_, after, window)
+            case Split():
+                return tuple(
+                    Edge(arm.name, self.lay(arm.steps, f"{id_}.{arm.name}.", after, window))
+                    for arm in step.split
+                )
+            case WaitFor():
+                return (
+                    Edge("came", self.lay(step.came, f"{id_}.came.", after, window)),
+                    Edge("otherwise", self.lay(step.otherwise, f"{id_}.otherwise.", after, window)),
+                )
+            case Approve():  # nothing that follows goes without a yes
+                refused = self.lay(step.otherwise, f"{id_}.otherwise.", FINISHED, window)
+                return (Edge("", after), Edge("otherwise", refused))
+            case End():
+                return (Edge("", FINISHED),)
+            case _:
+                return (Edge("", after),)
+
+    def _branch_edges(self, step: Branch, id_: str, after: str, window: Window) -> tuple[Edge, ...]:
+        edges = []
+        for number, arm in enumerate(step.branch, start=1):
+            match arm:
+                case When():
+                    to = self.lay(arm.steps, f"{id_}.{number}.", after, window)
+                    edges.append(Edge(f"when {number}", to))
+                case Otherwise():
+                    to = self.lay(arm.otherwise, f"{id_}.otherwise.", after, window)
+                    edges.append(Edge("otherwise", to))
+        if not any(edge.label == "otherwise" for edge in edges):
+            edges.append(Edge("otherwise", after))
+        return tuple(edges)
 
 
 def _ids(steps: Sequence[Step], way: str) -> Iterator[str]:
     seen: Counter[str] = Counter()
     for step in steps:
-        plain = f"{way}{step.kind}" + (f":{step.target}" if step.target else "")
+        plain = plain_id(step, way)
         seen[plain] += 1
         ordinal = f"#{seen[plain]}" if seen[plain] > 1 else ""
         yield step.id or f"{plain}{ordinal}"
 
 
-def _edges(step: Step, id_: str, after: str, nodes: dict[str, Node]) -> tuple[Edge, ...]:
-    match step:
-        case Branch():
-            return _branch_edges(step, id_, after, nodes)
-        case Split():
-            return tuple(
-                Edge(arm.name, _lay(arm.steps, f"{id_}.{arm.name}.", after, nodes))
-                for arm in step.split
-            )
-        case WaitFor():
-            return (
-                Edge("came", _lay(step.came, f"{id_}.came.", after, nodes)),
-                Edge("otherwise", _lay(step.otherwise, f"{id_}.otherwise.", after, nodes)),
-            )
-        case End():
-            return (Edge("", FINISHED),)
-        case _:
-            return (Edge("", after),)
-
-
-def _branch_edges(step: Branch, id_: str, after: str, nodes: dict[str, Node]) -> tuple[Edge, ...]:
-    edges = []
-    for number, arm in enumerate(step.branch, start=1):
-        match arm:
-            case When():
-                edges.append(
-                    Edge(f"when {number}", _lay(arm.steps, f"{id_}.{number}.", after, nodes))
-                )
-            case Otherwise():
-                edges.append(
-                    Edge("otherwise", _lay(arm.otherwise, f"{id_}.otherwise.", after, nodes))
-                )
-    if not any(edge.label == "otherwise" for edge in edges):
-        edges.append(Edge("otherwise", after))
-    return tuple(edges)
+def plain_id(step: Step, way: str) -> str:
+    """The way to a step, its kind and target: its derived id but for the ordinal among equals."""
+    return f"{way}{step.kind}" + (f":{step.target}" if step.target else "")

@@ -1,21 +1,38 @@
 """The steps of a journey as typed objects: one class for each kind, and the union of them."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
-from journeys.parts import Name, Part
+from journeys.parts import Name, Part, TimeOfDay
 from rekindle.durations import Duration
 from rekindle.settings import QuietHours, Share, parse_hours
 from segments.definition import Condition
 
+OUR_NOUNS = ("message", "segment", "enrollment", "survey", "customer", "email")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-LATER_KINDS = ("wait_until", "set", "emit", "webhook", "approve")
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Hours = Annotated[QuietHours, BeforeValidator(parse_hours, json_schema_input_type=str)]
+
+
+class IfLate(Part):
+    """What becomes of a step that is reached so long after it was due, as after an outage."""
+
+    after: Duration
+    do: Literal["send", "skip", "retime"]
 
 
 class BaseStep(Part):
@@ -25,6 +42,7 @@ class BaseStep(Part):
     id: Name | None = None
     note: str = ""
     only_if: Condition | None = None  # where it does not hold, the step is skipped
+    if_late: IfLate | None = None  # nothing said: it is done all the same
 
     @property
     def target(self) -> str:
@@ -66,6 +84,56 @@ class Wait(BaseStep):
     wait: Duration
     between: Hours | None = None
     on: tuple[Weekday, ...] = ()
+
+
+class Until(Part):
+    """A moment in the customer's zone: of the clock, of the week, of the calendar, or of a trait.
+
+    `at` alone is the next time clocks show it; with `on` the next such weekday; with `date` that
+    day; with `trait` the date that the customer's own trait names, `before` or `after` it so long,
+    with `every: year` its next anniversary.
+    """
+
+    at: TimeOfDay | None = None
+    on: tuple[Weekday, ...] = ()
+    day: date | None = Field(None, alias="date")
+    trait: str | None = None
+    before: Duration | None = None
+    after: Duration | None = None
+    every: Literal["year"] | None = None
+
+    @model_validator(mode="after")
+    def _names_one_moment(self) -> Self:
+        named = sum((self.day is not None, self.trait is not None, bool(self.on)))
+        if named > 1 or (named == 0 and self.at is None):
+            raise ValueError("a moment is a time 'at', weekdays 'on', a 'date' or a 'trait'")
+        if self.trait is None and (self.before or self.after or self.every):
+            raise ValueError("'before', 'after' and 'every' go with a 'trait'")
+        if self.before and self.after:
+            raise ValueError("write 'before' or 'after', not both")
+        return self
+
+
+def parse_until(written: object) -> object:
+    """`09:00`, `mon` and `2026-12-24` are short for `at`, `on` and `date`."""
+    match written:
+        case str() if written in WEEKDAYS:
+            return {"on": [written]}
+        case str() if ":" in written:
+            return {"at": written}
+        case str() | date():
+            return {"date": written}
+        case _:
+            return written
+
+
+class WaitUntil(BaseStep):
+    """Let time pass until a moment in the customer's zone; if it has passed, none."""
+
+    kind: ClassVar[str] = "wait_until"
+    wait_until: Annotated[
+        Until, BeforeValidator(parse_until, json_schema_input_type=str | dict[str, Any])
+    ]
 
 
 class WaitFor(BaseStep):
@@ -166,6 +234,71 @@ class Notify(BaseStep):
         return self.notify
 
 
+class Set(BaseStep):
+    """Write traits of the customer; null clears one."""
+
+    kind: ClassVar[str] = "set"
+    set: Mapping[Name, JsonValue] = Field(min_length=1)
+
+    @property
+    def target(self) -> str:
+        return ",".join(sorted(self.set))
+
+
+class Emit(BaseStep):
+    """Record an event of this customer, which may start journeys and change segments."""
+
+    kind: ClassVar[str] = "emit"
+    emit: str
+    properties: Mapping[str, JsonValue] = Field(default_factory=dict)
+
+    @property
+    def target(self) -> str:
+        return self.emit
+
+    @field_validator("emit")
+    @classmethod
+    def _is_a_name_of_its_own(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?", name):
+            raise ValueError(f"an event is called like 'loyalty.reached', not {name!r}")
+        if name.partition(".")[0] in OUR_NOUNS:
+            raise ValueError(f"{name!r} is an event of the engine's own; choose another name")
+        return name
+
+
+class Webhook(BaseStep):
+    """Tell another system, signed, tried again until it answers or is given up."""
+
+    kind: ClassVar[str] = "webhook"
+    webhook: str
+    body: Mapping[str, JsonValue] = Field(default_factory=dict)  # beside what is always told
+
+    @property
+    def target(self) -> str:
+        return self.webhook
+
+    @field_validator("webhook")
+    @classmethod
+    def _is_an_address(cls, written: str) -> str:
+        if not re.match(r"https?://[^/\s@]+(/\S*)?$", written):
+            raise ValueError(f"{written!r} is not a web address such as 'https://example.com/hook'")
+        return written
+
+
+class Approve(BaseStep):
+    """Wait until a person says yes; after a no, or none in time, `otherwise` and then the end."""
+
+    kind: ClassVar[str] = "approve"
+    approve: Name  # the people who are asked
+    message: str = ""
+    up_to: Duration
+    otherwise: tuple["Step", ...] = ()
+
+    @property
+    def target(self) -> str:
+        return self.approve
+
+
 class End(BaseStep):
     """The enrollment is finished here; the value is a word for the report."""
 
@@ -174,8 +307,10 @@ class End(BaseStep):
 
 
 STEP_KINDS: Mapping[str, type[BaseStep]] = {
-    step.kind: step for step in (Send, Survey, Wait, WaitFor, Branch, Split, Start, Notify, End)
-}
+    step.kind: step
+    for step in (Send, Survey, Wait, WaitUntil, WaitFor, Branch, Split, Set, Emit, Start, Notify,
+                 Webhook, Approve, End)
+}  # fmt: skip
 
 
 def _step_kind(step: object) -> str | None:
@@ -197,8 +332,6 @@ def _require_one_kind(step: Any) -> Any:
     kinds = [key for key in step if key in STEP_KINDS]
     if len(kinds) > 1:
         raise ValueError(f"a step has one kind, not both '{kinds[0]}' and '{kinds[1]}'")
-    if not kinds and (later := next((key for key in step if key in LATER_KINDS), None)):
-        raise ValueError(f"the step '{later}' is not there yet in this version")
     return step
 
 
@@ -207,11 +340,16 @@ Step = Annotated[
         Annotated[Send, Tag("send")]
         | Annotated[Survey, Tag("survey")]
         | Annotated[Wait, Tag("wait")]
+        | Annotated[WaitUntil, Tag("wait_until")]
         | Annotated[WaitFor, Tag("wait_for")]
         | Annotated[Branch, Tag("branch")]
         | Annotated[Split, Tag("split")]
+        | Annotated[Set, Tag("set")]
+        | Annotated[Emit, Tag("emit")]
         | Annotated[Start, Tag("start")]
         | Annotated[Notify, Tag("notify")]
+        | Annotated[Webhook, Tag("webhook")]
+        | Annotated[Approve, Tag("approve")]
         | Annotated[End, Tag("end")],
         Discriminator(
             _step_kind,
@@ -222,5 +360,5 @@ Step = Annotated[
     BeforeValidator(_require_one_kind),
 ]
 
-for _model in (WaitFor, When, Otherwise, Branch, SplitArm, Split):
+for _model in (WaitFor, When, Otherwise, Branch, SplitArm, Split, Approve):
     _model.model_rebuild()

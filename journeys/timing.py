@@ -75,10 +75,10 @@ def _turns(day: date, hours: QuietHours, zone: ZoneInfo) -> Iterator[datetime]:
         yield first
         if first != second:  # that time comes twice, or never
             yield second
-            yield _jump(first, second, zone)
+            yield jump_between(first, second, zone)
 
 
-def _jump(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
+def jump_between(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
     """The instant between two at which clocks jump, to the second, by halving."""
     offset = low.astimezone(zone).utcoffset()
     while high - low > timedelta(seconds=1):

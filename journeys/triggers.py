@@ -1,14 +1,28 @@
 """What starts a journey, and what takes a customer out of it."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from datetime import UTC, datetime, time, timedelta
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import available_timezones
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from cronsim import CronSim, CronSimError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
-from journeys.parts import Name, Part
+from journeys.parts import Name, Part, TimeOfDay
+from rekindle.durations import Duration
 from segments.conditions.acts import Where
 from segments.conditions.fields import EventNames
 from segments.definition import Condition
+
+BRAND = "brand"  # the zone of a calendar start that names none
 
 
 class OnEvent(Part):
@@ -37,23 +51,96 @@ class OnLeaves(Part):
     leaves: Name
 
 
+def _known_cron(written: str) -> str:
+    """Five fields of cron. Raises ValueError naming the one that is wrong."""
+    try:
+        next(CronSim(written, datetime(2026, 1, 1, tzinfo=UTC)))
+    except (CronSimError, StopIteration) as error:
+        raise ValueError(f"'{written}' is no cron rule such as '0 9 1 * *': {error}") from error
+    return written
+
+
+def _known_zone(written: str) -> str:
+    if written != BRAND and written not in available_timezones():
+        raise ValueError(f"no time zone is called {written!r}; write 'brand' for your own")
+    return written
+
+
+class Rule(Part):
+    """A rule of the calendar: everybody in a segment, at the minutes that a cron rule names."""
+
+    cron: Annotated[str, AfterValidator(_known_cron)]
+    for_: Name = Field(alias="for")
+    zone: Annotated[str, AfterValidator(_known_zone)] = BRAND
+
+
+class OnCalendar(Part):
+    """Starts everybody in a segment at certain times: the first of a quarter, every Monday."""
+
+    every: Rule
+
+
+class Day(Part):
+    """A day that the customer's own trait names, or so long before or after it."""
+
+    trait: str
+    before: Duration = timedelta(0)
+    after: Duration = timedelta(0)
+    every: Literal["year"] | None = None
+    at: TimeOfDay = time(9)
+
+    @model_validator(mode="after")
+    def _counts_whole_days(self) -> Self:
+        if self.before and self.after:
+            raise ValueError("write 'before' or 'after', not both")
+        if (self.before + self.after) % timedelta(days=1):
+            raise ValueError("this counts whole days; the time of day is 'at'")
+        return self
+
+
+class OnDay(Part):
+    """Starts on a day that the customer's own trait names, where the customer lives."""
+
+    on: Day
+
+
+class OnApi(Part):
+    """Starts when another program, or a person, says so."""
+
+    api: Literal[True]
+
+
 def _trigger_kind(trigger: object) -> str | None:
     if isinstance(trigger, Part):
         return next(iter(type(trigger).model_fields))
     if isinstance(trigger, Mapping):
-        return next((key for key in ("event", "enters", "leaves") if key in trigger), None)
+        return next((key for key in TRIGGERS if key in trigger), None)
     return None
 
 
+TRIGGERS = ("event", "enters", "leaves", "every", "on", "api")
+
+
+def _spelled_out(trigger: Any) -> Any:
+    """`- api` is short for `- api: true`."""
+    return {"api": True} if trigger == "api" else trigger
+
+
 Trigger = Annotated[
-    Annotated[OnEvent, Tag("event")]
-    | Annotated[OnEnters, Tag("enters")]
-    | Annotated[OnLeaves, Tag("leaves")],
-    Discriminator(
-        _trigger_kind,
-        custom_error_type="unknown_start",
-        custom_error_message="a start is one of: event, enters, leaves",
-    ),
+    Annotated[
+        Annotated[OnEvent, Tag("event")]
+        | Annotated[OnEnters, Tag("enters")]
+        | Annotated[OnLeaves, Tag("leaves")]
+        | Annotated[OnCalendar, Tag("every")]
+        | Annotated[OnDay, Tag("on")]
+        | Annotated[OnApi, Tag("api")],
+        Discriminator(
+            _trigger_kind,
+            custom_error_type="unknown_start",
+            custom_error_message="a start is one of: " + ", ".join(TRIGGERS),
+        ),
+    ],
+    BeforeValidator(_spelled_out),
 ]
 
 

@@ -70,10 +70,23 @@ class Source(Part):
     header: str = ""
 
 
+class Webhooks(Part):
+    """What the `webhook` step signs with, so that receivers know who is calling."""
+
+    secret: SecretStr = SecretStr("")
+
+
 class Topic(Part):
-    """A kind of mail; `assumed` consent means that silence counts as yes."""
+    """A kind of mail; `assumed` consent means that silence counts as yes.
+
+    Whether its mails wait for caps and for quiet hours: nothing said is yes for all topics but
+    `service`. A `sensitive` one needs a person's yes and an `only_if`.
+    """
 
     consent: Literal["assumed", "required"] = "assumed"
+    sensitive: bool = False
+    caps: bool | None = None
+    quiet_hours: bool | None = None
 
 
 class Activity(Part):
@@ -94,11 +107,14 @@ class Cap(Part):
 
 
 def parse_cap(written: object) -> object:
-    """`4 per 7 days` as a Cap. Raises ValueError naming the form."""
+    """`4 per 7 days`, `2000 per day` as a Cap. Raises ValueError naming the form."""
+    if isinstance(written, Cap):
+        return written
     match = re.fullmatch(r"\s*(\d+)\s+per\s+(.+)", str(written))
     if not isinstance(written, str) or not match:
         raise ValueError(f"a cap reads like '4 per 7 days', not {written!r}")
-    return {"count": int(match[1]), "within": parse_duration(match[2])}
+    within = match[2] if match[2][0].isdigit() else f"1 {match[2]}"
+    return {"count": int(match[1]), "within": parse_duration(within)}
 
 
 class QuietHours(Part):
@@ -130,6 +146,32 @@ def parse_share(written: object) -> float:
 Share = Annotated[float, BeforeValidator(parse_share, json_schema_input_type=str)]
 
 
+AtMost = Annotated[Cap, BeforeValidator(parse_cap, json_schema_input_type=str)]
+
+
+class Pace(Part):
+    """How fast mails leave: all of them, those to one domain, and those that are late."""
+
+    provider: AtMost | None = None
+    domain: AtMost | None = None  # to any one recipient domain
+    domains: Mapping[str, AtMost] = Field(default_factory=dict)  # to these instead
+    late: AtMost = Cap(count=1000, within=timedelta(hours=1))  # after an outage, a pause, a jam
+
+
+class Support(Part):
+    """When there are more open tickets than this, surveys and offers wait."""
+
+    open_tickets: int = Field(ge=0)
+
+
+class Breaker(Part):
+    """A journey stops itself when more of its last week's mails than this came back badly."""
+
+    bounces: Share = 0.1
+    complaints: Share = 0.01
+    after: int = Field(50, ge=1)  # mails; before that a share says nothing
+
+
 class Limits(Part):
     """What one `apply` may set in motion before it asks."""
 
@@ -157,6 +199,7 @@ class Settings(Part):
     smtp: Smtp = Smtp()
     sendgrid: SendGrid = SendGrid()
     sources: Mapping[str, Source] = Field(default_factory=dict)
+    webhook: Webhooks = Webhooks()
     channels: Mapping[str, str] = Field(default_factory=lambda: dict(DEFAULT_CHANNELS))
     topics: Mapping[str, Topic] = Field(
         default_factory=lambda: {
@@ -174,6 +217,10 @@ class Settings(Part):
         QuietHours | None,
         BeforeValidator(lambda v: v and parse_hours(v), json_schema_input_type=str | None),
     ] = None
+    unhappy: Literal["hold", "ignore"] = "hold"  # offers to those with an open ticket
+    pace: Pace = Pace()
+    support: Support | None = None
+    breaker: Breaker = Breaker()
     people: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     limits: Limits = Limits()
 
@@ -199,7 +246,9 @@ def _fits(glob: str, name: str) -> bool:
 
 # What belongs to the place where a process runs rather than to the meaning of segments and
 # journeys: read from the folder when a process starts, everything else from what was applied.
-DEPLOYMENT_KEYS = ("base_url", "sender", "provider", "smtp", "sendgrid", "sources", "people")
+DEPLOYMENT_KEYS = (
+    "base_url", "sender", "provider", "smtp", "sendgrid", "sources", "people", "webhook",
+)  # fmt: skip
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 

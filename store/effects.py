@@ -13,6 +13,16 @@ from store.upserts import insert_or_skip
 
 
 @dataclass(frozen=True)
+class NewEffect:
+    """Something to be done for one enrollment's step and visit; `ordinal` tells several apart."""
+
+    enrollment: Enrollment
+    ordinal: int
+    kind: str  # notify, webhook
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class DueEffect:
     """Something still to be done."""
 
@@ -21,37 +31,35 @@ class DueEffect:
     step: str
     kind: str
     payload: Mapping[str, Any]
-    attempts: int
+    attempts: int  # so far
 
 
-def add_notices(
-    tx: Connection, notices: Sequence[tuple[Enrollment, int, Mapping[str, Any]]], now: datetime
-) -> None:
-    """A notice for each (enrollment, ordinal); one that its step and visit already has is left as
-    it is.
-    """
-    if notices:
+def add_effects(tx: Connection, new: Sequence[NewEffect], now: datetime) -> None:
+    """Make each due now; one that its step and visit already has is left as it is."""
+    if new:
         tx.execute(
             insert_or_skip(tx, effects),
             [
                 {
-                    "enrollment_id": one.id,
-                    "step": one.step,
-                    "visit": one.visit,
-                    "ordinal": ordinal,
-                    "kind": "notify",
-                    "payload": dict(payload),
+                    "enrollment_id": one.enrollment.id,
+                    "step": one.enrollment.step,
+                    "visit": one.enrollment.visit,
+                    "ordinal": one.ordinal,
+                    "kind": one.kind,
+                    "payload": dict(one.payload),
                     "status": "due",
                     "attempts": 0,
                     "due_at": now,
                 }
-                for one, ordinal, payload in notices
+                for one in new
             ],
         )
 
 
-def claim_due_effects(tx: Connection, now: datetime, limit_rows: int) -> list[DueEffect]:
-    """Effects due at `now`, locked for this transaction."""
+def claim_due_effects(
+    tx: Connection, now: datetime, limit_rows: int, until: datetime
+) -> list[DueEffect]:
+    """Effects due at `now`, nobody else's until then: one whose process dies is due again."""
     query = (
         select(
             effects.c.id,
@@ -62,11 +70,15 @@ def claim_due_effects(tx: Connection, now: datetime, limit_rows: int) -> list[Du
             effects.c.attempts,
         )
         .where(effects.c.due_at <= now)
-        .order_by(effects.c.due_at)
+        .order_by(effects.c.due_at, effects.c.id)
         .limit(limit_rows)
         .with_for_update(skip_locked=True)
     )
-    return [DueEffect(*row) for row in tx.execute(query)]
+    due = [DueEffect(*row) for row in tx.execute(query)]
+    if due:
+        ids = [one.id for one in due]
+        tx.execute(update(effects).where(effects.c.id.in_(ids)).values(due_at=until))
+    return due
 
 
 def finish_effect(

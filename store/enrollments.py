@@ -1,6 +1,6 @@
 """Enrollments: started once, moved by decisions, woken by events. All in sets."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     Connection,
+    Select,
     bindparam,
     delete,
     func,
@@ -17,7 +18,7 @@ from sqlalchemy import (
 )
 
 from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId, EventId
-from store.tables import decisions, enrollments, positions
+from store.tables import customers, decisions, enrollments, events, positions
 from store.upserts import insert_or_skip_returning
 
 
@@ -34,6 +35,7 @@ class NewEnrollment:
     cause: str
     is_held_out: bool
     first_step: str
+    arrived_at: datetime  # at the first step: when what started it came
 
     @property
     def what(self) -> tuple[str, CustomerId, str, str]:
@@ -47,6 +49,7 @@ class Starts:
 
     last_started_at: datetime
     is_active: bool
+    lately: int = 0  # of them since the instant asked for
 
 
 STANDING = select(
@@ -94,6 +97,9 @@ EARLIER = (
         enrollments.c.key,
         func.max(enrollments.c.started_at, type_=enrollments.c.started_at.type).label("last"),
         func.count(enrollments.c.id).filter(enrollments.c.ended_at.is_(None)).label("active"),
+        func.count(enrollments.c.id)
+        .filter(enrollments.c.started_at > bindparam("since"))  # a column
+        .label("lately"),
     )
     .where(enrollments.c.journey == bindparam("journey"), enrollments.c.customer_id.in_(IDS))
     .group_by(enrollments.c.customer_id, enrollments.c.key)
@@ -149,14 +155,38 @@ def find_due(
 
 
 def earlier_starts(
-    tx: Connection, journey: str, customer_ids: Iterable[CustomerId]
+    tx: Connection,
+    journey: str,
+    customer_ids: Iterable[CustomerId],
+    *,
+    since: datetime,
+    ignoring: Collection[DefinitionId] = (),
 ) -> Mapping[tuple[CustomerId, str], Starts]:
-    """For each (customer, key) ever enrolled in `journey`: when last, and whether still."""
-    asked = {"journey": journey, "ids": list(customer_ids)}
+    """For each (customer, key) ever enrolled in `journey`: when last, whether still, and how often
+    since then; those on the versions `ignoring` aside, unless they still are.
+    """
+    asked = {"journey": journey, "ids": list(customer_ids), "since": since}
+    query = EARLIER
+    if ignoring:
+        own = enrollments.c
+        query = query.where(own.version_id.not_in(list(ignoring)) | own.ended_at.is_(None))
     return {
-        (row.customer_id, row.key): Starts(row.last, row.active > 0)
-        for row in tx.execute(EARLIER, asked)
+        (row.customer_id, row.key): Starts(row.last, row.active > 0, row.lately)
+        for row in tx.execute(query, asked)
     }
+
+
+def find_started(
+    connection: Connection, journey: str, customer_id: CustomerId, occurrence: str
+) -> EnrollmentId | None:
+    """The enrollment that this occurrence started, if it did."""
+    query = select(enrollments.c.id).where(
+        enrollments.c.journey == journey,
+        enrollments.c.customer_id == customer_id,
+        enrollments.c.occurrence == occurrence,
+    )
+    found = connection.execute(query).scalar()
+    return None if found is None else EnrollmentId(found)
 
 
 def start_enrollments(
@@ -202,7 +232,7 @@ def _stand_at_first_step(
                     "enrollment_id": id_,
                     "step": new.first_step,
                     "visit": 1,
-                    "arrived_at": now,
+                    "arrived_at": new.arrived_at,
                     "due_at": now,
                     "enqueued_until": None,
                 }
@@ -242,6 +272,15 @@ def move_enrollments(tx: Connection, moved: Sequence[tuple[Enrollment, datetime 
         )
 
 
+def load_standing(
+    connection: Connection, ids: Collection[EnrollmentId]
+) -> dict[EnrollmentId, Enrollment]:
+    """Where those of the enrollments stand that are not over."""
+    query: Select[Any] = STANDING.where(positions.c.enrollment_id.in_(list(ids)))
+    found = [_standing(row) for row in connection.execute(query)]
+    return {one.id: one for one in found}
+
+
 def end_enrollments(tx: Connection, ended: Sequence[Enrollment], now: datetime) -> None:
     """Close these enrollments with the reason each bears, and take them out of the due index."""
     if not ended:
@@ -253,6 +292,29 @@ def end_enrollments(tx: Connection, ended: Sequence[Enrollment], now: datetime) 
         .values(ended=bindparam("ended_"), ended_at=bindparam("ended_at_")),
         [{"id_": one.id, "ended_": one.ended, "ended_at_": now} for one in ended],
     )
+
+
+@dataclass(frozen=True)
+class Place:
+    """What others are told of an enrollment: whose it is, and what started it."""
+
+    journey: str
+    key: str
+    external_id: str  # empty for one who was erased
+    event: Mapping[str, Any]  # the properties of what started it
+
+
+def find_place(connection: Connection, id_: EnrollmentId) -> Place:
+    """Raises NoResultFound if there is no such enrollment: a programmer's mistake."""
+    row = connection.execute(
+        select(
+            enrollments.c.journey, enrollments.c.key, customers.c.external_id, events.c.properties
+        )
+        .outerjoin(customers, customers.c.id == enrollments.c.customer_id)
+        .outerjoin(events, events.c.id == enrollments.c.event_id)
+        .where(enrollments.c.id == id_)
+    ).one()
+    return Place(row.journey, row.key, row.external_id or "", row.properties or {})
 
 
 def find_customer_of(connection: Connection, id_: EnrollmentId) -> CustomerId:

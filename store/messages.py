@@ -127,7 +127,9 @@ INVITED = (
     .order_by(LEFT_AT.desc())
 )
 ENDED = select(enrollments.c.id, enrollments.c.ended).where(
-    enrollments.c.id.in_(IDS), enrollments.c.ended.in_(("exited", "goal", "merged", "failed"))
+    enrollments.c.id.in_(IDS),
+    enrollments.c.ended.is_not(None),
+    enrollments.c.ended != "finished",
 )
 
 
@@ -270,6 +272,20 @@ def cancel_queued(tx: Connection, ids: Sequence[EnrollmentId], reason: str) -> N
             .where(messages.c.enrollment_id.in_(ids), messages.c.status.in_(("queued", "held")))
             .values(status="cancelled", reason=reason, due_at=None)
         )
+
+
+def free_held(tx: Connection, journey: str, reason: str, now: datetime) -> None:
+    """Ask again now for a journey's mails that were held for this reason."""
+    theirs = select(enrollments.c.id).where(enrollments.c.journey == journey)
+    tx.execute(
+        update(messages)
+        .where(
+            messages.c.status == "held",
+            messages.c.reason == reason,
+            messages.c.enrollment_id.in_(theirs),
+        )
+        .values(due_at=now, enqueued_until=None)
+    )
 
 
 def mark_handed_over(tx: Connection, ids: Sequence[MessageId], now: datetime) -> None:

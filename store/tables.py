@@ -370,7 +370,7 @@ effects = Table(
     Column("step", Text, nullable=False),
     Column("visit", Integer, nullable=False),
     Column("ordinal", Integer, nullable=False),
-    Column("kind", Text, nullable=False),  # notify
+    Column("kind", Text, nullable=False),  # notify, webhook
     Column("payload", Json, nullable=False),
     Column("status", Text, nullable=False),  # due, done, failed
     Column("attempts", Integer, nullable=False, default=0),
@@ -383,6 +383,59 @@ Index(
     effects.c.due_at,
     sqlite_where=effects.c.due_at.is_not(None),
     postgresql_where=effects.c.due_at.is_not(None),
+)
+
+approvals = Table(
+    "approvals",  # what our own people are asked before a journey goes on
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("enrollment_id", Id, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("visit", Integer, nullable=False),
+    Column("people", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("is_granted", Boolean),  # null: nobody has answered
+    Column("answered_by", Text, nullable=False, default=""),
+    Column("answered_at", Instant),
+    UniqueConstraint("enrollment_id", "step", "visit"),
+)
+Index(
+    "ix_approvals_open",
+    approvals.c.until,
+    sqlite_where=approvals.c.answered_at.is_(None),
+    postgresql_where=approvals.c.answered_at.is_(None),
+)
+
+calendars = Table(
+    "calendars",  # the starts of journeys that the calendar makes, and how far each has come
+    metadata,
+    Column("journey", Text, primary_key=True),
+    Column("start", Text, primary_key=True),  # the start as written, in one line
+    Column("looked_at", Instant, nullable=False),  # everything up to then was started
+    Column("due_at", Instant),  # null: never again
+    Column("cursor", Id, nullable=False),  # of the turn under way, customers up to this id are done
+    Index("ix_calendars_due_at", "due_at"),
+)
+
+journey_states = Table(
+    "journey_states",  # which version those inside were last brought to, and whether it is stopped
+    metadata,
+    Column("journey", Text, primary_key=True),
+    Column("definition_id", Id, nullable=False),  # of the last version acted upon
+    Column("status", Text, nullable=False),  # live, paused, draining, shadow
+    Column("backfilled", Boolean, nullable=False),
+    Column("stopped_at", Instant),  # by a person or by its own breaker: as if paused
+    Column("stopped", Text, nullable=False, default=""),  # why
+)
+
+pace_slots = Table(
+    "pace_slots",  # how many mails have a place in each slot of time of what is paced
+    metadata,
+    Column("scope", Text, primary_key=True),  # provider, domain:NAME, journey:NAME, late
+    Column("begins_at", Instant, primary_key=True),
+    Column("taken", Integer, nullable=False),
 )
 
 # --- what leaves and what comes back
@@ -414,6 +467,8 @@ messages = Table(
     Column("sent_at", Instant),  # the provider took it
     Column("header_id", Text, nullable=False),  # Message-ID, fixed before the first try
     Column("provider_message_id", Text),
+    Column("priority", Integer, nullable=False, default=50, server_default="50"),
+    Column("paced_at", Instant),  # the slot of time in which it has its place
     Index("ix_messages_customer_id", "customer_id", "sent_at"),
     Index("ix_messages_survey", "survey", "customer_id"),
     UniqueConstraint("enrollment_id", "step", "visit"),

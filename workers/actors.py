@@ -14,6 +14,7 @@ from dramatiq.brokers.stub import StubBroker
 from rekindle.errors import RekindleError
 from rekindle.services import Services, Work
 from workers.advance import advance_due
+from workers.changes import follow_versions
 from workers.channels import ChannelPool
 from workers.deliver import deliver_due
 from workers.passes import evaluate_everybody
@@ -103,7 +104,9 @@ class _Work:
         work_off(self.services, self.pool)
 
     def everybody(self) -> None:
-        evaluate_everybody(self.services, self.services.clock.now())
+        now = self.services.clock.now()
+        evaluate_everybody(self.services, now)
+        follow_versions(self.services, now)
         work_off(self.services, self.pool)
 
     def advance(self, ids: list[int]) -> None:

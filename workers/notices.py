@@ -1,15 +1,15 @@
-"""Does effects that are not mails to customers: today, notices to our own people."""
+"""Notices to our own people: into the log, as a mail, or through a notification service."""
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection
 
-from rekindle.errors import RekindleError, TemplateFailed
-from rekindle.services import Services
+from rekindle.errors import RekindleError
 from rekindle.workspace.library import Library
-from store.effects import DueEffect, claim_due_effects, finish_effect
+from store.effects import DueEffect
 from store.messages import queue_messages
 from store.records import NOBODY
 from workers.composing import render_notice
@@ -17,60 +17,29 @@ from workers.queueing import header_id
 
 log = structlog.get_logger()
 
-BATCH = 100
-RETRY_AFTER = timedelta(minutes=5)
-MOST_ATTEMPTS = 8
 
+def prepare_notice(
+    tx: Connection, library: Library, effect: DueEffect, now: datetime
+) -> Callable[[], None]:
+    """Write the notice down, or say what is left to do without the database.
 
-def do_effects(services: Services, now: datetime) -> int:
-    """Do up to a batch of due effects; how many were due. A failing one is tried again, later
-    failed for good.
+    Raises RekindleError if its words cannot be rendered.
     """
-    library = services.library()
-    with services.store.begin() as tx:
-        due = claim_due_effects(tx, now, BATCH)
-        for effect in due:
-            if services.is_rehearsal:
-                finish_effect(tx, effect.id, "done")
-            else:
-                _do(tx, library, effect, now)
-    return len(due)
-
-
-def _do(tx: Connection, library: Library, effect: DueEffect, now: datetime) -> None:
-    try:
-        with tx.begin_nested():
-            text = render_notice(
-                tx, library, effect.enrollment_id, str(effect.payload["message"]), now
-            )
-            _tell(tx, library, effect, text, now)
-    except TemplateFailed as error:
-        finish_effect(tx, effect.id, "failed", error=str(error))
-        log.error("notice.failed", effect=effect.id, reason=str(error))
-    except RekindleError as error:
-        is_last = effect.attempts + 1 >= MOST_ATTEMPTS
-        status, due_at = (
-            ("failed", None) if is_last else ("due", now + RETRY_AFTER * 2**effect.attempts)
-        )
-        finish_effect(tx, effect.id, status, error=str(error), due_at=due_at)
-        log.warning("notice.failed", effect=effect.id, reason=str(error))
-    else:
-        finish_effect(tx, effect.id, "done")
-
-
-def _tell(tx: Connection, library: Library, effect: DueEffect, text: str, now: datetime) -> None:
-    """Raises RekindleError if the target cannot be reached now."""
-    scheme, _, address = str(effect.payload["target"]).partition(":")
+    words = str(effect.payload["message"])
+    text = render_notice(tx, library, effect.enrollment_id, words, now)
+    target = str(effect.payload["target"])
+    scheme, _, address = target.partition(":")
     match scheme:
         case "log":
             # ids only in logs: the words of the notice stay in the database, beside the effect
-            log.info(
+            return lambda: log.info(
                 "notice.given", effect=effect.id, enrollment=effect.enrollment_id, step=effect.step
             )
         case "mailto":
             queue_messages(tx, [_row(library, effect, address, text, now)])
+            return lambda: None
         case _:
-            _tell_through_apprise(str(effect.payload["target"]), text)
+            return lambda: _tell_through_apprise(target, text)
 
 
 def _row(

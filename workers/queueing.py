@@ -1,10 +1,8 @@
 """Makes the rows of mails that journeys decided to send, and asks permission for the first time."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
 from hashlib import blake2b
 
 from sqlalchemy import Connection
@@ -18,8 +16,6 @@ from templates.mail import domain_of
 from workers.counts import Counts
 from workers.permit import Permitted, permit
 from workers.settling import Told, tell
-
-SURVEY_CALL = re.compile(r"""\bsurvey\(\s*["']([a-z][a-z0-9_]*)["']""")
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ def apply_verdicts(tx: Connection, permitted: Sequence[Permitted], now: datetime
 def _row(
     library: Library, one: Enrollment, effect: QueueMessage, now: datetime
 ) -> dict[str, object]:
-    survey = effect.survey or survey_in(library, effect.template)
+    survey = effect.survey or library.survey_of_mail(effect.template)
     topic = library.surveys[survey].topic if survey else effect.topic
     return {
         "customer_id": one.customer_id,
@@ -87,18 +83,6 @@ def _row(
         "attempts": 0,
         "header_id": header_id(library, f"{one.id}.{one.step}.{one.visit}", now),
     }
-
-
-def survey_in(library: Library, template: str) -> str | None:
-    """The survey whose invitation or reminder a template is: the one whose links it shows."""
-    survey = _called_in(library.templates.get(template, ""))
-    return survey if survey in library.surveys else None
-
-
-@lru_cache(maxsize=500)
-def _called_in(source: str) -> str | None:
-    found = SURVEY_CALL.search(source)
-    return found[1] if found else None
 
 
 def header_id(library: Library, what: str, now: datetime) -> str:

@@ -11,13 +11,15 @@ from sqlalchemy import Column, ColumnElement, Connection, bindparam, exists, sel
 from rekindle.services import Services
 from store import enrollments as enrollment_rows
 from store import messages as message_rows
-from store.tables import effects, memberships, messages, pending_changes, positions
+from store.tables import calendars, effects, memberships, messages, pending_changes, positions
 from workers.advance import advance_due
+from workers.calendars import keep_calendars, run_calendars
+from workers.changes import follow_versions, outdated_journeys
 from workers.channels import ChannelPool
 from workers.counts import Counts
 from workers.deliver import deliver_due
+from workers.effects import do_effects
 from workers.evaluate import evaluate_changes, evaluate_due
-from workers.notices import do_effects
 from workers.passes import evaluate_everybody, needs_passes
 from workers.retake import retake_claims
 
@@ -29,17 +31,27 @@ ROUNDS_A_WAKE = 100  # then another wake has its turn: minutes at most, never th
 
 @dataclass(frozen=True)
 class Due:
-    """What there is to do at an instant: one look at five small indexes."""
+    """What there is to do at an instant: one look at six small indexes."""
 
     changes: bool = False
     checks: bool = False
     positions: bool = False
     messages: bool = False
     effects: bool = False
+    calendars: bool = False
 
     @property
     def is_any(self) -> bool:
-        return any((self.changes, self.checks, self.positions, self.messages, self.effects))
+        return any(
+            (
+                self.changes,
+                self.checks,
+                self.positions,
+                self.messages,
+                self.effects,
+                self.calendars,
+            )
+        )
 
 
 def next_due_at(connection: Connection) -> datetime | None:
@@ -54,6 +66,7 @@ def next_due_at(connection: Connection) -> datetime | None:
         first(positions.c.due_at),
         first(messages.c.due_at, messages.c.claimed_by.is_(None)),
         first(effects.c.due_at),
+        first(calendars.c.due_at),
     )
     return min((instant for instant in found if instant is not None), default=None)
 
@@ -69,6 +82,7 @@ LOOK = select(
     _is_due(positions.c.due_at).label("positions"),
     _is_due(messages.c.due_at, messages.c.claimed_by.is_(None)).label("messages"),
     _is_due(effects.c.due_at).label("effects"),
+    _is_due(calendars.c.due_at).label("calendars"),
 )
 
 
@@ -81,6 +95,8 @@ def run_until_idle(services: Services, pool: ChannelPool) -> Counts:
     """Work off everything due at the clock's now, in this thread, then stop."""
     now = services.clock.now()
     total = retake_claims(services, pool, now) + evaluate_everybody(services, now)
+    total += follow_versions(services, now)
+    keep_calendars(services, now)
     while (due := _look(services, now)).is_any:
         total += _do(services, pool, due, now)
     return total
@@ -111,6 +127,8 @@ def _do(services: Services, pool: ChannelPool, due: Due, now: datetime) -> Count
         counts += evaluate_changes(services, now)
     if due.checks:
         counts += evaluate_due(services, now)
+    if due.calendars:
+        counts += run_calendars(services, now)
     if due.positions:
         counts += advance_due(services, now)
     if due.effects:
@@ -125,10 +143,12 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
     scheduler.
     """
     retake_claims(services, pool, now)
-    if needs_passes(services, now):
+    is_outdated = bool(outdated_journeys(services, services.library()))
+    if is_outdated or needs_passes(services, now):
         services.wake.everybody()
+    keep_calendars(services, now)
     due = _look(services, now)
-    if due.changes or due.checks:
+    if due.changes or due.checks or due.calendars:
         services.wake.changed()
     if due.effects:
         services.wake.due("effects", ())

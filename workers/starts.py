@@ -1,34 +1,51 @@
 """Begins enrollments: which events start which journeys, and who may start again."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
 from journeys.advance import is_held_out
-from journeys.definition import Again, Journey, OnEnters, OnEvent, OnLeaves
-from journeys.graph import Graph, build_graph
+from journeys.definition import Again, Journey, OnApi, OnEnters, OnEvent, OnLeaves, Trigger
+from journeys.graph import Graph
+from journeys.permission import Refused
+from rekindle.errors import NotFound
 from rekindle.workspace.library import Library
 from segments.definition import parse_condition
 from segments.prepared import parameters, prepare
 from segments.subjects import Sort
-from store.enrollments import NewEnrollment, Starts, earlier_starts, start_enrollments
+from store.enrollments import (
+    NewEnrollment,
+    Starts,
+    earlier_starts,
+    find_started,
+    start_enrollments,
+)
 from store.intake import OwnEvent, record_own_events
+from store.journey_states import find_stopped
 from store.pending import FreshEvent
-from store.records import CustomerId, DefinitionId, EventId
+from store.records import CustomerId, DefinitionId, EnrollmentId, EventId
 
 LIVE_CAUSES = (
     "event",
     "time",
     "late",
 )  # definition, refit, first start a journey only where it backfills
+CLOSED = {"paused": "the journey is paused", "draining": "the journey is draining"}
+# However often a journey may start again, more in a day under one key is journeys that start each
+# other in a circle.
+MOST_STARTS = 20
+A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Somebody whom something would start; `occurrence` names that something."""
+    """Somebody whom something would start; `occurrence` names that something, and `at` is when it
+    came: what takes long to be heard is late from the first step on.
+    """
 
     journey: str
     customer_id: CustomerId
@@ -36,6 +53,7 @@ class Candidate:
     occurrence: str
     event_id: EventId | None
     cause: str
+    at: datetime | None = None
 
 
 def candidates_from(
@@ -54,7 +72,7 @@ def candidates_from(
     return found
 
 
-def _is_heard(trigger: OnEvent | OnEnters | OnLeaves, event: FreshEvent, journey: Journey) -> bool:
+def _is_heard(trigger: Trigger, event: FreshEvent, journey: Journey) -> bool:
     match trigger:
         case OnEvent(event=names):
             return any(_is_named(event.name, name.lower()) for name in names)
@@ -62,6 +80,8 @@ def _is_heard(trigger: OnEvent | OnEnters | OnLeaves, event: FreshEvent, journey
             return event.name == "segment.entered" and _is_of(event, segment, journey)
         case OnLeaves(leaves=segment):
             return event.name == "segment.left" and _is_of(event, segment, journey)
+        case _:  # the calendar and people start without an event
+            return False
 
 
 def _is_named(event: str, written: str) -> bool:
@@ -100,31 +120,90 @@ def _key(journey: Journey, event: FreshEvent) -> str | None:
 
 def _candidate(journey: Journey, event: FreshEvent) -> Candidate:
     cause = str(event.properties.get("cause", "event"))
+    occurrence = f"event:{event.id}"
+    if event.name == "segment.entered" and cause == "first":  # as those who were there already
+        occurrence = backfill_of(str(event.properties.get("segment")))
     key = _key(journey, event) or ""
-    return Candidate(journey.journey, event.customer_id, key, f"event:{event.id}", event.id, cause)
+    return Candidate(
+        journey.journey, event.customer_id, key, occurrence, event.id, cause, event.received_at
+    )
+
+
+def backfill_of(segment: str) -> str:
+    """The occurrence of having been in a segment when a journey that backfills was applied."""
+    return f"backfill:{segment}"
 
 
 def begin(tx: Connection, library: Library, candidates: Iterable[Candidate], now: datetime) -> int:
-    """Start those candidates whom `again` lets; how many began."""
+    """Start those candidates whom nothing forbids; how many began. Who is refused because their
+    journey takes nobody is told so.
+    """
     by_journey: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         by_journey.setdefault(candidate.journey, []).append(candidate)
-    return sum(_begin_one(tx, library, name, theirs, now) for name, theirs in by_journey.items())
+    if not by_journey:
+        return 0
+    closed = closed_journeys(tx, library)
+    total = 0
+    for name, theirs in by_journey.items():
+        if name in closed:
+            _refuse(tx, theirs, closed[name], now)
+        else:
+            total += _begin_one(tx, library, name, theirs, now)
+    return total
+
+
+def closed_journeys(tx: Connection, library: Library) -> dict[str, str]:
+    """The journeys in which nobody starts at present, each with the reason."""
+    said = {
+        name: CLOSED[one.status] for name, one in library.journeys.items() if one.status in CLOSED
+    }
+    return {**said, **find_stopped(tx)}
+
+
+def _refuse(tx: Connection, refused: Sequence[Candidate], reason: str, now: datetime) -> None:
+    record_own_events(
+        tx,
+        [
+            OwnEvent(
+                one.customer_id,
+                "enrollment.refused",
+                now,
+                f"refused:{one.journey}:{one.customer_id}:{one.key}:{one.occurrence}",
+                {"journey": one.journey, "key": one.key, "reason": reason, "cause": one.cause},
+            )
+            for one in refused
+        ],
+        now,
+    )
 
 
 def _begin_one(
     tx: Connection, library: Library, name: str, candidates: Sequence[Candidate], now: datetime
 ) -> int:
     version_id = library.versions.get(("journey", name))
-    if version_id is None:  # read from a folder, never applied: nothing runs it
+    graph = library.graph(version_id) if version_id is not None else None
+    if version_id is None or graph is None:  # read from a folder, never applied: nothing runs it
         return 0
-    graph = build_graph(library.journeys[name])
-    earlier = earlier_starts(tx, name, {one.customer_id for one in candidates})
+    earlier = earlier_starts(
+        tx,
+        name,
+        {one.customer_id for one in candidates},
+        since=now - A_DAY,
+        ignoring=_shadows(library, graph.journey),
+    )
     first: dict[tuple[CustomerId, str], Candidate] = {}
+    running_away: list[Candidate] = []
     for one in candidates:
-        if may_start(graph.journey.again, earlier.get((one.customer_id, one.key)), now):
+        before = earlier.get((one.customer_id, one.key))
+        if not may_start(graph.journey.again, before, now):
+            continue
+        if before is not None and before.lately >= MOST_STARTS:
+            running_away.append(one)
+        else:
             first.setdefault((one.customer_id, one.key), one)
-    new = [_enrollment(graph, one, version_id) for one in first.values()]
+    _refuse(tx, running_away, f"started {MOST_STARTS} times within a day already", now)
+    new = [_enrollment(graph, one, version_id, now) for one in first.values()]
     begun = start_enrollments(tx, new, now)
     record_own_events(
         tx,
@@ -148,6 +227,17 @@ def _begin_one(
     return len(begun)
 
 
+def _shadows(library: Library, journey: Journey) -> Collection[DefinitionId]:
+    """A rehearsal in the shadow is no start to a journey that does something."""
+    if journey.status == "shadow":
+        return ()
+    return [
+        id_
+        for id_, one in library.journey_versions.items()
+        if one.journey == journey.journey and one.status == "shadow"
+    ]
+
+
 def may_start(again: Again, earlier: Starts | None, now: datetime) -> bool:
     """Whether somebody with this history may start (once more)."""
     if earlier is None:
@@ -164,7 +254,9 @@ def may_start(again: Again, earlier: Starts | None, now: datetime) -> bool:
             return now >= earlier.last_started_at + again.after
 
 
-def _enrollment(graph: Graph, one: Candidate, version_id: DefinitionId) -> NewEnrollment:
+def _enrollment(
+    graph: Graph, one: Candidate, version_id: DefinitionId, now: datetime
+) -> NewEnrollment:
     return NewEnrollment(
         journey=one.journey,
         version_id=version_id,
@@ -175,4 +267,50 @@ def _enrollment(graph: Graph, one: Candidate, version_id: DefinitionId) -> NewEn
         cause=one.cause,
         is_held_out=is_held_out(graph, one.customer_id),
         first_step=graph.first,
+        arrived_at=min(one.at or now, now),
     )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A start that a person or a program asks for; `request_id` makes asking twice harmless."""
+
+    journey: str
+    customer_id: CustomerId
+    request_id: str
+    properties: Mapping[str, Any] = field(default_factory=dict)  # what templates call `event`
+
+
+def start_by_hand(
+    tx: Connection, library: Library, wanted: Wanted, now: datetime
+) -> EnrollmentId | Refused:
+    """Start one customer in a journey that has the start `api`, or say why not.
+
+    Raises NotFound for a journey that is not there.
+    """
+    journey = library.journeys.get(wanted.journey)
+    if journey is None:
+        raise NotFound(f"no journey is called {wanted.journey!r}.")
+    if not any(isinstance(trigger, OnApi) for trigger in journey.start):
+        return Refused(f"{wanted.journey} has no start 'api'")
+    key = "" if journey.per is None else wanted.properties.get(journey.per)
+    if key is None:
+        return Refused(f"the properties have no {journey.per!r}, which tells its trips apart")
+    occurrence = f"api:{wanted.request_id}"
+    if known := find_started(tx, wanted.journey, wanted.customer_id, occurrence):
+        return known
+    asked = OwnEvent(
+        wanted.customer_id,
+        "journey.requested",
+        now,
+        f"journey:{wanted.journey}:{wanted.request_id}",
+        {**wanted.properties, "journey": wanted.journey},
+    )
+    [event_id] = record_own_events(tx, [asked], now)
+    one = Candidate(wanted.journey, wanted.customer_id, str(key), occurrence, event_id, "api", now)
+    if begin(tx, library, [one], now):
+        started = find_started(tx, wanted.journey, wanted.customer_id, occurrence)
+        assert started is not None  # it has just begun
+        return started
+    closed = closed_journeys(tx, library)
+    return Refused(closed.get(wanted.journey, "'again' does not let this customer start now"))

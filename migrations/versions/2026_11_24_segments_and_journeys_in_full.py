@@ -12,13 +12,29 @@ down_revision = "first_tables"
 branch_labels = None
 depends_on = None
 
-
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 INSTANT = sa.BigInteger()  # microseconds since 1970 in UTC
 
 
 def upgrade() -> None:
-    """Each part of the product adds its own."""
+    _make_quintiles()
+    _make_journey_tables()
+    _know_what_runs()
+    _pace_messages()
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("messages") as messages:
+        messages.drop_column("paced_at")
+        messages.drop_column("priority")
+    op.drop_table("pace_slots")
+    op.drop_table("journey_states")
+    op.drop_table("calendars")
+    op.drop_table("approvals")
+    op.drop_table("quintiles")
+
+
+def _make_quintiles() -> None:
     op.create_table(
         "quintiles",
         sa.Column("id", ID, nullable=False),
@@ -35,6 +51,71 @@ def upgrade() -> None:
     op.create_index("ix_quintiles_known_at", "quintiles", ["known_at"])
 
 
-def downgrade() -> None:
-    """The other way round."""
-    op.drop_table("quintiles")
+def _make_journey_tables() -> None:
+    op.create_table(
+        "approvals",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("enrollment_id", ID, nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("visit", sa.Integer(), nullable=False),
+        sa.Column("people", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("asked_at", INSTANT, nullable=False),
+        sa.Column("until", INSTANT, nullable=False),
+        sa.Column("is_granted", sa.Boolean()),
+        sa.Column("answered_by", sa.Text(), nullable=False),
+        sa.Column("answered_at", INSTANT),
+        sa.PrimaryKeyConstraint("id", name="pk_approvals"),
+        sa.UniqueConstraint(
+            "enrollment_id", "step", "visit", name="uq_approvals_enrollment_id_step_visit"
+        ),
+    )
+    op.create_index(
+        "ix_approvals_open",
+        "approvals",
+        ["until"],
+        sqlite_where=sa.text("answered_at IS NULL"),
+        postgresql_where=sa.text("answered_at IS NULL"),
+    )
+    op.create_table(
+        "calendars",
+        sa.Column("journey", sa.Text(), nullable=False),
+        sa.Column("start", sa.Text(), nullable=False),
+        sa.Column("looked_at", INSTANT, nullable=False),
+        sa.Column("due_at", INSTANT),
+        sa.Column("cursor", ID, nullable=False),
+        sa.PrimaryKeyConstraint("journey", "start", name="pk_calendars"),
+    )
+    op.create_index("ix_calendars_due_at", "calendars", ["due_at"])
+    op.create_table(
+        "journey_states",
+        sa.Column("journey", sa.Text(), nullable=False),
+        sa.Column("definition_id", ID, nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("backfilled", sa.Boolean(), nullable=False),
+        sa.Column("stopped_at", INSTANT),
+        sa.Column("stopped", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("journey", name="pk_journey_states"),
+    )
+    op.create_table(
+        "pace_slots",
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("begins_at", INSTANT, nullable=False),
+        sa.Column("taken", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("scope", "begins_at", name="pk_pace_slots"),
+    )
+
+
+def _know_what_runs() -> None:
+    """What was applied before has been acted upon: nobody is started once more because of it."""
+    op.execute(
+        "INSERT INTO journey_states (journey, definition_id, status, backfilled, stopped) "
+        "SELECT name, max(id), 'live', true, '' FROM definitions WHERE kind = 'journey' "
+        "GROUP BY name"
+    )
+
+
+def _pace_messages() -> None:
+    priority = sa.Column("priority", sa.Integer(), nullable=False, server_default="50")
+    op.add_column("messages", priority)
+    op.add_column("messages", sa.Column("paced_at", INSTANT))

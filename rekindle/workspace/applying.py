@@ -8,6 +8,7 @@ from pathlib import Path
 from rekindle.errors import RekindleError
 from rekindle.workspace.files import path_of
 from rekindle.workspace.folder import Workspace, load_workspace
+from rekindle.workspace.moving import find_homeless
 from rekindle.workspace.problems import Problem, has_errors
 from rekindle.workspace.settings_checks import masked_text
 from store.definitions import Key, load_latest, save_definitions
@@ -57,6 +58,8 @@ def apply_folder(
         raise NotApplied(workspace.problems)
     texts = texts_of(workspace)
     with store.begin() as tx:
+        if homeless := find_homeless(tx, workspace.readings):
+            raise NotApplied(homeless)
         before = {key for key, one in load_latest(tx).items() if one.body is not None}
         gone: dict[Key, None] = dict.fromkeys(before - texts.keys())
         stored = save_definitions(tx, {**texts, **gone}, now)

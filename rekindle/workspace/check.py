@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from journeys.definition import Journey
 from rekindle.workspace.case_checks import check_cases
+from rekindle.workspace.circles import check_circles
 from rekindle.workspace.files import SETTINGS
 from rekindle.workspace.journey_sense import Thinking, check_journey
 from rekindle.workspace.library import Library, Reading
@@ -37,6 +38,7 @@ def _problems(
     yield from check_mails(readings, library)
     yield from _check_journeys(readings, library)
     yield from _check_scores(readings, library)
+    yield from check_circles(readings)
     yield from _check_data(readings)
     for reading in readings:
         yield from check_cases(reading, names, library)

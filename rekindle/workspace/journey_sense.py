@@ -6,19 +6,27 @@ from datetime import timedelta
 from functools import cached_property
 
 from journeys.definition import (
+    Approve,
     Branch,
+    Emit,
     End,
     Journey,
     Notify,
+    OnApi,
+    OnCalendar,
+    OnDay,
     OnEvent,
     Otherwise,
     Part,
     Send,
+    Set,
     Split,
+    Start,
     Step,
     Survey,
     Wait,
     WaitFor,
+    Webhook,
     When,
 )
 from journeys.graph import DuplicateStep, build_graph
@@ -68,6 +76,11 @@ def check_journey(thinking: Thinking) -> Iterator[Problem]:
     yield from _check_windows(thinking)
     yield from _check_key(thinking)
     yield from _check_scope(thinking)
+    yield from _check_calendar(thinking)
+    yield from _check_exits(thinking)
+    yield from _check_webhooks(thinking)
+    yield from _check_sensitive(thinking, thinking.journey.steps, ("steps",), is_approved=False)
+    yield from _check_moved(thinking)
 
 
 def _roots(journey: Journey, steps: Sequence[Placed]) -> Iterator[tuple[ConditionBase, Path]]:
@@ -167,9 +180,9 @@ def _longest(steps: Sequence[Step]) -> timedelta:
         match step:
             case Wait():
                 passed += step.wait
-            case WaitFor():
+            case WaitFor() | Approve():
                 passed += step.up_to
-            case Send() | Survey() | Notify():
+            case Send() | Survey() | Notify() | Set() | Emit() | Start() | Webhook():
                 latest = passed
             case _:
                 pass
@@ -208,7 +221,7 @@ def _lies_in(inner: QuietHours, outer: QuietHours) -> bool:
 def _check_key(thinking: Thinking) -> Iterator[Problem]:
     journey = thinking.journey
     for index, trigger in enumerate(journey.start):
-        if journey.per and not isinstance(trigger, OnEvent):
+        if journey.per and not isinstance(trigger, OnEvent | OnApi):
             said = f"this start has no {journey.per!r}, which 'per' needs; start with an event."
             yield thinking.problem(("start", index), said)
 
@@ -229,3 +242,65 @@ def _check_scope(thinking: Thinking) -> Iterator[Problem]:
             if name not in mails:
                 said = f"this journey never sends {name!r}, so this never holds."
                 yield thinking.problem((*path, "message"), said, level="warning", hint=hint)
+
+
+def _check_calendar(thinking: Thinking) -> Iterator[Problem]:
+    """What comes round again and again, to somebody who may start only once."""
+    journey = thinking.journey
+    for index, trigger in enumerate(journey.start):
+        recurs = isinstance(trigger, OnCalendar) or (
+            isinstance(trigger, OnDay) and trigger.on.every is not None
+        )
+        if recurs and journey.again.rule == "never":
+            said = "this comes again and again, but 'again: never' starts everybody only once."
+            hint = "Write 'again: after exit' or, say, 'again: after 30 days'."
+            yield thinking.problem(("start", index), said, level="warning", hint=hint)
+
+
+def _check_exits(thinking: Thinking) -> Iterator[Problem]:
+    goal = thinking.journey.goal
+    for index, rule in enumerate(thinking.journey.exit):
+        if goal is not None and rule == goal.condition:
+            said = "this exit never acts: it is the goal, and reaching the goal comes first."
+            yield thinking.problem(("exit", index), said, level="warning")
+
+
+def _check_webhooks(thinking: Thinking) -> Iterator[Problem]:
+    says_secret = "webhook" in thinking.settings.model_fields_set
+    for path, step in thinking.steps:
+        if isinstance(step, Webhook) and not says_secret:
+            said = "this cannot be signed: 'webhook.secret' is not set in rekindle.yaml."
+            yield thinking.problem((*path, "webhook"), said, level="warning")
+
+
+def _check_sensitive(
+    thinking: Thinking, steps: Sequence[Step], path: Path, *, is_approved: bool
+) -> Iterator[Problem]:
+    """A mail on a sensitive topic goes only after a yes, and only to those whom it is meant for."""
+    topic = thinking.journey.topic
+    if not (topic in thinking.settings.topics and thinking.settings.topics[topic].sensitive):
+        return
+    for index, step in enumerate(steps):
+        at = (*path, index)
+        if isinstance(step, Send) and not is_approved:
+            said = f"{topic!r} is sensitive: an 'approve' must come before this mail."
+            yield thinking.problem((*at, "send"), said)
+        if isinstance(step, Send) and step.only_if is None:
+            said = f"{topic!r} is sensitive: this mail needs an 'only_if'."
+            yield thinking.problem((*at, "send"), said)
+        for inner, below in lists_of(step, at):
+            yield from _check_sensitive(thinking, below, inner, is_approved=is_approved)
+        is_approved = is_approved or (isinstance(step, Approve) and step.only_if is None)
+
+
+def _check_moved(thinking: Thinking) -> Iterator[Problem]:
+    if not thinking.journey.moved:
+        return
+    try:
+        known = build_graph(thinking.journey).nodes
+    except DuplicateStep:
+        return  # told already
+    for old, new in thinking.journey.moved.items():
+        if new not in known:
+            place = thinking.document.place(("moved", old))
+            yield unknown_name(place, "step of this journey", new, known)

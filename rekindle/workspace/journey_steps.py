@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from journeys.definition import (
+    Approve,
     Branch,
     Journey,
     Otherwise,
@@ -38,6 +39,8 @@ def lists_of(step: Step, path: Path) -> Iterator[tuple[Path, Sequence[Step]]]:
                 yield (*path, "split", index, "steps"), share.steps
         case WaitFor():
             yield (*path, "came"), step.came
+            yield (*path, "otherwise"), step.otherwise
+        case Approve():
             yield (*path, "otherwise"), step.otherwise
         case _:
             return

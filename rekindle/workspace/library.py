@@ -10,6 +10,8 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from journeys.definition import Journey
+from journeys.graph import Graph, build_graph
+from rekindle.errors import TemplateFailed
 from rekindle.settings import DEPLOYMENT_KEYS, Settings, fill_variables
 from rekindle.workspace.cases import CaseFile
 from rekindle.workspace.data import parse_csv
@@ -21,6 +23,7 @@ from segments.definition import Segment, walk
 from segments.lexicon import Lexicon
 from store.records import Definition, DefinitionId
 from surveys.definition import Survey
+from templates.compile import compile_mail
 
 MODELS: Mapping[str, type[BaseModel]] = {
     "segment": Segment,
@@ -54,6 +57,34 @@ class Library:
     def lexicon(self) -> Lexicon:
         """What rules lean on, with the statements that were prepared so far."""
         return Lexicon.of(self.settings, self.segments)
+
+    @cached_property
+    def _graphs(self) -> dict[DefinitionId, Graph]:
+        return {}
+
+    def graph(self, version_id: DefinitionId) -> Graph | None:
+        """A version of a journey, flat; None if it is not there or cannot be read any more."""
+        if version_id not in self._graphs and version_id in self.journey_versions:
+            self._graphs[version_id] = build_graph(self.journey_versions[version_id])
+        return self._graphs.get(version_id)
+
+    @cached_property
+    def _surveys_of_mails(self) -> dict[str, str | None]:
+        return {}
+
+    def survey_of_mail(self, template: str) -> str | None:
+        """The survey whose invitation or reminder a mail is: the one whose links it shows."""
+        if template not in self._surveys_of_mails:
+            self._surveys_of_mails[template] = self._find_survey(template)
+        return self._surveys_of_mails[template]
+
+    def _find_survey(self, template: str) -> str | None:
+        language = self.settings.brand.language
+        try:
+            asked = compile_mail(template, None, self.templates, language=language).surveys
+        except TemplateFailed:  # nothing of it can be sent; told when that is tried
+            return None
+        return next((name for name in sorted(asked) if name in self.surveys), None)
 
     def reaches(self, segment: str) -> frozenset[str]:
         """A segment and all that its rule refers to, through any number of others."""

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from journeys.definition import Journey, Notify, Send, Survey
+from journeys.definition import Approve, Journey, Notify, Send, Survey
 from rekindle.workspace.journey_steps import steps_of, surveys_asked
 from rekindle.workspace.library import Library, Reading
 from rekindle.workspace.problems import Place, Problem
@@ -95,7 +95,7 @@ def _problem(finding: Finding, documents: Mapping[str, Document]) -> Problem:
 
 def _check_notices(journey: Journey, document: Document, known: Known) -> Iterator[Problem]:
     for path, step in steps_of(journey):
-        if isinstance(step, Notify):
+        if isinstance(step, Notify | Approve):
             for finding in check_words(step.message, known=known):
                 place = document.place((*path, "message"))
                 yield Problem(place, finding.message, finding.hint)

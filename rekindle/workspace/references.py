@@ -17,6 +17,7 @@ NAMED_BY = {
     "segment": "segment",
     "enters": "segment",
     "leaves": "segment",
+    "for": "segment",
     "journey": "journey",
     "start": "journey",
     "answer": "survey",
@@ -25,8 +26,11 @@ NAMED_BY = {
     "template": "template",
     "message": "template",
     "notify": "people",
+    "approve": "people",
     "channel": "channel",
 }
+# what authors fill with words of their own: names of properties mean nothing there
+FREE = ("where", "set", "properties", "body", "moved")
 NOUNS = {"people": "group of people"}
 ROOTS = {"segment": ("match",), "journey": ("start", "exit", "goal", "steps")}
 
@@ -96,11 +100,11 @@ def rules_of(reading: Reading) -> Iterator[tuple[Path, Mapping[str, Any]]]:
 
 
 def mappings_in(data: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    """All mappings inside `data`, but not in a `where`: names of properties mean nothing here."""
+    """All mappings inside `data`, but not in what is free."""
     if isinstance(data, Mapping):
         yield path, data
         for key, value in data.items():
-            if key != "where":
+            if key not in FREE:
                 yield from mappings_in(value, (*path, key))
     elif isinstance(data, list):
         for index, item in enumerate(data):
@@ -110,7 +114,8 @@ def mappings_in(data: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]
 def _is_reference(mapping: Mapping[str, Any], key: str, value: Any) -> bool:
     if key not in NAMED_BY or not isinstance(value, str) or value == ANY or "*" in value:
         return False
-    return not (key == "message" and "notify" in mapping)  # there it is the text of a notice
+    is_notice = key == "message" and ("notify" in mapping or "approve" in mapping)
+    return not is_notice  # there it is text
 
 
 def check_references(readings: Sequence[Reading], names: Names) -> Iterator[Problem]:

@@ -147,7 +147,7 @@ STEPS_GONE_WRONG = [
     ("survey: csat", "5:3: 'template' is missing here.", "", "survey"),
     ("start: nobody", "5:10: no journey is called 'nobody'.", "", "nobody"),
     ("send: a\n  survey: b", "5:3: a step has one kind, not both 'send' and 'survey'.", "", "send"),
-    ("wait_until: 9", "5:3: the step 'wait_until' is not there yet", "", "wait_until"),
+    ("wait_until: 9", "5:15: this must be keys and values, not 9.", "", "9"),
     ("branch:\n  - when: {step: hello, outcome: sent}\n    steps: []",
      "6:18: no step of this journey is called 'hello'.", "", "hello"),
     ("branch:\n  - when: {event: a, since: welcome}\n    steps: []",

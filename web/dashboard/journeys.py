@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from journeys.definition import Journey, OnEnters, OnEvent, OnLeaves
+from journeys.definition import Journey, OnApi, OnCalendar, OnDay, OnEnters, OnEvent, OnLeaves
 from journeys.graph import build_graph
 from journeys.uplift import ALPHA, METHOD, write_verdict
 from rekindle.measuring import load_uplift
@@ -59,4 +59,10 @@ def starts_of(journey: Journey) -> str:
                 words.append(f"enters {trigger.enters}")
             case OnLeaves():
                 words.append(f"leaves {trigger.leaves}")
+            case OnCalendar(every=rule):
+                words.append(f"{rule.cron} for {rule.for_}")
+            case OnDay(on=day):
+                words.append(f"a day by {day.trait}")
+            case OnApi():
+                words.append("by hand")
     return ", ".join(words)

@@ -5,16 +5,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from journeys.definition import (
+    Approve,
     Branch,
     End,
-    Notify,
-    Send,
+    Set,
     Split,
-    Start,
     Step,
     Survey,
+    Until,
     Wait,
     WaitFor,
+    WaitUntil,
 )
 from rekindle.durations import write_duration
 from rekindle.settings import QuietHours
@@ -67,50 +68,52 @@ def write_name(name: str) -> str:
     return name.upper() if name in SHORT_NAMES else name.replace("_", " ").capitalize()
 
 
+TITLES = {
+    "send": "Send", "survey": "Ask", "wait_until": "Wait until", "branch": "Branch",
+    "split": "Split", "set": "Set", "emit": "Emit", "start": "Start journey", "notify": "Notify",
+    "webhook": "Call", "end": "End",
+}  # fmt: skip
+
+
 def title_of(step: Step) -> str:
     """What a step does, in a word or two."""
     match step:
-        case Send():
-            return "Send"
-        case Survey():
-            return "Ask"
         case Wait():
             return f"Wait {write_duration(step.wait)}"
         case WaitFor():
             return f"Wait up to {write_duration(step.up_to)}"
-        case Branch():
-            return "Branch"
-        case Split():
-            return "Split"
-        case Start():
-            return "Start journey"
-        case Notify():
-            return "Notify"
-        case End():
-            return "End"
+        case Approve():
+            return f"Ask for a yes, up to {write_duration(step.up_to)}"
+        case _:
+            return TITLES[step.kind]
 
 
 def detail_of(step: Step) -> str:
     """What it does it with: the template, the condition, the hours."""
     match step:
-        case Send():
-            return step.send
         case Survey():
             return f"{step.survey} · {step.template}"
         case Wait():
             return " · ".join(filter(None, (_hours(step.between), ", ".join(step.on))))
+        case WaitUntil():
+            return _until(step.wait_until)
         case WaitFor():
             return write_condition(step.wait_for)
         case Branch():
             return "the first that holds"
         case Split():
             return " / ".join(f"{arm.name} {arm.share:.0%}" for arm in step.split)
-        case Start():
-            return step.start
-        case Notify():
-            return step.notify
+        case Set():
+            return _inline(dict(step.set))
         case End():
             return step.end or ""
+        case _:
+            return step.target
+
+
+def _until(until: Until) -> str:
+    dumped = until.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return _inline(dumped)
 
 
 def write_condition(condition: Any) -> str:

@@ -1,0 +1,25 @@
+"""What is wrong and needs a person: raised once, until it is cleared."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from store.tables import alarms
+
+
+def raise_alarm(tx: Connection, kind: str, subject: str, message: str, now: datetime) -> None:
+    """Say that something is wrong with `subject`; one that is raised already is left as it is."""
+    is_same = (alarms.c.kind == kind) & (alarms.c.subject == subject)
+    standing = select(alarms.c.id).where(is_same, alarms.c.cleared_at.is_(None))
+    if tx.execute(standing).first() is None:
+        row = {"kind": kind, "subject": subject, "message": message, "raised_at": now}
+        tx.execute(insert(alarms).values(row))
+
+
+def clear_alarm(tx: Connection, kind: str, subject: str, now: datetime) -> None:
+    """It is well again."""
+    tx.execute(
+        update(alarms)
+        .where(alarms.c.kind == kind, alarms.c.subject == subject, alarms.c.cleared_at.is_(None))
+        .values(cleared_at=now)
+    )

@@ -1,0 +1,78 @@
+"""Everybody inside one journey: where they stand, and bringing them to another version."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, func, select, update
+
+from store.enrollments import STANDING
+from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId
+from store.tables import enrollments, positions
+
+
+def find_inside(
+    tx: Connection,
+    journey: str,
+    other_than: DefinitionId | None,
+    cursor: int,
+    limit_rows: int,
+    *,
+    customer_id: CustomerId | None = None,
+    key: str | None = None,
+) -> list[Enrollment]:
+    """Active enrollments of a journey with ids after `cursor`, in order, locked: of one customer
+    and key where they are given, and on other versions than that one.
+    """
+    own = enrollments.c
+    query = STANDING.where(own.journey == journey, own.ended_at.is_(None), own.id > cursor)
+    if other_than is not None:
+        query = query.where(own.version_id != other_than)
+    if customer_id is not None:
+        query = query.where(own.customer_id == customer_id)
+    if key is not None:
+        query = query.where(own.key == key)
+    locked: Select[Any] = query.order_by(own.id).limit(limit_rows).with_for_update(of=positions)
+    return [Enrollment(*row) for row in tx.execute(locked)]
+
+
+def count_held_steps(connection: Connection, journey: str) -> dict[str, int]:
+    """How many stand at each step of a journey, on whatever version."""
+    query = (
+        select(positions.c.step, func.count().label("number"))
+        .join(enrollments, enrollments.c.id == positions.c.enrollment_id)
+        .where(enrollments.c.journey == journey, enrollments.c.ended_at.is_(None))
+        .group_by(positions.c.step)
+    )
+    return {row.step: row.number for row in connection.execute(query)}
+
+
+def change_versions(
+    tx: Connection,
+    moved: Sequence[tuple[EnrollmentId, str]],
+    version_id: DefinitionId,
+    now: datetime,
+) -> None:
+    """Put these at their steps of another version, to be looked at now."""
+    if not moved:
+        return
+    ids = [id_ for id_, _ in moved]
+    tx.execute(update(enrollments).where(enrollments.c.id.in_(ids)).values(version_id=version_id))
+    tx.execute(
+        update(positions)
+        .where(positions.c.enrollment_id == bindparam("id_"))
+        .values(step=bindparam("step_"), due_at=now, enqueued_until=None),
+        [{"id_": id_, "step_": step} for id_, step in moved],
+    )
+
+
+def wake_journey(tx: Connection, journey: str, now: datetime) -> None:
+    """Everybody inside is looked at."""
+    theirs = select(enrollments.c.id).where(
+        enrollments.c.journey == journey, enrollments.c.ended_at.is_(None)
+    )
+    tx.execute(
+        update(positions)
+        .where(positions.c.enrollment_id.in_(theirs))
+        .values(due_at=now, enqueued_until=None)
+    )

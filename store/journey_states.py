@@ -1,0 +1,39 @@
+"""Which version those inside each journey were last brought to, and whether it is stopped."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from store.records import DefinitionId
+from store.tables import journey_states
+from store.upserts import insert_or_replace
+
+
+@dataclass(frozen=True)
+class JourneyState:
+    """How a journey was last seen to; `stopped` says who or what stopped it and why."""
+
+    journey: str
+    definition_id: DefinitionId
+    status: str = "live"
+    backfilled: bool = False
+    stopped_at: datetime | None = None
+    stopped: str = ""
+
+
+def load_journey_states(connection: Connection) -> Mapping[str, JourneyState]:
+    return {row.journey: JourneyState(*row) for row in connection.execute(select(journey_states))}
+
+
+def find_stopped(connection: Connection) -> dict[str, str]:
+    """The journeys that a person or their own breaker has stopped, each with the reason."""
+    query = select(journey_states.c.journey, journey_states.c.stopped).where(
+        journey_states.c.stopped_at.is_not(None)
+    )
+    return {row.journey: row.stopped for row in connection.execute(query)}
+
+
+def save_journey_state(tx: Connection, state: JourneyState) -> None:
+    tx.execute(insert_or_replace(tx, journey_states), [vars(state)])

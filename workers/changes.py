@@ -1,0 +1,234 @@
+"""Brings those inside a changed journey to where its new version wants them.
+
+In chunks, each its own short transaction; a stopped change goes on where it was, because whoever
+was dealt with no longer stands on an older version.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from journeys.changes import place_in
+from journeys.definition import Journey, OnEnters
+from journeys.graph import Graph
+from rekindle.errors import NotFound
+from rekindle.services import Services
+from rekindle.workspace.library import Library
+from store.calendars import next_members
+from store.enrollments import earlier_starts, save_decisions
+from store.inside import change_versions, find_inside, wake_journey
+from store.journey_states import JourneyState, load_journey_states, save_journey_state
+from store.messages import cancel_queued, free_held
+from store.records import CustomerId, DefinitionId, Enrollment
+from workers.advance import close
+from workers.counts import Counts
+from workers.starts import Candidate, backfill_of, begin
+
+CHUNK = 1_000  # enrollments or customers in one transaction
+PAUSED = "the journey is paused"  # why its mails are held
+
+
+def follow_versions(services: Services, now: datetime) -> Counts:
+    """Act upon every version of a journey that was applied since the last time."""
+    total = Counts()
+    library = services.library()
+    for name in outdated_journeys(services, library):
+        total += _follow(services, library, name, now)
+    return total
+
+
+def outdated_journeys(services: Services, library: Library) -> list[str]:
+    """The journeys whose newest version nobody has acted upon."""
+    if not library.versions:
+        return []
+    with services.store.read() as connection:
+        states = load_journey_states(connection)
+    return [
+        name
+        for name in library.journeys
+        if name not in states or states[name].definition_id != library.versions["journey", name]
+    ]
+
+
+def _follow(services: Services, library: Library, name: str, now: datetime) -> Counts:
+    version_id = library.versions["journey", name]
+    graph = library.graph(version_id)
+    assert graph is not None  # every current journey can be read
+    with services.store.read() as connection:
+        before = load_journey_states(connection).get(name)
+    if before is not None:
+        _bring_over(services, library, graph, version_id, before, now)
+    counts = _backfill(services, library, graph.journey, before, now)
+    with services.store.begin() as tx:
+        state = JourneyState(name, version_id, graph.journey.status, graph.journey.backfill)
+        save_journey_state(tx, state)
+        was_closed = before is not None and (before.status == "paused" or before.stopped_at)
+        if was_closed and graph.journey.status != "paused":
+            _let_go(tx, name, now)
+    return counts
+
+
+def _bring_over(
+    services: Services,
+    library: Library,
+    graph: Graph,
+    version_id: DefinitionId,
+    before: JourneyState,
+    now: datetime,
+) -> None:
+    cursor = 0
+    while True:
+        with services.store.begin() as tx:
+            inside = find_inside(tx, graph.journey.journey, version_id, cursor, CHUNK)
+            gone = _shadows_over(library, graph.journey, inside)
+            close(tx, [replace(one, ended="shadowed") for one in gone], now)
+            _bring(tx, graph, version_id, [one for one in inside if one not in gone], now)
+        if len(inside) < CHUNK:
+            return
+        cursor = inside[-1].id
+
+
+def _shadows_over(
+    library: Library, journey: Journey, inside: Sequence[Enrollment]
+) -> list[Enrollment]:
+    """Rehearsals end when the journey comes out of the shadow, so that people can really start."""
+    if journey.status == "shadow":
+        return []
+    versions = library.journey_versions
+    return [
+        one
+        for one in inside
+        if one.version_id in versions and versions[one.version_id].status == "shadow"
+    ]
+
+
+def _bring(
+    tx: Connection,
+    graph: Graph,
+    version_id: DefinitionId,
+    inside: Sequence[Enrollment],
+    now: datetime,
+) -> None:
+    match graph.journey.in_flight:
+        case "pin":
+            return
+        case "drain":
+            close(tx, [replace(one, ended="drained") for one in inside], now)
+        case "move":
+            _move(tx, graph, version_id, inside, now)
+
+
+def _move(
+    tx: Connection,
+    graph: Graph,
+    version_id: DefinitionId,
+    inside: Sequence[Enrollment],
+    now: datetime,
+) -> None:
+    """Whoever has a place in the new version goes there; `apply` saw to it that all have one."""
+    places = [(one, place_in(graph, one.step)) for one in inside]
+    moved = [(one, step) for one, step in places if step is not None]
+    change_versions(tx, [(one.id, step) for one, step in moved], version_id, now)
+    elsewhere = [one.id for one, step in moved if step != one.step]
+    cancel_queued(tx, elsewhere, "moved to another step")
+    save_decisions(
+        tx,
+        [
+            {
+                "enrollment_id": one.id,
+                "step": step,
+                "visit": one.visit,
+                "decision": "moved",
+                "reason": f"from {one.step} of an older version",
+                "due_at": now,
+                "decided_at": now,
+            }
+            for one, step in moved
+        ],
+    )
+
+
+def _let_go(tx: Connection, name: str, now: datetime) -> None:
+    """After a pause everybody inside is looked at, and what was held for it is asked again."""
+    wake_journey(tx, name, now)
+    free_held(tx, name, PAUSED, now)
+
+
+def _backfill(
+    services: Services,
+    library: Library,
+    journey: Journey,
+    before: JourneyState | None,
+    now: datetime,
+) -> Counts:
+    """Start those who are in the segment already; never anybody who was in this journey before."""
+    if not journey.backfill or (before is not None and before.backfilled):
+        return Counts()
+    started = 0
+    for trigger in journey.start:
+        if isinstance(trigger, OnEnters):
+            cursor: int | None = 0
+            while cursor is not None:
+                with services.store.begin() as tx:
+                    ids = next_members(tx, trigger.enters, cursor, CHUNK)
+                    started += _start_members(tx, library, journey, trigger.enters, ids, now)
+                cursor = ids[-1] if len(ids) == CHUNK else None
+    return Counts(started=started)
+
+
+def _start_members(
+    tx: Connection,
+    library: Library,
+    journey: Journey,
+    segment: str,
+    ids: Sequence[CustomerId],
+    now: datetime,
+) -> int:
+    name = journey.journey
+    known = {id_ for id_, _key in earlier_starts(tx, name, ids, since=now)}
+    return begin(
+        tx,
+        library,
+        [
+            Candidate(name, id_, "", backfill_of(segment), None, "backfill", now)
+            for id_ in ids
+            if id_ not in known
+        ],
+        now,
+    )
+
+
+# --- by hand, and by the engine itself
+
+
+def stop_journey(tx: Connection, library: Library, name: str, why: str, now: datetime) -> None:
+    """As if paused, until somebody lets it go on or applies a new version. Raises NotFound."""
+    state = _state(tx, library, name)
+    save_journey_state(tx, replace(state, stopped_at=now, stopped=why))
+
+
+def resume_journey(tx: Connection, library: Library, name: str, now: datetime) -> None:
+    """Let a stopped journey go on. Raises NotFound."""
+    state = _state(tx, library, name)
+    save_journey_state(tx, replace(state, stopped_at=None, stopped=""))
+    _let_go(tx, name, now)
+
+
+def exit_customer(
+    tx: Connection, name: str, customer_id: CustomerId, now: datetime, key: str | None = None
+) -> int:
+    """Take a customer out of a journey, of one key or of all; how many enrollments ended."""
+    inside = find_inside(tx, name, None, 0, CHUNK, customer_id=customer_id, key=key)
+    close(tx, [replace(one, ended="exited") for one in inside], now)
+    return len(inside)
+
+
+def _state(tx: Connection, library: Library, name: str) -> JourneyState:
+    version_id = library.versions.get(("journey", name))
+    if version_id is None:
+        raise NotFound(f"no journey is called {name!r}.")
+    journey = library.journeys[name]
+    fresh = JourneyState(name, version_id, journey.status, journey.backfill)
+    return load_journey_states(tx).get(name, fresh)
