@@ -45,12 +45,12 @@ class Subjects:
 
     @classmethod
     def customers_between(cls, low: int, high: int, at: At) -> Self:
-        """Living customers with ids from `low` to `high`, both included."""
+        """Living customers known at `at`, with ids from `low` to `high`, both included."""
         return cls(Sort.CUSTOMER, _customers(at).where(customers.c.id.between(low, high)))
 
     @classmethod
     def customers_in(cls, ids: Ids, at: At) -> Self:
-        """Those of `ids` who are neither erased nor merged away."""
+        """Those of `ids` who are neither erased nor merged away, as far as known at `at`."""
         return cls(Sort.CUSTOMER, _customers(at).where(_chosen(customers.c.id, ids)))
 
     @classmethod
@@ -90,7 +90,7 @@ class Subjects:
 def _customers(at: At) -> Select[Any]:
     alive = customers.c.merged_into.is_(None) & customers.c.erased_at.is_(None)
     columns = (customers.c.id, customers.c.id.label("customer_id"), _micros(at).label("at"))
-    return select(*columns).where(alive)
+    return select(*columns).where(alive, micros(customers.c.known_at) <= _micros(at))
 
 
 def _chosen(column: ColumnElement[int], ids: Ids) -> ColumnElement[bool]:

@@ -151,7 +151,7 @@ def _open_directory(tx: Connection, events: Sequence[IncomingEvent], now: dateti
         known_at = _known_at(event, now)
         for identity in event.identities:
             if identity.kind == EXTERNAL and event.trust is not Trust.HELPDESK:
-                since[identity.value] = min(since.get(identity.value, known_at), known_at)
+                since[identity.value] = min(since.get(identity.value, now), known_at)
     make_customers(tx, since)
     return Directory(load_owners(tx, _mentioned(events)))
 

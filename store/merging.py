@@ -27,7 +27,8 @@ from store.tables import (
 )
 
 MOVED = (events, traits, consents, messages, answers, pending_changes)
-REBUILT = (memberships, drift_states)  # evaluated again for the survivor
+LEFT_BEHIND = (memberships,)  # the survivor keeps their own, which are looked at again
+REBUILT = (drift_states,)  # for the survivor too
 STRICTNESS = (GRANTED, UNKNOWN, DENIED)
 
 
@@ -42,11 +43,29 @@ def merge_customers(tx: Connection, merged: Mapping[CustomerId, CustomerId], now
     _move_identities(tx, merged)
     for table in MOVED:
         _move(tx, table, table.c.customer_id, merged)
+    for table in LEFT_BEHIND:
+        tx.execute(delete(table).where(table.c.customer_id.in_(list(merged))))
     for table in REBUILT:
         tx.execute(delete(table).where(table.c.customer_id.in_(involved)))
+    _know_as_long(tx, merged)
     _point_to_survivor(tx, merged)
     _assert_consents(tx, strictest, now)
     _keep(tx, log, now)
+
+
+def _know_as_long(tx: Connection, merged: Mapping[CustomerId, CustomerId]) -> None:
+    """The survivor was known as soon as any of them was."""
+    query = select(customers.c.id, customers.c.known_at).where(
+        customers.c.id.in_([*merged, *merged.values()])
+    )
+    since = {row.id: row.known_at for row in tx.execute(query)}
+    for survivor in set(merged.values()):
+        everybody = [survivor, *(loser for loser, into in merged.items() if into == survivor)]
+        earliest = min(since[one] for one in everybody)
+        if earliest < since[survivor]:
+            tx.execute(
+                update(customers).where(customers.c.id == survivor).values(known_at=earliest)
+            )
 
 
 def _strictest_consents(

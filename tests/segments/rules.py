@@ -43,7 +43,7 @@ def worlds(draw: st.DrawFn) -> World:
         said=tuple(draw(st.lists(sayings(), max_size=6))),
         own_channels=OWN_CHANNELS,
         zone=draw(st.sampled_from(ZONES)),
-        segments={"other": parse_condition(draw(conditions(leaves_only=True)))},
+        segments={"other": parse_condition(draw(over_facts()))},
         trips=tuple(draw(st.lists(trips(), max_size=3))),
         mails=tuple(draw(st.lists(mails(), max_size=3))),
         answers=tuple(draw(answers())),
@@ -144,12 +144,20 @@ def rhythms(draw: st.DrawFn) -> list[Rhythm]:
 
 
 def conditions(*, leaves_only: bool = False) -> st.SearchStrategy[dict[str, Any]]:
-    leaves = st.one_of(
-        counts(), figures(), edges(), traits(), trends(), sequences(), in_journeys(), messages(),
-        answered(), drifts(), places(),
-    )  # fmt: skip
-    if leaves_only:
-        return leaves
+    leaves = st.one_of(over_facts(), in_journeys(), messages(), answered(), drifts(), places())
+    return leaves if leaves_only else nested(leaves)
+
+
+def conditions_over_facts() -> st.SearchStrategy[dict[str, Any]]:
+    """Of what customers do and say, and of nothing that others make of it."""
+    return nested(over_facts())
+
+
+def over_facts() -> st.SearchStrategy[dict[str, Any]]:
+    return st.one_of(counts(), figures(), edges(), traits(), trends(), sequences())
+
+
+def nested(leaves: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
     with_other = st.one_of(leaves, st.just({"segment": "other"}))
     return st.recursive(
         with_other,
@@ -206,7 +214,8 @@ def figures(draw: st.DrawFn) -> dict[str, Any]:
     figure = draw(st.sampled_from(("sum_of", "average_of", "highest_of", "lowest_of", "distinct")))
     bound = draw(st.sampled_from(("at_least", "at_most", "more_than", "less_than", "exactly")))
     asked = draw(subjects()) | draw(windows())
-    return asked | {figure: "a", bound: draw(st.sampled_from(NUMBERS))}
+    numbers = (1, 2) if figure == "distinct" else NUMBERS
+    return asked | {figure: "a", bound: draw(st.sampled_from(numbers))}
 
 
 @st.composite

@@ -95,7 +95,7 @@ def _compare(
     is_exact: bool,
     after: datetime = EPOCH,
 ) -> None:
-    turns = [turn for turn in _turning_points(world, condition) if turn >= after]
+    turns = [turn for turn in turning_points(world, condition) if turn >= after]
     chosen = data.draw(st.lists(st.sampled_from(turns), min_size=1, max_size=3, unique=True))
     with store.begin() as tx:
         rehearsal = tx.begin_nested()
@@ -132,7 +132,7 @@ def _compare_at(
             assert check == change, f"customer {customer} at {at}"
 
 
-def _turning_points(world: World, condition: Condition) -> list[datetime]:
+def turning_points(world: World, condition: Condition) -> list[datetime]:
     """Every instant at which anything can begin or end to matter, and just before and after it."""
     lengths = _lengths(world, condition)
     instants = {NOON}

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Table, select
 
 from store.customers import find_customer, load_consents
-from store.merging import MOVED, REBUILT
+from store.merging import LEFT_BEHIND, MOVED, REBUILT
 from store.records import CustomerId
 from store.session import Store
 from store.tables import (
@@ -86,7 +86,7 @@ def test_every_table_of_customers_takes_part():
 
     of_customers = {table for table in metadata.tables.values() if "customer_id" in table.c}
 
-    assert of_customers == {*MOVED, *REBUILT, *kept}
+    assert of_customers == {*MOVED, *LEFT_BEHIND, *REBUILT, *kept}
 
 
 def test_a_merge_is_kept_as_an_event_and_evaluated(store: Store):
@@ -171,13 +171,16 @@ def test_enrollments_that_the_same_occurrence_started_can_be_one_customers(store
     assert {row.customer_id for row in rows(store, enrollments)} == {1}
 
 
-def test_memberships_of_both_are_forgotten_and_evaluated_again(store: Store):
+def test_the_survivor_keeps_their_memberships_until_they_are_looked_at_again(store: Store):
     two_customers(store)
-    insert(store, memberships, segment="regulars", customer_id=2, is_member=True, since=MONDAY)
+    for id_ in (1, 2):
+        insert(
+            store, memberships, segment="regulars", customer_id=id_, is_member=True, since=MONDAY
+        )
 
     take(store, alias("old", "ana"))
 
-    assert rows(store, memberships) == []
+    assert [row.customer_id for row in rows(store, memberships)] == [1]
 
 
 def test_a_ticket_of_an_address_both_had_joins_once_they_are_one(store: Store):
