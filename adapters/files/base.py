@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import pkgutil
-from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,20 +65,14 @@ def find_format(path: Path) -> Format:
 def scan_file(path: Path) -> Scan:
     """Read all of it once, so that a broken file is refused before any row is used.
 
-    Raises WrongUse if it is not there, Malformed naming the line that is not UTF-8.
+    Raises WrongUse if it is not there, Malformed if it cannot be unpacked.
     """
-    digest, lines, text = hashlib.sha256(), 0, getincrementaldecoder("utf-8")()
+    digest, lines = hashlib.sha256(), 0
     with open_bytes(path) as file:
         try:
             while chunk := file.read(CHUNK_BYTES):
                 digest.update(chunk)
-                lines += text.decode(chunk).count("\n")
-            text.decode(b"", final=True)
-        except UnicodeDecodeError as error:
-            lines += error.object[: error.start].count(b"\n")
-            raise Malformed(
-                f"{path}:{lines + 1}: this line is not UTF-8. Save the file as UTF-8 first."
-            ) from error
+                lines += chunk.count(b"\n")
         except (OSError, EOFError) as error:
             raise Malformed(f"{path} cannot be unpacked: {error}.") from error
     return Scan(digest.hexdigest(), lines)
@@ -99,6 +92,14 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def open_text(path: Path) -> Iterator[IO[str]]:
-    """As `open_bytes`, decoded; the byte order mark some programs write is left out."""
+    """As `open_bytes`, decoded; the byte order mark some programs write is left out.
+
+    Bytes that are not UTF-8 become lone surrogates, so that they spoil their own row only.
+    """
     with open_bytes(path) as file:
-        yield TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        yield TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def is_utf8(text: str) -> bool:
+    """Whether all bytes of what `open_text` read were UTF-8."""
+    return text.isascii() or not any("\udc80" <= letter <= "\udcff" for letter in text)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from adapters.documents import require_whole, storable_text
-from adapters.files.base import Line, open_text
+from adapters.files.base import Line, is_utf8, open_text
 from rekindle.errors import Malformed
 
 SUFFIXES = (".csv", ".tsv", ".txt")
@@ -49,6 +49,8 @@ def parse_value(text: Any) -> Any:
 def _line(number: int, columns: tuple[str, ...], cells: list[str]) -> Line:
     if len(cells) > len(columns):
         return Line(number, None, f"{len(cells)} cells, but only {len(columns)} columns")
+    if not all(map(is_utf8, cells)):
+        return Line(number, None, "the row is not UTF-8")
     filled = zip(columns, map(storable_text, map(str.strip, cells)), strict=False)
     return Line(number, {column: cell for column, cell in filled if column and cell})
 
@@ -58,6 +60,8 @@ def _reader(file: IO[str], path: Path) -> Any:
     header = file.readline()
     if not header.strip():
         raise Malformed(f"{path} is empty: the first line names the columns.")
+    if not is_utf8(header):
+        raise Malformed(f"{path}:1: the header is not UTF-8. Save the file as UTF-8 first.")
     separator = max(SEPARATORS, key=header.count)
     file.seek(0)
     return csv.reader(file, delimiter=separator)

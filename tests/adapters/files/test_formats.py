@@ -106,18 +106,21 @@ def test_a_packed_file_is_the_same_file(tmp_path: Path):
     assert list(csv.read_lines(plain)) == list(csv.read_lines(packed))
 
 
-def test_a_line_that_is_not_utf8_is_named(tmp_path: Path):
-    path = write(tmp_path, "a.csv", b"a,b\n1,2\n3,\xe9\n")
+def test_a_row_that_is_not_utf8_spoils_no_other(tmp_path: Path):
+    path = write(tmp_path, "a.csv", b"a,b\n1,2\n3,\xe9\n4,\xc3\xa9\n")
 
-    with pytest.raises(Malformed, match=r"a\.csv:3: this line is not UTF-8"):
-        scan_file(path)
+    first, bad, last = csv.read_lines(path)
+
+    assert first.row == {"a": "1", "b": "2"}
+    assert (bad.number, bad.row, bad.problem) == (3, None, "the row is not UTF-8")
+    assert last.row == {"a": "4", "b": "é"}
 
 
-def test_the_line_is_named_in_a_long_file_too(tmp_path: Path):
-    path = write(tmp_path, "a.csv", b"0123456\n" * 300_000 + b"\xff\n")
+def test_a_header_that_is_not_utf8_refuses_the_file(tmp_path: Path):
+    path = write(tmp_path, "a.csv", "größe,b\n1,2\n".encode("latin-1"))
 
-    with pytest.raises(Malformed, match=r":300001:"):
-        scan_file(path)
+    with pytest.raises(Malformed, match=r"a\.csv:1: the header is not UTF-8"):
+        csv.read_columns(path)
 
 
 def test_a_packed_file_that_ends_early_is_refused(tmp_path: Path):
