@@ -69,7 +69,8 @@ def record_events(
     fresh = _fresh(tx, events)
     directory = _open_directory(tx, fresh, now)
     attributed = _attribute_all(fresh, directory, now)
-    stored = insert_events(tx, [_as_new(item, settings) for item in attributed], now)
+    usual = {name: settings.channel_for(name) for name in {event.name for event in fresh}}
+    stored = insert_events(tx, [_as_new(item, usual) for item in attributed], now)
     taken = [item for item in attributed if item.event.message_id in stored]
     candidates = _settle(tx, directory, now)
     candidates |= {i for item in taken if item.customer_id for i in item.event.identities}
@@ -176,9 +177,9 @@ def _attribute_all(
     ]
 
 
-def _as_new(item: Attributed, settings: Settings) -> NewEvent:
+def _as_new(item: Attributed, usual_channels: Mapping[str, str]) -> NewEvent:
     event = item.event
-    channel = event.channel or settings.channel_for(event.name)
+    channel = event.channel or usual_channels[event.name]
     return NewEvent(
         customer_id=item.customer_id,
         kind=Kind(event.name, channel, event.actor),

@@ -26,6 +26,7 @@ from store.records import IncomingEvent, Reject, Trust
 
 MOST_MESSAGES = 2_500  # of one batch, as Segment takes
 MOST_MESSAGE_BYTES = 32 * 1024  # as Segment takes
+as_json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 Parsed = tuple[tuple[IncomingEvent, ...], tuple[Reject, ...]]
 
 
@@ -70,7 +71,7 @@ def parse_batch(document: Any, call: Call) -> Parsed:
 def parse_event(message: Message, call: Call) -> IncomingEvent:
     """One message as an event. Raises Malformed."""
     require_whole_names(message)
-    if len(json.dumps(message, ensure_ascii=False).encode()) > MOST_MESSAGE_BYTES:
+    if len(as_json(message).encode()) > MOST_MESSAGE_BYTES:
         raise Malformed(f"the message is larger than {MOST_MESSAGE_BYTES} bytes")
     content = read_content(message)
     return IncomingEvent(
