@@ -22,9 +22,9 @@ COMMANDS = {
     "users": "users", "db": "database", "segment": "segments", "drift": "drift",
     "preview": "preview", "run": "engine", "up": "servers", "web": "servers", "worker": "servers",
     "scheduler": "servers", "report": "report", "test": "testing", "simulate": "simulate",
-    "demo": "demo",
+    "why": "why", "demo": "demo",
 }  # fmt: skip
-NOT_YET = ("send-test", "inbound", "why", "doctor")
+NOT_YET = ("send-test", "inbound", "doctor")
 
 
 def split_globals(arguments: list[str]) -> tuple[Options, list[str]]:

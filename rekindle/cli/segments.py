@@ -40,7 +40,7 @@ def segment(
         raise WrongUse("--explain needs the name of a segment.")
     services = open_here()
     try:
-        with _looking(services, name) as look:
+        with looking(services, name) as look:
             if explain is not None and name is not None:
                 _explain(look, name, explain)
             else:
@@ -77,7 +77,7 @@ class Look:
 
 
 @contextmanager
-def _looking(services: Services, name: str | None) -> Iterator[Look]:
+def looking(services: Services, name: str | None) -> Iterator[Look]:
     """Raises NotFound for a segment that was not applied."""
     library, now = services.library(), services.clock.now()
     if name is not None and name not in library.segments:
@@ -141,16 +141,21 @@ def _explain(look: Look, name: str, external_id: str) -> None:
     customer_id = find_customer(look.connection, external_id)
     if customer_id is None:
         raise NotFound(f"no customer is called {external_id!r}.")
-    rows = [
-        _explained(look, condition, customer_id, depth=sum(isinstance(part, str) for part in place))
-        for place, condition in walk(look.lexicon.segments[name].match)
-    ]
+    rows = explained(look, name, customer_id)
     verdict = "is in" if rows[0]["holds"] else "is not in"
-    lines = [f"{external_id} {verdict} {name}:", *(_explained_text(row) for row in rows)]
+    lines = [f"{external_id} {verdict} {name}:", *(explained_text(row) for row in rows)]
     say(
         "\n".join(lines),
         {"segment": name, "customer": external_id, "holds": rows[0]["holds"], "conditions": rows},
     )
+
+
+def explained(look: Look, name: str, customer_id: CustomerId) -> list[dict[str, Any]]:
+    """Every condition of a segment's rule for one customer, the whole rule first."""
+    return [
+        _explained(look, condition, customer_id, depth=sum(isinstance(part, str) for part in place))
+        for place, condition in walk(look.lexicon.segments[name].match)
+    ]
 
 
 def _explained(
@@ -162,7 +167,7 @@ def _explained(
     return {"condition": shown, "depth": depth, "holds": holds, "next_check_at": next_check_at}
 
 
-def _explained_text(row: Mapping[str, Any]) -> str:
+def explained_text(row: Mapping[str, Any]) -> str:
     mark = "yes" if row["holds"] else "no "
     turn = f", until {row['next_check_at']:%Y-%m-%d %H:%M}" if row["next_check_at"] else ""
     words = json.dumps(row["condition"], ensure_ascii=False)

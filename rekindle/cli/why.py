@@ -1,0 +1,109 @@
+"""`why`: what is behind a mail, and why somebody did or did not enter a journey."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from rekindle.cli.context import options, parse_instant, say
+from rekindle.cli.opening import open_here
+from rekindle.cli.segments import explained_text
+from rekindle.cli.why_journey import Mail, Standing, decision_line, stand
+from rekindle.cli.why_message import Chain, advice_for, condition_line, find_chain
+from rekindle.clock import FixedClock
+from rekindle.errors import WrongUse
+from store.portraits import Trip
+from store.records import MessageId
+
+
+def why(
+    words: Annotated[
+        list[str], typer.Argument(metavar="MESSAGE | CUSTOMER JOURNEY", show_default=False)
+    ],
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="INSTANT", help="As it was then; else --now.")
+    ] = None,
+) -> None:
+    """The decisions behind a mail; or why a customer is in a journey, or is not."""
+    match words:
+        case [message] if message.isdigit():
+            with open_here() as services:
+                chain = find_chain(services, MessageId(int(message)))
+            say("\n".join(_chain_lines(chain)), chain.as_document())
+        case [_]:
+            raise WrongUse("a mail has a number, as 'customer ID' shows it: 'why 42'.")
+        case [customer, journey]:
+            _why_customer(customer, journey, at)
+        case _:
+            raise WrongUse("say 'why MESSAGE' or 'why CUSTOMER JOURNEY [--at INSTANT]'.")
+
+
+def _why_customer(customer: str, journey: str, at: str | None) -> None:
+    instant = parse_instant(at, "--at") if at else options().standing_clock().now()
+    with open_here(FixedClock(instant)) as services:
+        standing = stand(services, customer, journey, instant)
+    say("\n".join(_standing_lines(standing)), standing.as_document())
+
+
+def _chain_lines(chain: Chain) -> Iterator[str]:
+    mail = chain.mail
+    to = mail.customer or "our own people"
+    reason = f", because: {mail.reason}" if mail.reason else ""
+    yield f"{mail.template} to {to}: {mail.status}{reason}"
+    if chain.change:
+        yield f"  to change that: {chain.change}"
+    if chain.start is not None:
+        start = chain.start
+        told = f" ({start.segment})" if start.segment else ""
+        yield f"{_stamp(start.occurred_at)}  {start.event}{told} started {_journey(chain.trip)}"
+        yield from (f"    {explained_text(dict(row)).strip()}" for row in start.conditions)
+    for one in chain.links:
+        yield decision_line(one.decision)
+        yield from (f"    {condition_line(row)}" for row in one.conditions)
+    for delivery in chain.deliveries:
+        by = " by a machine" if delivery.is_machine else ""
+        yield f"{_stamp(delivery.at)}  {delivery.kind}{by}"
+
+
+def _journey(trip: Trip | None) -> str:
+    if trip is None:
+        return "it"
+    return f"{trip.journey} ({trip.key})" if trip.key else trip.journey
+
+
+def _standing_lines(standing: Standing) -> Iterator[str]:
+    yield f"{standing.customer} and {standing.journey} at {_stamp(standing.at)}: {standing.verdict}"
+    for one in standing.reasons:
+        yield f"  {one.reason}" + (f"; {one.change}." if one.change else ".")
+    for name, rows in standing.segments.items():
+        yield f"  {'is in' if rows[0]['holds'] else 'is not in'} {name}:"
+        yield from (f"  {explained_text(row)}" for row in rows)
+    for trip in standing.trips:
+        yield from _trip_lines(trip)
+        yield from (_mail_line(one) for one in standing.mails if one.enrollment_id == trip.id)
+
+
+def _trip_lines(trip: Trip) -> Iterator[str]:
+    key = f" ({trip.key})" if trip.key else ""
+    held = ", held out by a stable hash: it walks without effects" if trip.is_held_out else ""
+    over = f", {trip.ended} {_stamp(trip.ended_at)}" if trip.ended and trip.ended_at else ""
+    yield f"  from {_stamp(trip.started_at)}{key}{held}{over}"
+    for line in trip.decisions:
+        advice = advice_for(line.reason)
+        yield f"    {decision_line(line)}" + (f"; {advice}" if advice else "")
+    if trip.ended is None and trip.step is not None:
+        until = f" until {_stamp(trip.due_at)}" if trip.due_at else ", until something happens"
+        yield f"    waits at {trip.step}{until}"
+
+
+def _mail_line(mail: Mail) -> str:
+    advice = advice_for(mail.reason)
+    because = f", because: {mail.reason}" if mail.reason else ""
+    return f"    mail {mail.id}, {mail.template}: {mail.status}{because}" + (
+        f"; {advice}" if advice else ""
+    )
+
+
+def _stamp(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"

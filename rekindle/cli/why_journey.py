@@ -1,0 +1,282 @@
+"""Why a customer is in a journey, or is not: each way to start it, and what stands in between."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from journeys.definition import Again, Journey, OnEnters, OnEvent, OnLeaves, Trigger
+from rekindle.cli.segments import explained, looking
+from rekindle.durations import write_duration
+from rekindle.errors import NotFound
+from rekindle.services import Services
+from rekindle.workspace.library import Library
+from segments.definition import parse_condition
+from segments.prepared import parameters, prepare
+from segments.subjects import Sort
+from store.customers import find_customer
+from store.events import load_timeline
+from store.portraits import DecisionLine, Trip, load_trips
+from store.records import CustomerId, EnrollmentId, StoredEvent
+from store.tables import messages
+from workers.starts import LIVE_CAUSES
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing that kept somebody out, and what would have to change."""
+
+    reason: str
+    change: str = ""
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One mail of these enrollments as it stands now, whatever the instant."""
+
+    id: int
+    enrollment_id: EnrollmentId
+    step: str
+    template: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One customer and one journey at an instant."""
+
+    customer: str
+    journey: str
+    at: datetime
+    verdict: str  # under way, held out, ended, not started
+    trips: tuple[Trip, ...] = ()  # the latest first, as they stood then
+    reasons: tuple[Reason, ...] = ()  # why it does not start (again)
+    segments: dict[str, list[dict[str, Any]]] = field(
+        default_factory=dict
+    )  # condition by condition
+    mails: tuple[Mail, ...] = ()
+
+    def as_document(self) -> dict[str, Any]:
+        return {
+            "customer": self.customer,
+            "journey": self.journey,
+            "at": self.at,
+            "verdict": self.verdict,
+            "reasons": [asdict(one) for one in self.reasons],
+            "segments": [
+                {"segment": name, "holds": rows[0]["holds"], "conditions": rows}
+                for name, rows in self.segments.items()
+            ],
+            "enrollments": [asdict(one) for one in self.trips],
+            "messages": [asdict(one) for one in self.mails],
+        }
+
+
+def stand(services: Services, external_id: str, journey: str, at: datetime) -> Standing:
+    """Where the customer stood with the journey at `at`, the clock's now, and why.
+
+    Raises NotFound for a customer or a journey that was not there.
+    """
+    library = services.library()
+    if journey not in library.journeys or not library.versions:
+        raise NotFound(f"no journey called {journey!r} was in force at {at:%Y-%m-%d %H:%M} UTC.")
+    with services.store.read() as connection:
+        customer_id = find_customer(connection, external_id)
+        if customer_id is None:
+            raise NotFound(f"no customer is called {external_id!r}.")
+        trips = _as_of(load_trips(connection, customer_id), journey, at)
+        timeline = load_timeline(connection, customer_id, at)
+        asked = _Asked(services, connection, library, library.journeys[journey], customer_id,
+                       timeline, trips, at)  # fmt: skip
+        is_inside = bool(trips) and trips[0].ended is None
+        reasons = () if is_inside else tuple(asked.reasons())
+        mails = _load_mails(connection, trips, at)
+    segments = {} if is_inside else asked.explanations()
+    return Standing(external_id, journey, at, _verdict(trips), trips, reasons, segments, mails)
+
+
+def _load_mails(connection: Connection, trips: Sequence[Trip], at: datetime) -> tuple[Mail, ...]:
+    query = (
+        select(messages.c.id, messages.c.enrollment_id, messages.c.step, messages.c.template,
+               messages.c.status, messages.c.reason)
+        .where(messages.c.enrollment_id.in_([one.id for one in trips]), messages.c.queued_at <= at)
+        .order_by(messages.c.id)
+    )  # fmt: skip
+    return tuple(Mail(*row) for row in connection.execute(query))
+
+
+def _verdict(trips: Sequence[Trip]) -> str:
+    if not trips:
+        return "not started"
+    if trips[0].ended is not None:
+        return "ended"
+    return "held out" if trips[0].is_held_out else "under way"
+
+
+def _as_of(trips: Sequence[Trip], journey: str, at: datetime) -> tuple[Trip, ...]:
+    """This journey's enrollments with what was decided by then."""
+    found = []
+    for one in trips:
+        if one.journey != journey or one.started_at > at:
+            continue
+        decided = tuple(line for line in one.decisions if line.decided_at <= at)
+        ahead = [line for line in one.decisions if line.decided_at > at]
+        then = replace(one, decisions=decided)
+        if ahead:  # it stood where its next decision was made
+            then = replace(then, step=ahead[0].step, due_at=ahead[0].due_at)
+        was_over = one.ended_at is not None and one.ended_at <= at
+        found.append(then if was_over else replace(then, ended=None, ended_at=None))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Everything that the reasons are found in."""
+
+    services: Services
+    connection: Connection
+    library: Library
+    journey: Journey
+    customer_id: CustomerId
+    timeline: Sequence[StoredEvent]
+    trips: Sequence[Trip]
+    at: datetime
+
+    def reasons(self) -> Iterator[Reason]:
+        """Why nothing started the customer, or nothing did once more."""
+        yield from self._closed()
+        for trigger in self.journey.start:
+            yield from self._of_trigger(trigger)
+
+    def explanations(self) -> dict[str, list[dict[str, Any]]]:
+        """The segments that start this journey, each condition for this customer at the instant."""
+        names = [one.enters for one in self.journey.start if isinstance(one, OnEnters)]
+        found = {}
+        for name in names:
+            with looking(self.services, name) as look:
+                found[name] = explained(look, name, self.customer_id)
+        return found
+
+    def _closed(self) -> Iterator[Reason]:
+        for one in self.timeline:
+            if one.name == "enrollment.refused" and self._is_ours(one):
+                said = f"refused on {_stamp(one.occurred_at)}: {one.properties.get('reason', '')}"
+                yield Reason(said, "nobody starts until that is over")
+
+    def _is_ours(self, one: StoredEvent) -> bool:
+        return one.properties.get("journey") == self.journey.journey
+
+    def _of_trigger(self, trigger: Trigger) -> Iterator[Reason]:
+        match trigger:
+            case OnEnters(enters=segment):
+                yield from self._of_segment("segment.entered", segment)
+            case OnLeaves(leaves=segment):
+                yield from self._of_segment("segment.left", segment)
+            case OnEvent(event=names):
+                yield from self._of_event(trigger, names)
+            case _:
+                written = trigger.model_dump(mode="json", by_alias=True, exclude_unset=True)
+                yield Reason(f"was not started by {written}", "its time has to come")
+
+    def _of_segment(self, name: str, segment: str) -> Iterator[Reason]:
+        word = name.partition(".")[2]
+        told = [one for one in self.timeline
+                if one.name == name and one.properties.get("segment") == segment]  # fmt: skip
+        if not told:
+            yield Reason(f"never {word} {segment}", f"has to be {_turned(word)} {segment}")
+            return
+        last = told[-1]
+        cause = str(last.properties.get("cause"))
+        if cause not in LIVE_CAUSES and not self.journey.backfill:
+            yield Reason(
+                f"{word} {segment} on {_stamp(last.occurred_at)} because of its definition, "
+                "not of anything they did",
+                "'backfill: true' starts those who are in it already",
+            )
+        else:
+            yield from self._heard(f"{word} {segment}", last)
+
+    def _of_event(self, trigger: OnEvent, names: Sequence[str]) -> Iterator[Reason]:
+        wanted = " or ".join(names)
+        done = [one for one in self.timeline if _is_named(one.name, names)]
+        if not done:
+            yield Reason(f"{wanted} never happened", f"{wanted} has to happen")
+            return
+        tied = [one for one in done if self._has_key(one)]
+        if not tied:
+            yield Reason(f"{done[-1].name} came without {self.journey.per}",
+                         f"the event has to bear {self.journey.per}")  # fmt: skip
+            return
+        fitting = [one for one in tied if not trigger.where or self._fits(trigger, one)]
+        if not fitting:
+            yield Reason(f"{wanted} happened, never as 'where' has it",
+                         f"has to happen with {dict(trigger.where)}")  # fmt: skip
+            return
+        yield from self._heard(fitting[-1].name, fitting[-1])
+
+    def _has_key(self, one: StoredEvent) -> bool:
+        return self.journey.per is None or one.properties.get(self.journey.per) is not None
+
+    def _fits(self, trigger: OnEvent, one: StoredEvent) -> bool:
+        condition = parse_condition({"event": list(trigger.event), "where": dict(trigger.where)})
+        statement = prepare(condition, Sort.EVENT, self.library.lexicon)
+        rows = self.connection.execute(statement, parameters([one.id], self.at))
+        return any(row.holds for row in rows)
+
+    def _heard(self, what: str, last: StoredEvent) -> Iterator[Reason]:
+        """The start came; what remains is when, and whether it may start again."""
+        applied_at = self.library.applied_at.get(self.journey.journey)
+        happened = f"{what} on {_stamp(last.occurred_at)}"
+        if applied_at is not None and last.known_at < applied_at:
+            yield Reason(
+                f"{happened}, before the journey was applied on {_stamp(applied_at)}",
+                "it has to happen again",
+            )
+        elif self.trips:
+            yield self._again(happened)
+        else:
+            yield Reason(f"{happened}, and the engine has not looked at it", "'rekindle run' does")
+
+    def _again(self, happened: str) -> Reason:
+        last = self.trips[0]
+        if last.started_at >= self.at:
+            return Reason(happened)
+        return _may_start(self.journey.again, last, happened)
+
+
+def _may_start(again: Again, last: Trip, happened: str) -> Reason:
+    started = f"started before, on {_stamp(last.started_at)}"
+    match again.rule:
+        case "never":
+            return Reason(f"{started}, and 'again' is never", "'again' has to allow it")
+        case "after":
+            assert again.after is not None
+            wait = f"again: after {write_duration(again.after)}"
+            free_at = last.started_at + again.after
+            return Reason(f"{started}; '{wait}'", f"may start from {_stamp(free_at)} on")
+        case "after_exit" | "always":
+            return Reason(f"{happened} and {started}", "it has to happen once more")
+
+
+def _turned(word: str) -> str:
+    return {"entered": "in", "left": "out of"}.get(word, word)
+
+
+def _is_named(event: str, names: Sequence[str]) -> bool:
+    """In names only `*` is special."""
+    patterns = [".*".join(map(re.escape, name.lower().split("*"))) for name in names]
+    return any(re.fullmatch(pattern, event) for pattern in patterns)
+
+
+def _stamp(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"
+
+
+def decision_line(line: DecisionLine) -> str:
+    """`2026-03-02 09:00  send:hello: refused (no address)`."""
+    reason = f" ({line.reason})" if line.reason else ""
+    return f"{_stamp(line.decided_at)}  {line.step}: {line.decision}{reason}"

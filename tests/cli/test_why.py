@@ -1,0 +1,137 @@
+"""Every decision can be explained, and so can its absence."""
+
+from datetime import timedelta
+
+import pytest
+
+from rekindle.cli.why_journey import Standing, stand
+from rekindle.cli.why_message import find_chain
+from rekindle.errors import NotFound
+from store.records import MessageId
+from tests.rehearsal.conftest import shop
+from tests.shop import Shop
+
+__all__ = ["shop"]  # the fixture
+
+BUYERS = """
+segment: buyers
+match: {all: [{event: order.completed, at_least: 2}, {trait: age, at_least: 18}]}
+"""
+THANKS = """
+journey: thanks
+topic: news
+holdout: none
+because: a test
+start: [{enters: buyers}]
+steps:
+  - branch:
+      - when: {trait: age, at_least: 30}
+        steps: [{send: thanks}]
+"""
+
+
+@pytest.fixture
+def thanks(shop: Shop) -> Shop:
+    shop.write("segments/buyers.yaml", BUYERS)
+    shop.write("journeys/thanks.yaml", THANKS)
+    shop.mail("thanks")
+    shop.apply()
+    shop.run()
+    return shop
+
+
+def ask(shop: Shop, journey: str = "thanks") -> Standing:
+    return stand(shop.services, "ana", journey, shop.clock.now())
+
+
+def buy_twice(shop: Shop, age: int) -> None:
+    shop.customer("ana", age=age)
+    shop.happens("order.completed", "ana")
+    shop.happens("order.completed", "ana")
+    shop.run()
+
+
+def test_who_is_not_in_the_segment_hears_which_condition_fails(thanks: Shop) -> None:
+    thanks.customer("ana", age=40)
+    thanks.run()
+
+    said = ask(thanks)
+
+    assert said.verdict == "not started"
+    assert [one.reason for one in said.reasons] == ["never entered buyers"]
+    rows = [(one["condition"], one["holds"]) for one in said.segments["buyers"]]
+    assert rows[1][0]["event"] == ["order.completed"]
+    assert [holds for _, holds in rows] == [False, False, True]
+
+
+def test_who_started_before_hears_that_again_forbids_it(thanks: Shop) -> None:
+    buy_twice(thanks, age=40)
+    thanks.later(days=1)
+
+    [reason] = ask(thanks).reasons
+
+    assert reason.reason == "started before, on 2026-03-02 09:00, and 'again' is never"
+    assert reason.change == "'again' has to allow it"
+
+
+def test_who_was_in_it_when_it_was_applied_hears_of_backfill(shop: Shop) -> None:
+    buy_twice(shop, age=40)
+    shop.write("segments/buyers.yaml", BUYERS)
+    shop.write("journeys/thanks.yaml", THANKS)
+    shop.mail("thanks")
+    shop.apply()
+    shop.run()
+
+    [reason] = ask(shop).reasons
+
+    assert reason.change == "'backfill: true' starts those who are in it already"
+
+
+def test_an_event_that_never_came_is_named(shop: Shop) -> None:
+    shop.customer("ana")
+    shop.write("journeys/hello.yaml", THANKS.replace("thanks", "hello", 1).replace(
+        "{enters: buyers}", "{event: ticket.solved}"))  # fmt: skip
+    shop.mail("thanks")
+    shop.apply()
+    shop.run()
+
+    [reason] = ask(shop, "hello").reasons
+
+    assert reason.reason == "ticket.solved never happened"
+
+
+def test_it_is_told_as_it_was_then(thanks: Shop) -> None:
+    before = thanks.clock.now()
+    thanks.clock.move(timedelta(days=1))
+    buy_twice(thanks, age=40)
+    thanks.clock.at = before
+
+    assert ask(thanks).verdict == "not started"
+
+
+def test_a_refused_mail_says_why_and_what_would_have_to_change(thanks: Shop) -> None:
+    buy_twice(thanks, age=40)
+
+    chain = find_chain(thanks.services, MessageId(1))
+
+    assert (chain.mail.status, chain.mail.reason) == ("refused", "has not said yes to news")
+    assert chain.change == "the customer would have to say yes to the topic"
+
+
+def test_a_mail_has_the_chain_of_decisions_with_what_held_then(thanks: Shop) -> None:
+    buy_twice(thanks, age=40)
+    thanks.customer("ana", age=20)
+    thanks.later(days=1)
+
+    chain = find_chain(thanks.services, MessageId(1))
+
+    assert chain.start is not None
+    assert (chain.start.event, chain.start.segment) == ("segment.entered", "buyers")
+    assert [one["holds"] for one in chain.start.conditions] == [True, True, True]
+    assert [one.decision.decision for one in chain.links] == ["took when 1", "refused"]
+    assert [row["question"] for row in chain.links[0].conditions] == ["when 1"]
+
+
+def test_a_mail_that_is_not_there_is_not_found(thanks: Shop) -> None:
+    with pytest.raises(NotFound, match="no mail has the number 7"):
+        find_chain(thanks.services, MessageId(7))
