@@ -2,79 +2,106 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from typing import Any
 
 from sqlalchemy import (
     CTE,
     BigInteger,
-    Boolean,
     ColumnElement,
     Integer,
     Select,
     and_,
-    case,
-    cast,
     column,
+    false,
     func,
-    literal_column,
-    null,
     or_,
     select,
-    type_coerce,
-    union_all,
+    true,
 )
 
 from segments.dates import add_columns, add_local_day, day_start, number
-from segments.instants import NULL_INSTANT, Micros, as_instant, micros
+from segments.folding import opposite
+from segments.instants import NULL_INSTANT, Micros, micros
 from segments.lexicon import Lexicon
 from segments.planning import looked_up_by
 from segments.subjects import Scope, Sort, Subjects
+from segments.tallying import Tallied, tally
 from segments.values import JsonValue
 from store.tables import decisions, events
 
 
+class Round(IntEnum):
+    """When a leaf is asked: each round only about those whom the earlier ones left undecided."""
+
+    SEED = 1  # what people must have done or be: it leaves few
+    REST = 2  # what must not be
+    COSTLY = 3  # what reads inside events
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """What a condition says of each subject, as two expressions."""
+    """What a condition says of each subject, as expressions; nothing of it is NULL but the check.
 
-    holds: ColumnElement[bool]  # never NULL
+    While rounds are still to come the answer of some subjects is not yet known, and the check of
+    others is that of the parts known so far, which is never too late.
+    """
+
+    holds: ColumnElement[bool]
     next_check_at: Micros  # NULL: time alone never changes it
+    is_known: ColumnElement[bool]
+
+    def negated(self) -> "Verdict":
+        return replace(self, holds=opposite(self.holds))
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """A condition without parts: a statement of id, holds (0 or 1) and next_check_at."""
+    """A condition without parts: two columns of the row that is gathered for each subject."""
 
     number: int
-    statement: Select[Any]
+    round: Round
+
+    @property
+    def names(self) -> tuple[str, str]:
+        return f"leaf_{self.number}", f"check_{self.number}"
 
     def verdict(self, *, on_nothing: bool) -> Verdict:
-        """Read from the gathered row of a subject; `on_nothing` is what holds without a row."""
-        found = func.coalesce(column(f"holds_{self.number}", Integer), int(on_nothing))
-        return Verdict(found == 1, column(f"check_{self.number}", BigInteger))
+        """Read from the gathered row of a subject; `on_nothing` is what holds without an answer."""
+        holds, check = self.names
+        found = func.coalesce(column(holds, Integer), int(on_nothing))
+        return Verdict(found == 1, column(check, BigInteger), true())
 
-    def rows(self) -> Select[Any]:
-        """Its rows, marked with its number."""
-        found = self.statement.subquery()
-        return select(
-            found.c.id, _number(self.number).label("leaf"), found.c.holds, found.c.next_check_at
-        )
 
-    def gathered(self, rows: CTE) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-        is_mine = rows.c.leaf == _number(self.number)
-        return (
-            func.max(case((is_mine, rows.c.holds))).label(f"holds_{self.number}"),
-            func.max(case((is_mine, rows.c.next_check_at))).label(f"check_{self.number}"),
-        )
+@dataclass(frozen=True)
+class Book:
+    """The leaves that rules asked for; what occurs twice, in one rule or in several, is one leaf."""
+
+    leaves: dict[str, Leaf] = field(default_factory=dict)
+    families: dict[str, dict[str, Tallied]] = field(default_factory=dict)  # counted in one pass
+    # how each leaf or family is found: one or several statements of a subject's id, columns of
+    # leaves and, of a family, everything about the subject
+    sources: dict[str, tuple[Select[Any], ...]] = field(default_factory=dict)
+
+    def enter(self, name: str, asked_in: Round) -> None:
+        known = self.leaves.get(name) or Leaf(len(self.leaves) + 1, asked_in)
+        self.leaves[name] = replace(known, round=min(known.round, asked_in))
+
+    def enter_tallied(self, family: str, name: str, asked_in: Round, one: Tallied) -> None:
+        """A family is asked as early as the first of its members."""
+        self.enter(name, asked_in)
+        members = self.families.setdefault(family, {})
+        members[name] = one
+        earliest = min(self.leaves[each].round for each in members)
+        for each in members:
+            self.enter(each, earliest)
 
 
 @dataclass(frozen=True)
 class Compilation:
-    """The state of compiling one rule.
+    """One view of the state of compiling rules.
 
-    Every leaf is one grouped statement over all subjects; one that occurs twice is computed once.
-    What they find is gathered by grouping, never by joining them: a planner that has no statistics
-    yet, as after a large import, joins in quadratic time.
+    Rules are compiled once to see what they ask, with no round, and then once more for each round.
     """
 
     subjects: CTE  # id, customer_id, at, …
@@ -83,7 +110,10 @@ class Compilation:
     scope: Scope = Scope.HISTORY
     per: str | None = None  # the property that ties events to the enrollment's key
     is_alone: bool = False  # messages and answers of this enrollment only
-    leaves: dict[str, Leaf] = field(default_factory=dict)  # shared by all views of one rule
+    is_negated: bool = False
+    round: Round | None = None
+    is_of_nobody: bool = False  # as if no leaf of this round had found anything
+    book: Book = field(default_factory=Book)  # shared by all views
     passed: tuple[str, ...] = ()  # segments on the way here, to stop at a circle
 
     @classmethod
@@ -96,7 +126,10 @@ class Compilation:
         name: str = "subjects",
     ) -> "Compilation":
         is_alone = subjects.sort is Sort.ENROLLMENT
-        cte = subjects.select.cte(name)
+        # Customers are read in order of ids wherever they are needed. Not the others: SQLite 3.40
+        # loses rows where the outer joins they are made of are moved into another statement.
+        once = "NOT MATERIALIZED" if subjects.sort is Sort.CUSTOMER else "MATERIALIZED"
+        cte = subjects.select.cte(name).prefix_with(once)
         own_per = per if is_alone else None
         return cls(cte, subjects.sort, lexicon, scope, own_per, is_alone)
 
@@ -122,26 +155,66 @@ class Compilation:
     def since_start(self) -> "Compilation":
         return replace(self, scope=Scope.SINCE_START)
 
-    def leaf(self, key: object, build: Callable[[], Select[Any]], *, on_nothing: bool) -> Verdict:
-        """The verdict of a leaf, made by `build` unless an equal view has an equal one."""
-        name = repr((key, self.scope, self.per, self.is_alone))
-        if name not in self.leaves:
-            self.leaves[name] = Leaf(len(self.leaves) + 1, build())
-        return self.leaves[name].verdict(on_nothing=on_nothing)
+    def negated(self) -> "Compilation":
+        return replace(self, is_negated=not self.is_negated)
 
-    def finish(self, verdict: Verdict) -> Select[Any]:
-        """The whole statement: id, holds, next_check_at for every subject."""
-        nothing = cast(null(), Integer).label("holds"), NULL_INSTANT.label("next_check_at")
-        everybody = select(self.subjects.c.id, _number(0).label("leaf"), *nothing)
-        leaves = list(self.leaves.values())
-        rows = union_all(everybody, *(leaf.rows() for leaf in leaves)).cte("found")
-        columns = [made for leaf in leaves for made in leaf.gathered(rows)]
-        gathered = select(rows.c.id, *columns).group_by(rows.c.id).cte("gathered")
-        return select(
-            gathered.c.id,
-            type_coerce(verdict.holds, Boolean).label("holds"),
-            as_instant(verdict.next_check_at).label("next_check_at"),
-        )
+    def about(self, subjects: CTE) -> "Compilation":
+        """The same view of other subjects."""
+        return replace(self, subjects=subjects)
+
+    def leaf(
+        self,
+        key: object,
+        build: Callable[[], Select[Any]],
+        *,
+        on_nothing: bool,
+        is_costly: bool = False,
+    ) -> Verdict:
+        """The verdict of a leaf: `build` makes a statement of id, holds (0 or 1), next_check_at.
+
+        It is made once for all equal leaves in equal views. Costly is what reads inside events.
+        """
+        name = self._named(key)
+        if self.round is None:
+            self.book.enter(name, self._round(is_costly))
+            return UNKNOWN
+        leaf = self.book.leaves[name]
+        if self._is_asked_now(leaf) and name not in self.book.sources:
+            found, names = build().subquery(), leaf.names
+            columns = found.c.holds.label(names[0]), found.c.next_check_at.label(names[1])
+            self.book.sources[name] = (select(found.c.id, *columns),)
+        return self._verdict(leaf, on_nothing)
+
+    def tallied(self, one: Tallied, *, is_costly: bool = False) -> Verdict:
+        """The verdict of a plain count; those of equal events are counted in one pass."""
+        name, family = self._named(one.key), self._named(one.family)
+        if self.round is None:
+            self.book.enter_tallied(family, name, self._round(is_costly), one)
+            return UNKNOWN
+        leaf = self.book.leaves[name]
+        if self._is_asked_now(leaf) and family not in self.book.sources:
+            members = self.book.families[family]
+            named = {self.book.leaves[each].names: one for each, one in members.items()}
+            self.book.sources[family] = tally(self, named)
+        return self._verdict(leaf, one.amount.admits_nothing())
+
+    def _named(self, key: object) -> str:
+        return repr((key, self.scope, self.per, self.is_alone))
+
+    def _round(self, is_costly: bool) -> Round:
+        if is_costly:
+            return Round.COSTLY
+        return Round.REST if self.is_negated else Round.SEED
+
+    def _is_asked_now(self, leaf: Leaf) -> bool:
+        return leaf.round == self.round and not self.is_of_nobody
+
+    def _verdict(self, leaf: Leaf, on_nothing: bool) -> Verdict:
+        if self.round is None or leaf.round > self.round:
+            return UNKNOWN
+        if self.is_of_nobody:
+            return Verdict(true() if on_nothing else false(), NULL_INSTANT, true())
+        return leaf.verdict(on_nothing=on_nothing)
 
     def events_of(self, kinds: Select[int], *, since_step: str | None = None) -> Select[Any]:
         """Subjects joined to those events that this view may see, columns still to choose."""
@@ -185,5 +258,4 @@ class Compilation:
         )
 
 
-def _number(value: int) -> ColumnElement[int]:
-    return literal_column(str(value), Integer)
+UNKNOWN = Verdict(false(), NULL_INSTANT, false())

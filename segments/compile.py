@@ -1,5 +1,6 @@
 """The one evaluator: a condition over a set of subjects becomes one SQLAlchemy Core statement."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Select
@@ -8,9 +9,13 @@ from segments.compilation import Compilation
 from segments.conditions.acts import Acts
 from segments.conditions.base import ConditionBase
 from segments.lexicon import Lexicon
+from segments.rounds import Asked, ask
 from segments.subjects import Scope, Subjects
 
-__all__ = ["Lexicon", "Scope", "Subjects", "compile_condition", "compile_total"]
+__all__ = [
+    "Lexicon", "Scope", "Subjects", "answer_names", "compile_condition", "compile_together",
+    "compile_total",
+]  # fmt: skip
 
 
 def compile_condition(
@@ -30,7 +35,7 @@ def compile_condition(
     Raises ValueError for a segment that is not there or refers to itself.
     """
     compilation = Compilation.begin(subjects, lexicon, scope, per)
-    return compilation.finish(condition.compile(compilation))
+    return ask([Asked(condition)], compilation, everybody=True)
 
 
 def compile_total(
@@ -47,3 +52,21 @@ def compile_total(
     compilation = Compilation.begin(subjects, lexicon, scope, per, name="counted_for")
     summing = counted.model_copy(update={"sum_of": of, "first": None, "last": None})
     return summing.total(compilation)
+
+
+def compile_together(
+    conditions: Sequence[ConditionBase], subjects: Subjects, lexicon: Lexicon
+) -> Select[Any]:
+    """A row for each customer for whom any of the conditions holds or may come to hold by time.
+
+    Its columns are id and, of the n-th condition from 0, holds_n and next_check_n. Events that
+    several conditions need are read once. Raises ValueError as `compile_condition` does.
+    """
+    asked = [Asked(one, *answer_names(n)) for n, one in enumerate(conditions)]
+    compilation = Compilation.begin(subjects, lexicon, Scope.HISTORY, per=None)
+    return ask(asked, compilation, everybody=False)
+
+
+def answer_names(number: int) -> tuple[str, str]:
+    """The columns of the n-th of several conditions."""
+    return f"holds_{number}", f"next_check_{number}"

@@ -52,6 +52,14 @@ class Amount:
     def has_bounds(self) -> bool:
         return any(getattr(self, name) is not None for name in _COMPARISONS)
 
+    @property
+    def whole(self) -> tuple[int, int | None]:
+        """The fewest and the most that a count may be; None: there is no most."""
+        between = self.between or (None, None)
+        lows = [n for n in (self.at_least, self.exactly, between[0]) if n is not None]
+        highs = [n for n in (self.at_most, self.exactly, between[1]) if n is not None]
+        return int(max(lows, default=0)), int(min(highs)) if highs else None
+
     def admits(self, number: ColumnElement[Any]) -> ColumnElement[bool]:
         """NULL where `number` is."""
         bounds = [

@@ -151,6 +151,8 @@ events = Table(
     Column("properties", Json, nullable=False),
     Index("ix_events_customer_kind", "customer_id", "kind_id", "occurred_at", "known_at"),
     Index("ix_events_kind_occurred_at", "kind_id", "occurred_at"),
+    # whether anything at all became known after an instant
+    Index("ix_events_known_at", "known_at"),
 )
 
 parked_events = Table(

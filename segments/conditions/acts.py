@@ -10,10 +10,12 @@ from sqlalchemy import CTE, ColumnElement, Select, func, select
 from segments.compilation import Compilation, Verdict
 from segments.conditions.dated import place
 from segments.conditions.fields import Number, PropertyName
-from segments.conditions.occurrences import Occurrences, Window
+from segments.conditions.occurrences import AMOUNTS, Occurrences, Window
 from segments.conditions.operators import Operators
 from segments.counting import FIGURES, count, edge, figure
 from segments.instants import NULL_INSTANT, greatest, length, micros, soonest
+from segments.newest import Bounds
+from segments.tallying import Tallied
 from segments.values import JsonValue
 from store.tables import events
 
@@ -62,11 +64,42 @@ class Acts(Occurrences):
         return next(((name, of) for name in FIGURES if (of := getattr(self, name))), None)
 
     def compile(self, compilation: Compilation) -> Verdict:
+        if self._is_plain_count():
+            return compilation.tallied(self._tallied(), is_costly=self.reads_inside)
         return compilation.leaf(
             self,
             lambda: self._leaf(compilation),
             on_nothing=self._nothing_is_a_number() and self.amount.admits_nothing(),
+            is_costly=self.reads_inside,
         )
+
+    @property
+    def reads_inside(self) -> bool:
+        """Whether properties must be read, and not an index alone."""
+        return bool(self.where) or self.figure is not None
+
+    def _is_plain_count(self) -> bool:
+        """Whether events are counted from the instant at which they occur."""
+        others = self.figure, self.first, self.last, self.older_than
+        return not self._dated() and all(other is None for other in others)
+
+    def _tallied(self) -> Tallied:
+        unbound = dict.fromkeys((*AMOUNTS, "within"))
+        return Tallied(
+            key=self,
+            family=self.model_copy(update=unbound),
+            amount=self.amount,
+            within=self.within,
+            reads_inside=self.reads_inside,
+            kinds=self.kinds,
+            bounds=self._bounds_in,
+            found=self.found,
+            stretches=self.stretches,
+        )
+
+    def _bounds_in(self, compilation: Compilation) -> Bounds:
+        zone = compilation.lexicon.zone
+        return lambda happened_at, at: self.bounds(happened_at, at, zone)
 
     def _nothing_is_a_number(self) -> bool:
         """Whether no events at all make a zero, rather than a figure that is missing."""

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar, Self
 
 from pydantic import StrictBool, model_validator
-from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, not_, select, true
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, select, true
 
 from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
@@ -55,9 +55,7 @@ class Answer(ConditionBase):
 
     def compile(self, compilation: Compilation) -> Verdict:
         found = compilation.leaf(self, lambda: self._leaf(compilation), on_nothing=False)
-        if self.exists is False:
-            return Verdict(not_(found.holds), found.next_check_at)
-        return found
+        return found.negated() if self.exists is False else found
 
     def _leaf(self, compilation: Compilation) -> Select[Any]:
         given = self._given(compilation)

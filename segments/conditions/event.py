@@ -64,6 +64,13 @@ class Event(Acts):
             raise ValueError("without_later counts; it cannot stand beside first or last")
         return self
 
+    @property
+    def reads_inside(self) -> bool:
+        return super().reads_inside or self.without_later is not None
+
+    def _is_plain_count(self) -> bool:
+        return super()._is_plain_count() and self.without_later is None
+
     def kinds(self, compilation: Compilation) -> Select[int]:
         if self.is_any:
             return own_kinds(compilation.lexicon, self.channel)
@@ -77,10 +84,10 @@ class Event(Acts):
         own = lined_up.c
         answered_at = func.min(case((own.is_answer == 1, own.begins))).over(
             partition_by=(own.id, own.tie),
-            # the same event may both ask and answer, but never answers itself: as an answer it
-            # stands before itself as a question
-            order_by=(own.occurred_at, own.event_id, own.is_answer.desc()),
-            rows=(1, None),
+            # backwards, which needs no look ahead; the same event may both ask and answer, but
+            # never answers itself: as a question it stands before itself as an answer
+            order_by=(own.occurred_at.desc(), own.event_id.desc(), own.is_answer),
+            rows=(None, -1),
         )
         ends = soonest(own.ends, case((own.tie.is_not(None), answered_at)))
         kept = [column for column in own if column.name != "ends"]

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
-from sqlalchemy import and_, case, not_, or_
+from sqlalchemy import case
 
 from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase, Path
-from segments.instants import LONG_AGO, Micros, latest_unless_never, soonest
+from segments.folding import Truth, either, every, is_never, opposite
+from segments.instants import LONG_AGO, NULL_INSTANT, Micros, latest_unless_never, soonest
 
 if TYPE_CHECKING:
     from segments.conditions import Condition
@@ -34,8 +35,9 @@ class All(ConditionBase):
     def compile(self, compilation: Compilation) -> Verdict:
         """While one part is false the whole is: it can turn only when all false parts may have."""
         parts = [child.compile(compilation) for child in self.all]
-        holds = and_(*(part.holds for part in parts))
-        return Verdict(holds, case((holds, _first(parts)), else_=_last(parts, among=False)))
+        holds = every(part.holds for part in parts)
+        check = _chosen(holds, _first(parts), _last(parts, among=False))
+        return Verdict(holds, check, _is_known(parts, settled_by=False))
 
 
 class AnyOf(ConditionBase):
@@ -52,8 +54,9 @@ class AnyOf(ConditionBase):
     def compile(self, compilation: Compilation) -> Verdict:
         """While one part is true the whole is: it can turn only when all true parts may have."""
         parts = [child.compile(compilation) for child in self.any]
-        holds = or_(*(part.holds for part in parts))
-        return Verdict(holds, case((holds, _last(parts, among=True)), else_=_first(parts)))
+        holds = either(part.holds for part in parts)
+        check = _chosen(holds, _last(parts, among=True), _first(parts))
+        return Verdict(holds, check, _is_known(parts, settled_by=True))
 
 
 class Not(ConditionBase):
@@ -73,21 +76,36 @@ class Not(ConditionBase):
         return ((("not",), self.not_),)
 
     def compile(self, compilation: Compilation) -> Verdict:
-        inner = self.not_.compile(compilation)
-        return Verdict(not_(inner.holds), inner.next_check_at)
+        return self.not_.compile(compilation.negated()).negated()
+
+
+def _chosen(holds: Truth, if_true: Micros, if_false: Micros) -> Micros:
+    if is_never(holds):
+        return if_false
+    return if_true if is_never(opposite(holds)) else case((holds, if_true), else_=if_false)
 
 
 def _first(parts: Sequence[Verdict]) -> Micros:
-    return soonest(*(part.next_check_at for part in parts))
+    return soonest(*(part.next_check_at for part in parts if not is_never(part.is_known)))
 
 
 def _last(parts: Sequence[Verdict], *, among: bool) -> Micros:
-    """The latest check among the parts that are true, or false; the other parts do not matter."""
+    """The latest check among the parts known to be true, or false; the others do not matter."""
     if len(parts) == 1:
         return parts[0].next_check_at
-    others = [not_(part.holds) if among else part.holds for part in parts]
-    checks = [
-        case((other, LONG_AGO), else_=part.next_check_at)
-        for other, part in zip(others, parts, strict=True)
-    ]
-    return latest_unless_never(checks)
+    checks = []
+    for part in parts:
+        counts = every((part.is_known, _is(part, among)))
+        if not is_never(counts):
+            checks.append(_chosen(counts, part.next_check_at, LONG_AGO))
+    return latest_unless_never(checks) if checks else NULL_INSTANT
+
+
+def _is_known(parts: Sequence[Verdict], *, settled_by: bool) -> Truth:
+    """All parts are known, or one that settles it."""
+    settled = [every((part.is_known, _is(part, settled_by))) for part in parts]
+    return either((every(part.is_known for part in parts), *settled))
+
+
+def _is(part: Verdict, held: bool) -> Truth:
+    return part.holds if held else opposite(part.holds)
