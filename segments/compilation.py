@@ -75,7 +75,7 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Book:
-    """The leaves that rules asked for; what occurs twice, in one rule or in several, is one leaf."""
+    """The leaves that rules asked for; what occurs twice, in one rule or several, is one leaf."""
 
     leaves: dict[str, Leaf] = field(default_factory=dict)
     families: dict[str, dict[str, Tallied]] = field(default_factory=dict)  # counted in one pass

@@ -21,9 +21,11 @@ def upgrade() -> None:
     _make_journey_tables()
     _know_what_runs()
     _pace_messages()
+    _refresh_segments()
 
 
 def downgrade() -> None:
+    op.drop_index("ix_events_known_at", "events")
     with op.batch_alter_table("messages") as messages:
         messages.drop_column("paced_at")
         messages.drop_column("priority")
@@ -119,3 +121,7 @@ def _pace_messages() -> None:
     priority = sa.Column("priority", sa.Integer(), nullable=False, server_default="50")
     op.add_column("messages", priority)
     op.add_column("messages", sa.Column("paced_at", INSTANT))
+
+
+def _refresh_segments() -> None:
+    op.create_index("ix_events_known_at", "events", ["known_at"])

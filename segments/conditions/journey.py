@@ -60,7 +60,7 @@ class InJourney(ConditionBase):
             on_nothing=False,
         )
         if NEVER_IN in self.status:
-            return Verdict(not_(found.holds), found.next_check_at)
+            return found.negated()
         return found
 
     def _stretches(self, compilation: Compilation) -> CTE:

@@ -81,7 +81,9 @@ class Sequence(ConditionBase):
         return tuple(dict.fromkeys(n for one in self._happenings for n in one.named_channels))
 
     def compile(self, compilation: Compilation) -> Verdict:
-        return compilation.leaf(self, lambda: self._leaf(compilation), on_nothing=False)
+        return compilation.leaf(
+            self, lambda: self._leaf(compilation), on_nothing=False, is_costly=True
+        )
 
     def _leaf(self, compilation: Compilation) -> Select[Any]:
         """Exact while nothing is dated in the future; each such event is looked at in its turn."""

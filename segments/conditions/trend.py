@@ -44,7 +44,9 @@ class Trend(ConditionBase):
         return self
 
     def compile(self, compilation: Compilation) -> Verdict:
-        return compilation.leaf(self, lambda: self._leaf(compilation), on_nothing=False)
+        return compilation.leaf(
+            self, lambda: self._leaf(compilation), on_nothing=False, is_costly=True
+        )
 
     def _leaf(self, compilation: Compilation) -> Select[Any]:
         """Exact like a count: two counts run over the instants at which either changes."""
