@@ -8,8 +8,9 @@ from sqlalchemy import Connection
 
 from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
-from rekindle.cli.portrait import Portrait, as_document, as_text, load_portrait
+from rekindle.cli.portrait import as_text
 from rekindle.errors import NotFound, WrongUse
+from rekindle.portrait import Portrait, as_document, load_portrait
 from rekindle.services import Services
 from store.blocking import suppress_addresses
 from store.customers import find_customer, load_customers

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from journeys.definition import Again, Journey, OnEnters, OnEvent, OnLeaves, Trigger
-from rekindle.cli.segments import explained, looking
 from rekindle.durations import write_duration
 from rekindle.errors import NotFound
+from rekindle.looking import explained, looking
 from rekindle.services import Services
 from rekindle.workspace.library import Library
 from segments.definition import parse_condition

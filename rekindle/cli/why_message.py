@@ -10,9 +10,9 @@ from sqlalchemy import Connection, select
 
 from journeys.advance import questions
 from journeys.graph import build_graph
-from rekindle.cli.segments import explained, looking
 from rekindle.clock import FixedClock
 from rekindle.errors import NotFound
+from rekindle.looking import explained, looking
 from rekindle.services import Services
 from rekindle.workspace.library import Library
 from segments.subjects import Scope

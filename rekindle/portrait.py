@@ -1,0 +1,128 @@
+"""Everything about one customer at an instant, for the commands and the API."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from rekindle.drifting import load_figures
+from rekindle.workspace.library import Library
+from segments.drift.sentence import describe
+from store.customers import load_consents, load_customers
+from store.events import load_timeline
+from store.identities import load_identities
+from store.portraits import (
+    MailLine,
+    SaidLine,
+    Trip,
+    load_mails,
+    load_memberships,
+    load_said,
+    load_trips,
+)
+from store.records import Customer, CustomerId, Identity, StoredEvent
+from workers.drift import CLOCKS
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """Everything about one customer at one instant."""
+
+    customer: Customer
+    identities: list[Identity]
+    consents: Mapping[str, str]
+    events: list[StoredEvent]
+    segments: list[tuple[str, datetime | None, datetime | None]]
+    drift: Mapping[str, Any]
+    trips: list[Trip]
+    mails: list[MailLine]
+    answers: list[SaidLine]
+
+
+def load_portrait(
+    connection: Connection, id_: CustomerId, library: Library, now: datetime
+) -> Portrait:
+    """The customer as they stand at `now`."""
+    return Portrait(
+        customer=load_customers(connection, [id_], now)[id_],
+        identities=load_identities(connection, [id_]),
+        consents=load_consents(connection, [id_], now).get(id_, {}),
+        events=load_timeline(connection, id_, now),
+        segments=load_memberships(connection, id_),
+        drift=_load_drift(connection, id_, library, now),
+        trips=load_trips(connection, id_),
+        mails=load_mails(connection, id_),
+        answers=load_said(connection, id_),
+    )
+
+
+def _load_drift(
+    connection: Connection, id_: CustomerId, library: Library, now: datetime
+) -> dict[str, Any]:
+    """By clock, for those on which the customer was ever active."""
+    brand = library.settings.brand
+    drift = {}
+    for clock in CLOCKS:
+        found = load_figures(connection, [id_], now, library.settings.brand.tz, clock).get(id_)
+        if found:
+            drift[clock] = {
+                **asdict(found),
+                "sentence": describe(found, brand.language, now, brand.tz),
+            }
+    return drift
+
+
+def as_document(portrait: Portrait) -> dict[str, Any]:
+    """The shape that scripts rely on."""
+    return {
+        "id": portrait.customer.external_id,
+        "traits": portrait.customer.traits,
+        "identities": [{"kind": i.kind, "value": i.value} for i in portrait.identities],
+        "consents": portrait.consents,
+        "events": [_event(event) for event in portrait.events],
+        "segments": [
+            {"segment": name, "since": since, "next_check_at": check}
+            for name, since, check in portrait.segments
+        ],
+        "drift": portrait.drift,
+        "enrollments": [_trip(trip, portrait.customer) for trip in portrait.trips],
+        "messages": [
+            {"id": m.id, "template": m.template, "status": m.status, "reason": m.reason, "at": m.at}
+            for m in portrait.mails
+        ],
+        "answers": [vars(answer) for answer in portrait.answers],
+    }
+
+
+def _event(event: StoredEvent) -> dict[str, Any]:
+    return {
+        "name": event.name,
+        "channel": event.channel,
+        "occurred_at": event.occurred_at,
+        "message_id": event.message_id,
+        "properties": event.properties,
+    }
+
+
+def _trip(trip: Trip, customer: Customer) -> dict[str, Any]:
+    return {
+        "journey": trip.journey,
+        "customer": customer.external_id,
+        "key": trip.key,
+        "entered_at": trip.started_at,
+        "ended_at": trip.ended_at,
+        "ended": trip.ended,
+        "held_out": trip.is_held_out,
+        "steps": [
+            {
+                "step": line.step,
+                "visit": line.visit,
+                "due_at": line.due_at,
+                "decision": line.decision,
+                "reason": line.reason,
+            }
+            for line in trip.decisions
+        ],
+    }
