@@ -20,6 +20,7 @@ from store.tables import (
     identities,
     memberships,
     messages,
+    rejects,
     suppressions,
 )
 
@@ -192,4 +193,7 @@ NOUNS: Mapping[str, Select[Any]] = {
         consents.c.occurred_at,
         consents.c.known_at,
     ).order_by(consents.c.id),
+    "rejects": select(
+        rejects.c.source, rejects.c.reason, rejects.c.received_at, rejects.c.item
+    ).order_by(rejects.c.id),
 }

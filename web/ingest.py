@@ -21,6 +21,7 @@ from adapters.tracking.segment import Call, Parsed, parse_batch, parse_message
 from rekindle.errors import Malformed, StoreUnavailable
 from store.keys import AccessKey
 from store.records import Reject
+from store.rejects import count_reasons
 from web.bodies import read_body, unpack
 from web.collecting import Parcel, collector_of
 from web.requests import services_of
@@ -118,7 +119,7 @@ async def store(request: Request, sender: AccessKey, parsed: Parsed, now: dateti
     """Durable when this returns. Raises StoreUnavailable if nothing was stored."""
     events, rejects = parsed
     if rejects:
-        log.warning("messages.rejected", count=len(rejects), key=sender.name)
+        log.warning("messages.rejected", key=sender.name, reasons=count_reasons(rejects))
     if events or rejects:
         await collector_of(request).take(Parcel(f"/v1 {sender.name}", events, rejects, now))
 

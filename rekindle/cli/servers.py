@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sys
 import threading
+from collections.abc import Callable
 from socket import socket
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,10 +86,14 @@ def _listen(config: "Config", address: str) -> None:
             if self.started:
                 print(f"Listening on {address}", flush=True)
 
+    # uvicorn stops in good order at a signal and then raises it again, for whoever was to hear it
+    # before: being told to stop is no failure
+    _on_stop(lambda: sys.exit(0))
     try:
         Server(config).run()
-    except SystemExit as error:  # uvicorn's way to say that the port is taken
-        raise WrongUse(f"cannot listen on {address}; is it taken?") from error
+    except SystemExit as error:
+        if error.code:  # uvicorn's way to say that the port is taken
+            raise WrongUse(f"cannot listen on {address}; is it taken?") from error
 
 
 def worker(
@@ -145,6 +151,11 @@ def _required_broker() -> str:
 
 def _until_told() -> None:
     told = threading.Event()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, lambda *_: told.set())
+    _on_stop(told.set)
     told.wait()
+
+
+def _on_stop(act: Callable[[], None]) -> None:
+    """Let `act` be done when this process is told to stop."""
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda *_: act())

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from store.exports import NOUNS, export_rows
+from store.records import Reject
+from store.rejects import count_reasons, note_rejects
 from store.session import Store
 from tests.conftest import MONDAY
 from tests.store.people import alias, anon, event, ext, identify, take
@@ -55,3 +57,23 @@ def test_a_message_names_whom_it_was_for_and_where_it_stands(store: Store):
         "reason": "", "at": MONDAY, "to": "", "id": 1,
     }  # fmt: skip
     assert wanted.items() <= row.items()
+
+
+def test_what_was_not_taken_is_exported_with_its_reason_and_source(store: Store):
+    with store.begin() as tx:
+        note_rejects(tx, "/v1 key 1", [Reject("no event name", {"messageId": "m1"})], MONDAY)
+
+    assert exported(store, "rejects") == [
+        {
+            "source": "/v1 key 1",
+            "reason": "no event name",
+            "received_at": MONDAY,
+            "item": {"messageId": "m1"},
+        }
+    ]
+
+
+def test_reasons_for_a_log_are_counted_without_what_they_quote():
+    items = [Reject("'Ana Ruiz' is no name for an event"), Reject("'Bo' is no name for an event")]
+
+    assert count_reasons(items) == {"… is no name for an event": 2}

@@ -102,8 +102,9 @@ def _started(words: list[str], folder: Path, environment: dict[str, str]) -> Ite
         yield
     finally:
         process.terminate()
-        process.wait(timeout=PATIENCE_SECONDS)
+        ended = process.wait(timeout=PATIENCE_SECONDS)
         process.stdout.close()
+    assert ended == 0, f"{words} was told to stop and ended with {ended}"
 
 
 def _post(port: int, message: dict[str, object]) -> None:
