@@ -5,6 +5,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
+PUBLISHED_AFTER = timedelta(hours=4)  # daily figures, from the first instant of the brand's day
 
 
 @lru_cache(maxsize=100_000)
@@ -32,3 +33,9 @@ def last_instant(moment: date | datetime, zone: ZoneInfo) -> datetime:
     if isinstance(moment, datetime):
         return moment
     return day_begins(moment + DAY, zone) - timedelta(microseconds=1)
+
+
+def published_at(now: datetime, zone: ZoneInfo) -> datetime:
+    """The last instant at which a version of the daily figures was or is to be published."""
+    today = day_begins(day_of(now, zone), zone) + PUBLISHED_AFTER
+    return today if today <= now else day_begins(day_of(now, zone) - DAY, zone) + PUBLISHED_AFTER

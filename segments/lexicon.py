@@ -8,8 +8,6 @@ from zoneinfo import ZoneInfo
 from rekindle.settings import Settings
 
 if TYPE_CHECKING:  # conditions are compiled with a lexicon in hand
-    from sqlalchemy import Select
-
     from segments.definition import Segment
 
 
@@ -23,7 +21,7 @@ class Lexicon:
     segments: Mapping[str, "Segment"]
     value: str = "total"  # the property of a goal's event that says what it was worth
     # statements by what they ask: see `segments.prepared`
-    prepared: dict[Any, "Select[Any]"] = field(default_factory=dict, compare=False, repr=False)
+    prepared: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, settings: Settings, segments: Mapping[str, "Segment"]) -> Self:

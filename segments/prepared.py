@@ -37,7 +37,8 @@ def prepare(
         lexicon.prepared[key] = compile_condition(
             condition, subjects, lexicon, scope=scope, per=per
         )
-    return lexicon.prepared[key]
+    statement: Select[Any] = lexicon.prepared[key]
+    return statement
 
 
 def parameters(ids: Collection[int], at: datetime) -> dict[str, Any]:

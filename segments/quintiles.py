@@ -4,30 +4,21 @@ A version of the fifths is published once a day, at a fixed hour of the brand's 
 versions nobody's place changes: it is what was known of them when the version was made.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, select
 
-from segments.days import DAY, day_begins, day_of
 from segments.instants import instant, micros
 from segments.kinds import goal_kinds
 from segments.lexicon import Lexicon
 from segments.values import JsonValue
 from store.tables import QUINTILE_FIGURES, customers, events
 
-PUBLISHED_AFTER = timedelta(hours=4)  # from the first instant of the brand's day
 SHARES = (0.2, 0.4, 0.6, 0.8)
 # Amounts are summed up in whole ten-thousandths: sums of fractions depend on their order, and one
 # customer's must equal a bound that was made of it. A larger amount counts as this one.
 UNIT, LARGEST = 10_000, 10_000_000_000
-
-
-def published_at(now: datetime, zone: ZoneInfo) -> datetime:
-    """The last instant at which a version was or is to be published."""
-    today = day_begins(day_of(now, zone), zone) + PUBLISHED_AFTER
-    return today if today <= now else day_begins(day_of(now, zone) - DAY, zone) + PUBLISHED_AFTER
 
 
 def fifths(lexicon: Lexicon, as_of: datetime) -> Select[Any]:

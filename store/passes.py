@@ -10,8 +10,10 @@ from store.records import CustomerId
 from store.tables import customers, segment_states
 from store.upserts import insert_or_replace
 
+Because = Literal["first", "definition", "refit"]
+PassCause = Because | Literal["time"]  # time: a new day's figures, made as those of the day before
+
 PASSES = select(segment_states)
-PassCause = Literal["first", "definition", "refit"]
 
 
 @dataclass(frozen=True)

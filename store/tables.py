@@ -261,6 +261,24 @@ drift_priors = Table(
     Column("horizon_days", Float, nullable=False),
     Column("sample", Integer, nullable=False),  # customers they were learned from; 0: defaults
     Column("known_at", Instant, nullable=False),
+    # what the clock counts, and in which zone: rows made by other rules are counted anew
+    Column("counted", Text, nullable=False, default=""),
+)
+
+drift_recalibrations = Table(
+    "drift_recalibrations",  # weights in the log-odds of the risk
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("clock", Text, nullable=False),
+    Column("intercept", Float, nullable=False),
+    Column("chance", Float, nullable=False),
+    Column("silence", Float, nullable=False),
+    Column("count", Float, nullable=False),
+    Column("recent", Float, nullable=False),
+    Column("other", Float, nullable=False),
+    Column("sample", Integer, nullable=False),  # silences learned from; 0: corrects nothing
+    Column("off_by", Float, nullable=False),  # foretold less observed, of late
+    Column("known_at", Instant, nullable=False),
 )
 
 drift_states = Table(
@@ -279,6 +297,10 @@ drift_states = Table(
     Column("drifting_at", Instant, nullable=False),
     Column("dormant_at", Instant, nullable=False),
     Column("lost_at", Instant, nullable=False),
+    Column("day_over_at", Instant, nullable=False),  # until then more events change nothing
+    Column("wound_at", Instant, nullable=False),  # what was known then is counted
+    Column("risk", Float),  # null: first active today
+    Column("risk_at", Instant),  # the first instant of the day that it was published for
     Index("ix_drift_states_customer_id", "customer_id"),
 )
 

@@ -51,7 +51,7 @@ class Drifting:
     """A customer's drift, `sentence` in the reader's language."""
 
     state: str
-    risk: float
+    risk: float | None  # None on the day of their first act
     silence: int  # days
     sentence: str
 

@@ -1,156 +1,252 @@
-"""Keeps every customer's drift up to date: statistics from the log, crossings from the model."""
+"""Keeps everybody's drift up to date: wound by what happened, with what was learned of all."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from segments.days import day_of
-from segments.drift.activity import event_days
-from segments.drift.priors import Priors, default_priors, gaps_between
-from segments.drift.states import stored_state
-from segments.drift.statistics import Statistics, fold
+from segments.days import DAY, day_begins, day_of, published_at
+from segments.drift.fitting import LARGEST_SAMPLE, fit_priors
+from segments.drift.log import EventDays
+from segments.drift.priors import HORIZON_DAYS, Priors, default_priors
+from segments.drift.publishing import OTHER, risk_values
+from segments.drift.recalibration import AS_IT_IS, Clock, Recalibration, recalibrate
+from segments.drift.rhythms import IDS, ONE_IN, Asked
+from segments.drift.winding import Winding, what_counts, winding_values
 from segments.kinds import clock_kinds
 from segments.lexicon import Lexicon
 from store.drift import (
     count_customers,
     has_returning,
     insert_priors,
-    load_event_times,
+    insert_recalibration,
     load_priors,
-    replace_states,
+    load_recalibration,
 )
-from store.records import CustomerId
 from store.session import Store
-from store.tables import EPOCH
+from store.tables import EPOCH, microseconds
 
 CLOCKS = ("goal", "any")
-LARGEST_SAMPLE = 1_000  # customers from whom gaps are learned
 FIRST_MONTH_DAYS = 30  # learned anew every day until then, weekly later
+TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
 class StoredPriors:
-    """A version of one clock's parameters."""
+    """A version of what was learned of one clock."""
 
     id: int
     known_at: datetime
     priors: Priors
+    recalibration: Recalibration = AS_IT_IS
+    recalibrated_at: datetime | None = None
+
+
+# --- what is kept of customers -------------------------------------------------------------------
 
 
 def refresh_drift(
     tx: Connection,
-    customer_ids: Collection[int],
+    customer_ids: Collection[int] | None,
     now: datetime,
     lexicon: Lexicon,
     priors_by_clock: Mapping[str, StoredPriors],
 ) -> None:
-    """Rebuild the states of these customers from what is known of them at `now`."""
+    """Bring the states of these customers, or of everybody, to what is known of them at `now`.
+
+    Only what happened since is read. Their risk stays that of the day.
+    """
+    named = {} if customer_ids is None else {IDS: list(customer_ids)}
     for clock, stored in priors_by_clock.items():
-        states = [
-            stored_state(customer_id, statistics, stored.priors, stored.id, lexicon.zone)
-            for customer_id, statistics in rhythms(tx, lexicon, stored.priors, now, customer_ids)
-        ]
-        replace_states(tx, clock, customer_ids, states)
+        statements = _winding(tx, lexicon, clock, is_of_all=customer_ids is None)
+        values = winding_values(stored.id, stored.priors, now) | named
+        tx.execute(statements.unwind, values)
+        tx.execute(statements.wound, values)
+        tx.execute(statements.forget, values)
+        tx.execute(statements.cross, values)
+    for clock, stored in priors_by_clock.items():
+        helper = priors_by_clock.get(OTHER.get(clock, ""))
+        values = risk_values(
+            stored.priors,
+            helper.priors if helper else stored.priors,
+            stored.recalibration,
+            published_at(now, lexicon.zone),
+            lexicon.zone,
+        )
+        statements = _winding(tx, lexicon, clock, is_of_all=customer_ids is None)
+        tx.execute(statements.publish, values | named)
+
+
+def _winding(
+    connection: Connection, lexicon: Lexicon, clock: str, *, is_of_all: bool = False
+) -> Winding:
+    """The statements, made once for each workspace."""
+    dialect = connection.dialect.name
+    key = ("winding", clock, dialect, is_of_all)
+    if key not in lexicon.prepared:
+        lexicon.prepared[key] = Winding(lexicon, clock, dialect, Asked(is_of_all))
+    made = lexicon.prepared[key]
+    assert isinstance(made, Winding)
+    return made
+
+
+@contextmanager
+def as_of_now(
+    store: Store,
+    lexicon: Lexicon,
+    now: datetime,
+    clocks: Collection[str] = CLOCKS,
+    customer_ids: Collection[int] | None = None,
+) -> Iterator[Connection]:
+    """A look at the database in which everybody's drift is that of `now`; nothing of it is kept.
+
+    What workers keep is as of their last refresh, which may lie before `now` or after it. Other
+    clocks than those asked for (and those that help them) stay as they are, and so do other
+    customers than these, if any are named.
+    """
+    with store.begin() as tx:
+        rehearsal = tx.begin_nested()
+        publish_priors(tx, lexicon, now)
+        wanted = {*clocks, *(OTHER[clock] for clock in clocks if clock in OTHER)}
+        asked = {clock: one for clock, one in priors_at(tx, now).items() if clock in wanted}
+        refresh_drift(tx, customer_ids, now, lexicon, asked)
+        try:
+            yield tx
+        finally:
+            rehearsal.rollback()
+
+
+# --- what is learned of everybody ----------------------------------------------------------------
 
 
 def publish_priors(tx: Connection, lexicon: Lexicon, now: datetime) -> frozenset[str]:
     """Learn the parameters of each clock anew, daily at first, then weekly; most calls do nothing.
 
-    Returns the clocks whose parameters changed noticeably: everybody's states on them are outdated.
+    Returns the clocks whose parameters changed: everybody's states on them are outdated.
     """
     in_force = priors_at(tx, now)
-    return frozenset(
-        clock for clock in CLOCKS if _publish(tx, lexicon, clock, in_force.get(clock), now)
-    )
-
-
-def _publish(
-    tx: Connection, lexicon: Lexicon, clock: str, stored: StoredPriors | None, now: datetime
-) -> bool:
-    if stored and not _is_outdated(tx, stored, lexicon, now):
-        return False
-    learned = learn_priors(tx, lexicon, clock, now)
-    if stored and learned.is_close_to(stored.priors):
-        insert_priors(tx, asdict(stored.priors), now)  # the same ones, known to hold today
-        return False
-    insert_priors(tx, asdict(learned), now)
-    return True
+    if not any(_is_due(tx, in_force.get(clock), clock, lexicon, now) for clock in CLOCKS):
+        return frozenset()
+    logs = {clock: sample_days(tx, lexicon, clock, now) for clock in CLOCKS}
+    changed = set()
+    learned: dict[str, Priors] = {}
+    for clock in CLOCKS:
+        stored = in_force.get(clock)
+        learned[clock] = _learn(logs[clock], lexicon, clock, now, stored.priors if stored else None)
+        insert_priors(tx, asdict(learned[clock]), now)
+        if stored is None or learned[clock] != stored.priors:
+            changed.add(clock)
+    for clock in CLOCKS:
+        correction = _correct(tx, lexicon, clock, logs, learned, now)
+        insert_recalibration(tx, clock, asdict(correction), now)
+    return frozenset(changed)
 
 
 def are_priors_due(connection: Connection, lexicon: Lexicon, now: datetime) -> bool:
-    """Whether any clock's parameters were never learned, or too long ago."""
+    """Whether any clock's parameters were never learned, or too long ago, or by other rules."""
     in_force = priors_at(connection, now)
-    return any(
-        clock not in in_force or _is_outdated(connection, in_force[clock], lexicon, now)
-        for clock in CLOCKS
-    )
+    return any(_is_due(connection, in_force.get(clock), clock, lexicon, now) for clock in CLOCKS)
 
 
-def _is_outdated(
-    connection: Connection, stored: StoredPriors, lexicon: Lexicon, now: datetime
+def _is_due(
+    connection: Connection, stored: StoredPriors | None, clock: str, lexicon: Lexicon, now: datetime
 ) -> bool:
-    """Old by its age, or of a time when nobody had come twice and now somebody has."""
-    clock = stored.priors.clock
+    """Never learned, or old, or of a time when nobody had come twice and now somebody has."""
+    counted = what_counts(lexicon, clock)
+    if stored is None or stored.priors.counted != counted:
+        return True
     first = load_priors(connection, clock, EPOCH)
     known_on = day_of(stored.known_at, lexicon.zone)
     age_days = (known_on - day_of(first.known_at, lexicon.zone)).days if first else 0
     if (day_of(now, lexicon.zone) - known_on).days >= (1 if age_days < FIRST_MONTH_DAYS else 7):
         return True
-    is_of_nobody = stored.priors == default_priors(clock, ())
+    is_of_nobody = stored.priors == replace(default_priors(clock, ()), counted=counted)
     return is_of_nobody and has_returning(connection, clock_kinds(lexicon, clock), now)
 
 
-def learn_priors(connection: Connection, lexicon: Lexicon, clock: str, now: datetime) -> Priors:
-    """The parameters that the gaps known at `now` suggest."""
+def _learn(
+    log: EventDays, lexicon: Lexicon, clock: str, now: datetime, in_force: Priors | None
+) -> Priors:
+    counted = what_counts(lexicon, clock)
+    kept = in_force if in_force and in_force.counted == counted else None
+    found = fit_priors(log, _day_at(now, lexicon), clock=clock, horizon_days=HORIZON_DAYS, now=kept)
+    return replace(found, counted=counted)
+
+
+def _correct(
+    connection: Connection,
+    lexicon: Lexicon,
+    clock: str,
+    logs: Mapping[str, EventDays],
+    learned: Mapping[str, Priors],
+    now: datetime,
+) -> Recalibration:
+    """What became of the sampled customers' silences; another clock may know more of them."""
+    log, helper = logs[clock], OTHER.get(clock)
+    other = None
+    if helper is not None:
+        theirs = load_days(connection, lexicon, helper, now, log.everybody)
+        other = Clock(theirs, learned[helper])
+    return recalibrate(Clock(log, learned[clock]), _day_at(now, lexicon), other)
+
+
+def _day_at(now: datetime, lexicon: Lexicon) -> float:
+    """Now in days since 1970 of the brand's zone, just after anything that happens now."""
+    day = day_of(now, lexicon.zone)
+    passed = (now - day_begins(day, lexicon.zone) + TICK) / DAY
+    return (day - EPOCH.date()).days + passed
+
+
+def sample_days(connection: Connection, lexicon: Lexicon, clock: str, now: datetime) -> EventDays:
+    """The event days of at most `LARGEST_SAMPLE` customers, evenly picked by their ids."""
     one_in = 1 + count_customers(connection) // LARGEST_SAMPLE
-    times = load_event_times(connection, clock_kinds(lexicon, clock), now, one_in=one_in)
-    gaps = [g for _, days in event_days(times, lexicon.zone) for g in gaps_between(days)]
-    return default_priors(clock, gaps)
+    while True:
+        log = _days(connection, lexicon, clock, now, {ONE_IN: one_in}, is_of_all=True)
+        found = len(log.everybody)
+        if one_in == 1 or found >= LARGEST_SAMPLE // 2:
+            return log
+        one_in = one_in * found // LARGEST_SAMPLE or 1  # few were ever active: pick more of them
+
+
+def load_days(
+    connection: Connection,
+    lexicon: Lexicon,
+    clock: str,
+    now: datetime,
+    customer_ids: Collection[int],
+) -> EventDays:
+    """The event days of these customers."""
+    return _days(connection, lexicon, clock, now, {IDS: list(customer_ids)}, is_of_all=False)
+
+
+def _days(
+    connection: Connection,
+    lexicon: Lexicon,
+    clock: str,
+    now: datetime,
+    asked: Mapping[str, object],
+    *,
+    is_of_all: bool,
+) -> EventDays:
+    statement = _winding(connection, lexicon, clock, is_of_all=is_of_all).event_days
+    rows = connection.execute(statement, {"given_at": microseconds(now), **asked})
+    return EventDays.of((row.customer_id, row.day) for row in rows)
 
 
 def priors_at(connection: Connection, now: datetime) -> dict[str, StoredPriors]:
-    """The parameters in force on each clock; clocks without any are left out."""
-    rows = {clock: load_priors(connection, clock, now) for clock in CLOCKS}
-    return {
-        clock: StoredPriors(row.id, row.known_at, Priors.read(row))
-        for clock, row in rows.items()
-        if row is not None
-    }
-
-
-def rhythms(
-    connection: Connection,
-    lexicon: Lexicon,
-    priors: Priors,
-    now: datetime,
-    customer_ids: Collection[int] | None = None,
-) -> Iterator[tuple[CustomerId, Statistics]]:
-    """The statistics, straight from the log, of these customers (or all) who were ever active."""
-    times = load_event_times(connection, clock_kinds(lexicon, priors.clock), now, customer_ids)
-    for customer_id, days in event_days(times, lexicon.zone):
-        if statistics := fold(days, priors.pace):
-            yield CustomerId(customer_id), statistics
-
-
-@contextmanager
-def as_of_now(
-    store: Store, lexicon: Lexicon, now: datetime, clocks: Collection[str] = CLOCKS
-) -> Iterator[Connection]:
-    """A look at the database in which everybody's drift is that of `now`; nothing of it is kept.
-
-    What workers keep is as of their last refresh, which may lie before `now` or after it. Other
-    clocks than those asked for stay as they are.
-    """
-    with store.begin() as tx:
-        rehearsal = tx.begin_nested()
-        publish_priors(tx, lexicon, now)
-        everybody = range(1, count_customers(tx) + 1)
-        asked = {clock: one for clock, one in priors_at(tx, now).items() if clock in clocks}
-        refresh_drift(tx, everybody, now, lexicon, asked)
-        try:
-            yield tx
-        finally:
-            rehearsal.rollback()
+    """What is in force on each clock; clocks of which nothing was learned are left out."""
+    found = {}
+    for clock in CLOCKS:
+        if (row := load_priors(connection, clock, now)) is None:
+            continue
+        correction = load_recalibration(connection, clock, now)
+        found[clock] = StoredPriors(
+            row.id,
+            row.known_at,
+            Priors.read(row),
+            Recalibration.read(correction) if correction else AS_IT_IS,
+            correction.known_at if correction else None,
+        )
+    return found

@@ -14,7 +14,7 @@ from segments.subjects import Sort
 from store.enrollments import wake_customers
 from store.intake import OwnEvent, record_own_events
 from store.memberships import claim_due_checks, load_memberships, save_memberships
-from store.passes import PassCause, load_passes
+from store.passes import Because, load_passes
 from store.pending import FreshEvent, claim_changes, drop_changes, load_fresh
 from store.records import CustomerId, Evaluation
 from workers.counts import Counts
@@ -97,7 +97,7 @@ def evaluate_segment(
     now: datetime,
     *,
     triggers: Mapping[CustomerId, Trigger] | None = None,
-    because: PassCause | None = None,
+    because: Because | None = None,
 ) -> Counts:
     """One segment for these customers: store the answers, tell who entered and who left."""
     rule = library.segments.get(segment)

@@ -4,7 +4,7 @@ They go in chunks, each its own short transaction, so that neither ingest nor se
 them; a stopped pass goes on where it was.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -14,6 +14,7 @@ from rekindle.workspace.library import Library
 from segments.conditions.base import ConditionBase
 from segments.conditions.drift import Drift
 from segments.conditions.rfm import Rfm
+from segments.days import day_of, published_at
 from segments.definition import walk
 from store.leases import release_lease
 from store.memberships import load_member_ids
@@ -54,7 +55,7 @@ def evaluate_everybody(services: Services, now: datetime) -> Counts:
             _begin_passes(tx, library, now)
             if found is not None:
                 publish_quintiles(tx, found, now)
-                _look_again(tx, _using(library, Rfm), now)
+                _look_again(tx, _using(library, _asks_fifths), now)
         return _run_passes(services, library, now)
     finally:
         with services.store.begin() as tx:
@@ -72,6 +73,7 @@ def needs_passes(services: Services, now: datetime) -> bool:
             bool(_outdated(library, passes))
             or bool(_retired(library, passes))
             or any(not one.is_finished for one in passes.values())
+            or _are_risks_due(library, passes, now)
             or are_priors_due(connection, library.lexicon, now)
             or are_quintiles_due(connection, library, now)
         )
@@ -91,17 +93,46 @@ def _begin_passes(tx: Connection, library: Library, now: datetime) -> None:
     for segment, definition_id in _outdated(library, passes).items():
         cause: PassCause = "definition" if segment in passes else "first"
         begin_pass(tx, segment, definition_id, cause, now)
-    if publish_priors(tx, library.lexicon, now):
-        begin_pass(tx, DRIFT, 0, "refit", now)
-        _look_again(tx, _using(library, Drift), now)
+    learned = publish_priors(tx, library.lexicon, now)
+    if learned or _are_risks_due(library, passes, now):
+        begin_pass(tx, DRIFT, _figures_of(library, now), "refit", now)
+    if learned:
+        _look_again(tx, _using(library, _asks_drift), now)
+    elif _are_risks_due(library, passes, now):
+        _look_again(tx, _using(library, _asks_risk), now, cause="time")
 
 
-def _look_again(tx: Connection, segments: Sequence[str], now: datetime) -> None:
+def _figures_of(library: Library, now: datetime) -> int:
+    """The day whose daily figures are in force, as a number."""
+    zone = library.lexicon.zone
+    return day_of(published_at(now, zone), zone).toordinal()
+
+
+def _are_risks_due(library: Library, passes: Mapping[str, Pass], now: datetime) -> bool:
+    """Whether everybody's risk is that of an earlier day."""
+    return DRIFT not in passes or passes[DRIFT].definition_id != _figures_of(library, now)
+
+
+def _asks_fifths(condition: ConditionBase) -> bool:
+    return isinstance(condition, Rfm)
+
+
+def _asks_drift(condition: ConditionBase) -> bool:
+    return isinstance(condition, Drift)
+
+
+def _asks_risk(condition: ConditionBase) -> bool:
+    return isinstance(condition, Drift) and condition.risk is not None
+
+
+def _look_again(
+    tx: Connection, segments: Sequence[str], now: datetime, *, cause: PassCause = "refit"
+) -> None:
     """At everybody, in the segments that no pass is looking at anyway."""
     passes = load_passes(tx)
     for segment in segments:
         if segment in passes and passes[segment].is_finished:
-            begin_pass(tx, segment, passes[segment].definition_id, "refit", now)
+            begin_pass(tx, segment, passes[segment].definition_id, cause, now)
 
 
 def _outdated(library: Library, passes: dict[str, Pass]) -> dict[str, int]:
@@ -114,13 +145,13 @@ def _outdated(library: Library, passes: dict[str, Pass]) -> dict[str, int]:
     return found
 
 
-def _using(library: Library, kind: type[ConditionBase]) -> list[str]:
+def _using(library: Library, is_meant: Callable[[ConditionBase], bool]) -> list[str]:
     """Segments that ask such a condition, or refer to one that does."""
     return [
         name
         for name in library.segments
         if any(
-            isinstance(condition, kind)
+            is_meant(condition)
             for one in library.reaches(name)
             for _, condition in walk(library.segments[one].match)
         )
@@ -177,7 +208,8 @@ def _look_at(
     total = Counts()
     for segment in sorted(running.keys() & library.segments.keys()):
         cause = running[segment].cause
-        total += evaluate_segment(tx, library, segment, ids, now, because=cause)
+        because = None if cause == "time" else cause
+        total += evaluate_segment(tx, library, segment, ids, now, because=because)
     if running.keys() >= {DRIFT, *library.segments}:
         mark_evaluated(tx, ids)
     return total

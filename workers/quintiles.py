@@ -8,9 +8,10 @@ from sqlalchemy import Connection
 
 from rekindle.workspace.library import Library
 from segments.conditions.rfm import Rfm
+from segments.days import published_at
 from segments.definition import conditions_in
 from segments.lexicon import Lexicon
-from segments.quintiles import fifths, published_at
+from segments.quintiles import fifths
 from store.quintiles import insert_quintiles, newest_quintiles
 
 

@@ -22,9 +22,11 @@ def upgrade() -> None:
     _know_what_runs()
     _pace_messages()
     _refresh_segments()
+    _learn_drift_anew()
 
 
 def downgrade() -> None:
+    _learn_drift_as_before()
     op.drop_index("ix_events_known_at", "events")
     with op.batch_alter_table("messages") as messages:
         messages.drop_column("paced_at")
@@ -125,3 +127,61 @@ def _pace_messages() -> None:
 
 def _refresh_segments() -> None:
     op.create_index("ix_events_known_at", "events", ["known_at"])
+
+
+# --- drift ---------------------------------------------------------------------------------------
+
+
+def _learn_drift_anew() -> None:
+    """States are made from the log, so that they may be thrown away and made again."""
+    with op.batch_alter_table("drift_priors") as table:
+        table.add_column(sa.Column("counted", sa.Text, nullable=False, server_default=""))
+    with op.batch_alter_table("drift_priors") as table:
+        table.alter_column("counted", server_default=None)
+    op.create_table(
+        "drift_recalibrations",
+        sa.Column("id", ID),
+        sa.Column("clock", sa.Text, nullable=False),
+        *(
+            sa.Column(name, sa.Float, nullable=False)
+            for name in ("intercept", "chance", "silence", "count", "recent", "other")
+        ),
+        sa.Column("sample", sa.Integer, nullable=False),
+        sa.Column("off_by", sa.Float, nullable=False),
+        sa.Column("known_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_drift_recalibrations"),
+    )
+    op.drop_table("drift_states")
+    _create_drift_states(
+        sa.Column("day_over_at", INSTANT, nullable=False),
+        sa.Column("wound_at", INSTANT, nullable=False),
+        sa.Column("risk", sa.Float),
+        sa.Column("risk_at", INSTANT),
+    )
+
+
+def _learn_drift_as_before() -> None:
+    op.drop_table("drift_states")
+    _create_drift_states()
+    op.drop_table("drift_recalibrations")
+    with op.batch_alter_table("drift_priors") as table:
+        table.drop_column("counted")
+
+
+def _create_drift_states(*more: sa.Column[object]) -> None:
+    op.create_table(
+        "drift_states",
+        sa.Column("clock", sa.Text),
+        sa.Column("customer_id", ID, autoincrement=False),
+        sa.Column("priors_id", ID, nullable=False),
+        sa.Column("n", sa.Integer, nullable=False),
+        *(sa.Column(name, INSTANT, nullable=False) for name in ("first_at", "last_at")),
+        *(sa.Column(name, sa.Float, nullable=False) for name in ("ee", "dec", "fst")),
+        *(
+            sa.Column(f"{state}_at", INSTANT, nullable=False)
+            for state in ("cooling", "drifting", "dormant", "lost")
+        ),
+        *more,
+        sa.PrimaryKeyConstraint("clock", "customer_id", name="pk_drift_states"),
+    )
+    op.create_index("ix_drift_states_customer_id", "drift_states", ["customer_id"])

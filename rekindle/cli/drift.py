@@ -3,28 +3,26 @@
 import csv
 import gzip
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection
 
 from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
+from rekindle.drifting import load_figures
 from rekindle.errors import NotFound, WrongUse
-from rekindle.services import Services
 from segments.drift.figures import DriftFigures
+from segments.drift.priors import HORIZON_DAYS
 from segments.drift.scoring import LoggedEvent, Score, score_log
 from segments.drift.sentence import describe
-from segments.drift.states import figures
-from segments.lexicon import Lexicon
 from store.customers import external_ids_of, find_customer
-from store.records import CustomerId
-from workers.drift import CLOCKS, learn_priors, priors_at, rhythms
+from workers.drift import CLOCKS, StoredPriors, as_of_now, priors_at
 
 STATES = ("active", "cooling", "drifting", "dormant", "lost")
+WEEK = timedelta(days=7)
 COLUMNS = ("customer_id", "ts", "channel")
 EVERY_CHANNEL = "all"
 
@@ -56,71 +54,113 @@ def drift(
 
 
 def _show_one(external_id: str) -> None:
-    services = open_here()
-    try:
+    with open_here() as services:
+        now, library = services.clock.now(), services.library()
+        brand = library.settings.brand
         with services.store.read() as connection:
             customer_id = find_customer(connection, external_id)
-            if customer_id is None:
-                raise NotFound(f"no customer is called {external_id!r}.")
+        if customer_id is None:
+            raise NotFound(f"no customer is called {external_id!r}.")
+        with as_of_now(
+            services.store, library.lexicon, now, customer_ids=[customer_id]
+        ) as connection:
             found = [
                 one
                 for clock in CLOCKS
-                for one in _figures(connection, services, clock, [customer_id]).values()
+                for one in load_figures(connection, [customer_id], now, brand.tz, clock).values()
             ]
-        told = [
-            {"customer": external_id, **vars(one), "sentence": _sentence(one, services)}
-            for one in found
-        ]
-    finally:
-        services.close()
-    lines = [f"{one['clock']}: {_line(one)}\n  {one['sentence']}" for one in told]
-    say("\n".join(lines) or f"{external_id} has never been active.", told)
+            learned = priors_at(connection, now)
+    told = [
+        {
+            "customer": external_id,
+            **vars(one),
+            "sentence": describe(one, brand.language, now, brand.tz),
+            "learned": _learned(learned[one.clock], now),
+        }
+        for one in found
+    ]
+    lines = [f"{_line(one, now)}\n  {one['sentence']}" for one in told]
+    lines += [_told_of(learned[one.clock], now) for one in found]
+    say("\n".join(lines) if told else f"{external_id} has never been active.", told)
 
 
 def _show_all() -> None:
-    services = open_here()
-    try:
-        with services.store.read() as connection:
-            found = _figures(connection, services, CLOCKS[0])
+    with open_here() as services:
+        now, library = services.clock.now(), services.library()
+        with as_of_now(services.store, library.lexicon, now) as connection:
+            found = load_figures(connection, None, now, library.settings.brand.tz)
             names = external_ids_of(connection, found)
-        told = [{"customer": names.get(id_, ""), **vars(one)} for id_, one in found.items()]
-    finally:
-        services.close()
+            learned = priors_at(connection, now)
+    told = [{"customer": names.get(id_, ""), **vars(one)} for id_, one in found.items()]
     told.sort(key=lambda one: str(one["customer"]))
     counted = Counter(one.state for one in found.values())
-    limit = next((one.limit_days for one in found.values()), None)
     states = {state: counted[state] for state in STATES}
-    text = "\n".join(f"{state:>10} {count:>9,}" for state, count in states.items())
-    if limit is not None:
-        text += f"\nA silence of {limit:.0f} days is a loss."
-    say(text, {"states": states, "limit_days": limit, "customers": told})
+    document = {
+        "states": states,
+        "limit_days": learned["goal"].priors.lapse_days if found else None,
+        "learned": {clock: _learned(one, now) for clock, one in learned.items()},
+        "customers": told,
+    }
+    say("\n".join(_overview(states, list(found.values()), learned, now)), document)
 
 
-def _figures(
-    connection: Connection,
-    services: Services,
-    clock: str,
-    customer_ids: Sequence[CustomerId] | None = None,
-) -> dict[CustomerId, DriftFigures]:
-    """Straight from the log as known at `--now`, whatever the workers have kept so far."""
-    now, library = services.clock.now(), services.library()
-    lexicon = Lexicon.of(library.settings, library.segments)
-    stored = priors_at(connection, now).get(clock)
-    priors = stored.priors if stored else learn_priors(connection, lexicon, clock, now)
+def _overview(
+    states: Mapping[str, int],
+    found: Sequence[DriftFigures],
+    learned: Mapping[str, StoredPriors],
+    now: datetime,
+) -> Iterator[str]:
+    soon = Counter(
+        one.next_state for one in found if one.next_state_at and one.next_state_at <= now + WEEK
+    )
+    yield f"{'':>10} {'now':>9} {'within a week':>14}"
+    for state, count in states.items():
+        coming = f"+{soon[state]:,}" if soon[state] else ""
+        yield f"{state:>10} {count:>9,} {coming:>14}".rstrip()
+    if risks := [one.risk for one in found if one.risk is not None]:
+        share = sum(risks) / len(risks)
+        yield f"Of 100, {100 * share:.0f} will do nothing in the next {HORIZON_DAYS:.0f} days."
+    if found:
+        yield f"A silence of {learned['goal'].priors.lapse_days:.0f} days is a loss."
+    yield from (_told_of(one, now) for one in learned.values())
+
+
+def _learned(one: StoredPriors, now: datetime) -> dict[str, Any]:
+    """What the figures of a clock rest on."""
+    since = one.recalibrated_at
     return {
-        customer_id: figures(statistics, priors, now, lexicon.zone)
-        for customer_id, statistics in rhythms(connection, lexicon, priors, now, customer_ids)
+        "priors": {"version": one.id, "known_at": one.known_at, **vars(one.priors)},
+        "recalibration": {
+            **vars(one.recalibration),
+            "known_at": since,
+            "age_days": None if since is None else max((now - since) / timedelta(days=1), 0.0),
+        },
     }
 
 
-def _sentence(found: DriftFigures, services: Services) -> str:
-    brand = services.library().settings.brand
-    return describe(found, brand.language, services.clock.now(), brand.tz)
+def _told_of(one: StoredPriors, now: datetime) -> str:
+    priors, correction = one.priors, one.recalibration
+    source = f"{priors.sample:,} customers" if priors.sample else "defaults: too few have returned"
+    figures = ", ".join(
+        f"{name} {getattr(priors, name):.3g}" for name in ("r", "alpha", "a", "b", "rho")
+    )
+    risk = "the model's own"
+    if correction.sample:
+        days = (now - (one.recalibrated_at or now)).days
+        risk = f"corrected by {correction.sample:,} silences, {max(days, 0)} days ago"
+    elif correction.off_by:
+        risk += f", since a correction would be off by {correction.off_by:+.2f}"
+    return (
+        f"{priors.clock}: {priors.counted}; version {one.id} of {one.known_at:%Y-%m-%d} "
+        f"({source}: {figures}); risk {risk}"
+    )
 
 
-def _line(one: dict[str, Any]) -> str:
+def _line(one: Mapping[str, Any], now: datetime) -> str:
     new = ", new" if one["is_new"] else ""
-    return f"{one['state']}{new}, risk {one['risk']:.0%}"
+    risk = "" if one["risk"] is None else f", risk {one['risk']:.0%}"
+    ahead = f", {one['next_state']} on {one['next_state_at']:%Y-%m-%d}" if one["next_state"] else ""
+    return f"{one['clock']}: {one['state']}{new}{risk}{ahead}"
 
 
 # --- any log -------------------------------------------------------------------------------------

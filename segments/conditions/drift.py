@@ -9,10 +9,8 @@ from sqlalchemy import (
     Select,
     and_,
     case,
-    false,
     func,
     literal_column,
-    not_,
     select,
     union_all,
 )
@@ -22,11 +20,10 @@ from segments.conditions.base import ConditionBase
 from segments.conditions.fields import Number, Range
 from segments.conditions.possible import check_bounds
 from segments.counting import Amount
-from segments.drift.risk import risk_at
 from segments.instants import Micros, micros, soonest, still_ahead
 from segments.kinds import clock_kinds
 from segments.planning import looked_up_by
-from store.tables import drift_priors, drift_states, events
+from store.tables import drift_states, events
 
 State = Literal["new", "active", "cooling", "drifting", "dormant", "lost"]
 
@@ -44,11 +41,6 @@ class Risk(BaseModel):
     more_than: Number | None = None
     less_than: Number | None = None
     between: Range | None = None
-
-    @property
-    def only_from_below(self) -> bool:
-        """Whether a risk that is high enough stays so while the silence lasts."""
-        return self.at_most is None and self.less_than is None and self.between is None
 
     @model_validator(mode="after")
     def _bounds_are_shares(self) -> Self:
@@ -87,25 +79,19 @@ class Drift(ConditionBase):
 
     def _stored(self, compilation: Compilation) -> Select[Any]:
         """Compares the stored crossings with the instant; the next one ahead is the next check."""
-        asked = compilation.with_days() if self.risk else compilation.subjects
-        mine, stored = asked.c, drift_states.c
+        mine, stored = compilation.subjects.c, drift_states.c
         holds = [self._holds(mine.at)]
         turns = [still_ahead(turn, mine.at) for turn in self._turns()]
         if self.risk is not None:
-            # a daily figure: it moves at the first instant of each day, and only ever up
-            is_at_risk = Amount.of(self.risk).admits(risk_at(mine.today))
-            is_settled = is_at_risk if self.risk.only_from_below else false()
-            holds.append(is_at_risk)
-            turns.append(case((not_(is_settled), mine.tomorrow)))
+            # a daily figure: everybody is looked at again when the next version is published
+            holds.append(and_(stored.risk.is_not(None), Amount.of(self.risk).admits(stored.risk)))
         return (
             select(
                 mine.id,
                 case((and_(*holds), 1), else_=0).label("holds"),
                 soonest(*turns).label("next_check_at"),
             )
-            .select_from(asked)
             .join(drift_states, stored.customer_id == mine.customer_id)
-            .join(drift_priors, drift_priors.c.id == stored.priors_id)
             .where(stored.clock == self.clock)
         )
 

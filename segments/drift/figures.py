@@ -19,7 +19,8 @@ class DriftFigures:
     silence_days: float
     stays: float  # chance that this silence reaches `limit_days`
     limit_days: float  # the lapse limit of the workspace
-    risk: float  # chance of no event within the horizon
+    # chance of no event within the horizon, as published for today; None: first active today
+    risk: float | None
     next_state: str | None  # None once lost
     next_state_at: datetime | None
     lost_at: datetime

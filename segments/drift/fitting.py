@@ -1,5 +1,6 @@
 """Parameters by maximum likelihood: which ones make the log of a workspace most likely?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +13,9 @@ LARGEST_SAMPLE = 6_000  # customers
 FEWEST_RETURNING = 200  # customers with a gap; with fewer the defaults are the better guess
 RHOS = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 WORTH_A_REBUILD = 10.0  # in log-likelihood: another rho makes everybody's statistics void
-LOG_BOUND = 7.0  # each parameter lies within e^-7 and e^7
+WORTH_A_LOOK = 2.0  # in log-likelihood: everybody's states are then made anew
+# of r, alpha (days), a, b; a smaller r would need powers beyond the range of a double
+BOUNDS = ((0.05, 20.0), (0.01, 1_000.0), (0.001, 1_000.0), (0.001, 1_000.0))
 
 
 @dataclass(frozen=True)
@@ -24,34 +27,52 @@ class Fit:
 
 
 def fit_priors(
-    days: EventDays, as_of: float, *, clock: str, horizon_days: float, rho: float | None = None
+    days: EventDays, as_of: float, *, clock: str, horizon_days: float, now: Priors | None = None
 ) -> Priors:
     """What a clock's log before `as_of` (days since 1970) teaches.
 
-    `rho` is the one in force: another one must explain the log a good deal better. Without it the
-    best one is taken.
+    `now` are the ones in force: they stay unless others explain the log better, and so does their
+    rho unless another explains it a good deal better.
     """
     known = days.before(as_of)
     defaults = default_priors(clock, known.gaps.tolist(), horizon_days=horizon_days)
     sample = known.sampled(LARGEST_SAMPLE)
     if int((sample.counts > 1).sum()) < FEWEST_RETURNING:
-        return defaults if rho is None else replace(defaults, rho=rho)
-    start = (defaults.r, defaults.alpha, defaults.a, defaults.b)
-    fits: dict[float, Fit] = {}
-    for each in RHOS:
-        fits[each] = maximise(Evidence.of(sample, as_of, each), start)
-        start = fits[each].parameters
-    chosen = _choose(fits, rho)
+        is_settled = now is not None and now.sample == 0 and defaults.is_close_to(now)
+        return now if now is not None and is_settled else defaults
+    evidence = {rho: Evidence.of(sample, as_of, rho) for rho in RHOS}
+    fits = _fit_each(evidence, (defaults.r, defaults.alpha, defaults.a, defaults.b))
+    chosen = _choose(fits, None if now is None else now.rho)
+    if now is not None and _still_holds(now, defaults, evidence, fits[chosen]):
+        return now
     r, alpha, a, b = fits[chosen].parameters
     return replace(defaults, r=r, alpha=alpha, a=a, b=b, rho=chosen, sample=len(sample.counts))
 
 
-def _choose(fits: dict[float, Fit], rho: float | None) -> float:
+def _fit_each(evidence: Mapping[float, Evidence], start: Parameters) -> dict[float, Fit]:
+    fits: dict[float, Fit] = {}
+    for rho, each in evidence.items():
+        fits[rho] = maximise(each, start)
+        start = fits[rho].parameters  # the next rho's are not far
+    return fits
+
+
+def _choose(fits: Mapping[float, Fit], rho: float | None) -> float:
     best = max(fits, key=lambda each: fits[each].log_likelihood)
-    if rho not in fits:
+    if rho is None or rho not in fits:
         return best
     gain = fits[best].log_likelihood - fits[rho].log_likelihood
     return best if gain > WORTH_A_REBUILD else rho
+
+
+def _still_holds(
+    now: Priors, defaults: Priors, evidence: Mapping[float, Evidence], best: Fit
+) -> bool:
+    """Whether the parameters in force explain the log as well as any."""
+    if now.sample == 0 or now.rho not in evidence or not now.has_limit_of(defaults):
+        return False
+    explained, _ = evidence[now.rho].log_likelihood((now.r, now.alpha, now.a, now.b))
+    return best.log_likelihood - explained <= WORTH_A_LOOK
 
 
 def maximise(evidence: Evidence, start: Parameters) -> Fit:
@@ -64,8 +85,8 @@ def maximise(evidence: Evidence, start: Parameters) -> Fit:
         likelihood, slopes = evidence.log_likelihood((r, alpha, a, b))
         return -likelihood, -slopes * np.exp(logs)
 
-    bounds = [(-LOG_BOUND, LOG_BOUND)] * len(start)
-    begin = np.clip(np.log(start), -LOG_BOUND, LOG_BOUND)
+    bounds = np.log(BOUNDS)
+    begin = np.clip(np.log(start), bounds[:, 0], bounds[:, 1])
     found = minimize(unlikeliness, begin, jac=True, method="L-BFGS-B", bounds=bounds)
     r, alpha, a, b = (float(each) for each in np.exp(found.x))
     return Fit((r, alpha, a, b), -float(found.fun))

@@ -10,7 +10,7 @@ import numpy as np
 
 from segments.drift.log import EventDays, Floats, Whole
 from segments.drift.model import discounted_count
-from segments.drift.statistics import Pace
+from segments.drift.priors import Pace
 
 Parameters = tuple[float, float, float, float]  # r, alpha, a, b
 

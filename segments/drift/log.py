@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from segments.drift.statistics import Pace
+from segments.drift.priors import Pace
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -51,6 +51,12 @@ class EventDays:
     def within(self, begin: float, end: float) -> Whole:
         """The customers with an event from `begin` on, before `end`."""
         return np.unique(self.ids[(self.days >= begin) & (self.days < end)])
+
+    @cached_property
+    def everybody(self) -> list[int]:
+        """The customers, in order."""
+        ids: list[int] = self.ids[self.firsts].tolist()
+        return ids
 
     @cached_property
     def gaps(self) -> Floats:

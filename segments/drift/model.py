@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from segments.drift.priors import Priors
-from segments.drift.statistics import Statistics
 
 if TYPE_CHECKING:  # the same formulas serve one customer and an array of them
     import numpy as np
@@ -29,13 +28,7 @@ class Posterior(Generic[Number]):
     horizon_days: float
 
     @classmethod
-    def of(cls, statistics: Statistics, priors: Priors) -> "Posterior[float]":
-        return Posterior.of_rhythm(float(statistics.n), statistics.ee, priors, priors.horizon_days)
-
-    @classmethod
-    def of_rhythm(
-        cls, n: Number, ee: Number, priors: Priors, horizon_days: float
-    ) -> "Posterior[Number]":
+    def of(cls, n: Number, ee: Number, priors: Priors, horizon_days: float) -> "Posterior[Number]":
         return Posterior(
             k=priors.r + discounted_count(n - 1, priors.rho),
             scale=priors.alpha + ee,
@@ -53,10 +46,6 @@ class Posterior(Generic[Number]):
         """The chance of a silence at least that long, active or not."""
         return self.dropout + (1 - self.dropout) * self.survival(silence)
 
-    def gone(self, silence: Number) -> Number:
-        """The chance that this is not slowness but an end."""
-        return self.dropout / self.silent(silence)
-
     def inactive(self, silence: Number) -> Number:
         """The chance of no event within the horizon."""
         return self.silent(silence + self.horizon_days) / self.silent(silence)
@@ -66,14 +55,6 @@ class Posterior(Generic[Number]):
         if silence >= self.lapse_days:
             return 1.0
         return self.silent(self.lapse_days) / self.silent(silence)
-
-    def crossing(self: "Posterior[float]", level: float) -> float:
-        """The silence at which `stays` reaches `level` if nothing happens; at most the limit."""
-        at_limit = self.silent(self.lapse_days)
-        if at_limit >= level:
-            return 0.0
-        left = (at_limit / level - self.dropout) / (1 - self.dropout)
-        return float(min(self.scale * (left ** (-1 / self.k) - 1), self.lapse_days))
 
     @property
     def usual_gap(self: "Posterior[float]") -> float:

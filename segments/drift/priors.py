@@ -1,18 +1,22 @@
 """What is believed of a customer before much is known of them, learned from everybody's gaps."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import date
-from itertools import pairwise
 from typing import Any, Self
-
-from segments.drift.statistics import Pace
 
 MEDIAN_GAP_OF_NOBODY = 30.0  # days, until somebody has come twice
 SHORTEST_LIMIT, LONGEST_LIMIT = 30.0, 730.0  # days
 LAPSE_QUANTILE = 0.98  # of ended gaps: of a hundred silences that ended, two were longer
 HORIZON_DAYS = 90.0
-NOTICEABLE = 0.05  # a smaller share of change is not worth rebuilding everybody's states
+NOTICEABLE = 0.05  # a smaller share of change is not worth looking at everybody again
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast the past fades: by the gap (`rho`) and by the day (`horizon_days`)."""
+
+    rho: float
+    horizon_days: float
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Priors:
     lapse_days: float  # a silence that long is a loss
     horizon_days: float  # what `risk` looks ahead
     sample: int = 0  # customers the parameters were fitted on; 0: defaults
+    counted: str = ""  # what winds the clock, and in which zone
 
     @classmethod
     def read(cls, row: Any) -> Self:
@@ -43,11 +48,13 @@ class Priors:
         return Pace(self.rho, horizon_days)
 
     def is_close_to(self, other: "Priors") -> bool:
-        """Whether states made with the one are good enough under the other."""
-        return all(
-            abs(mine - theirs) <= NOTICEABLE * abs(theirs)
-            for mine, theirs in ((self.alpha, other.alpha), (self.lapse_days, other.lapse_days))
-        )
+        """Whether their lengths of time hardly differ."""
+        is_as_slow = abs(self.alpha - other.alpha) <= NOTICEABLE * other.alpha
+        return is_as_slow and self.has_limit_of(other)
+
+    def has_limit_of(self, other: "Priors") -> bool:
+        """Whether a silence is a loss after about the same time."""
+        return abs(self.lapse_days - other.lapse_days) <= NOTICEABLE * other.lapse_days
 
 
 def default_priors(
@@ -73,11 +80,6 @@ def lapse_limit(gaps: Sequence[float]) -> float:
         return LONGEST_LIMIT / 2
     longest_usual = quantile(sorted(gaps), LAPSE_QUANTILE)
     return min(max(longest_usual, SHORTEST_LIMIT), LONGEST_LIMIT)
-
-
-def gaps_between(days: Iterable[date]) -> list[float]:
-    """The ended gaps of one customer, in days."""
-    return [float((after - before).days) for before, after in pairwise(sorted(set(days)))]
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:

@@ -154,7 +154,7 @@ def _regress(looks: Sequence[Look]) -> Recalibration:
 
 
 def _posterior(rhythms: Rhythms, priors: Priors, horizon: float) -> Posterior[Floats]:
-    return Posterior.of_rhythm(rhythms.n, rhythms.ee, priors, horizon)
+    return Posterior.of(rhythms.n, rhythms.ee, priors, horizon)
 
 
 def _log_odds(chances: Floats) -> Floats:

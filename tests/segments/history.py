@@ -128,6 +128,7 @@ class History:
         names = ("cooling_at", "drifting_at", "dormant_at", "lost_at")
         row = {"customer_id": customer_id, "clock": clock, "priors_id": self._priors(clock), "n": n}
         row |= {"first_at": EPOCH, "last_at": EPOCH, "ee": 0.0, "dec": 1.0, "fst": 1.0}
+        row |= {"day_over_at": EPOCH + DAY, "wound_at": EPOCH}
         self.tx.execute(insert(drift_states), [{**row, **dict(zip(names, crossings, strict=True))}])
 
     def _priors(self, clock: str) -> int:

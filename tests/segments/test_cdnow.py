@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from segments.drift.figures import DriftFigures
-from segments.drift.priors import Priors, default_priors, gaps_between
+from segments.drift.priors import Priors, default_priors
 from segments.drift.states import figures
-from segments.drift.statistics import fold
+from tests.segments.drift_oracle import gaps_between, state_of
 
 NOW = datetime(1998, 7, 1, 10, tzinfo=UTC)
 FAR = ("drifting", "dormant", "lost")
@@ -36,11 +36,9 @@ def priors(days: dict[str, list[date]]) -> Priors:
 @pytest.fixture(scope="module")
 def drift(days: dict[str, list[date]], priors: Priors) -> dict[str, DriftFigures]:
     zone = ZoneInfo("UTC")
-    rhythms = {customer: fold(theirs, priors.pace) for customer, theirs in days.items()}
     return {
-        customer: figures(rhythm, priors, NOW, zone)
-        for customer, rhythm in rhythms.items()
-        if rhythm is not None
+        customer: figures(state_of(theirs, priors, zone), priors, NOW, zone)
+        for customer, theirs in days.items()
     }
 
 

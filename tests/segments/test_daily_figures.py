@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from segments.quintiles import published_at
+from segments.days import published_at
 from store.tables import event_kinds, events, memberships, quintiles
 from tests.shop import Shop
 

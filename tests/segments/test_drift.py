@@ -1,23 +1,17 @@
-"""The drift method: its formulas against each other, its states, and its risk in SQL."""
+"""The drift method: its formulas against each other, its states, and conditions over them."""
 
 from datetime import UTC, date, datetime, timedelta
 from math import isclose
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
-from segments.days import day_begins
-from segments.drift.activity import event_days
-from segments.drift.model import Posterior
-from segments.drift.priors import Priors, default_priors, gaps_between, lapse_limit
-from segments.drift.risk import risk_at
-from segments.drift.states import COOLING, DORMANT, DRIFTING, crossings, figures, stored_state
-from segments.drift.statistics import Pace, Statistics, fold
-from segments.instants import instant
+from segments.drift.priors import Pace, Priors, default_priors, lapse_limit
+from segments.drift.states import COOLING, DORMANT, DRIFTING, DriftState, figures
 from store.tables import drift_priors, drift_states
+from tests.segments.drift_oracle import crossing, fold, gaps_between, state_of
 from tests.segments.history import DAY, TICK, History
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -41,24 +35,11 @@ any_priors = st.builds(
 )
 
 
-def monthly(times: int) -> Statistics:
-    found = fold([FIRST + timedelta(days=30 * n) for n in range(times)], PRIORS.pace)
-    assert found is not None
-    return found
+def monthly(times: int) -> DriftState:
+    return state_of([FIRST + timedelta(days=30 * n) for n in range(times)], PRIORS, UTC_ZONE)
 
 
-# --- statistics ----------------------------------------------------------------------------------
-
-
-def test_statistics_are_those_of_their_definition():
-    rho, horizon = 0.8, 90.0
-    found = fold([FIRST, FIRST + 10 * DAY, FIRST + 40 * DAY], Pace(rho, horizon))
-
-    assert found is not None
-    assert (found.n, found.first_on, found.last_on) == (3, FIRST, FIRST + 40 * DAY)
-    assert isclose(found.ee, rho * 10 + 30)
-    assert isclose(found.dec, 1 + 2 ** (-30 / horizon) + 2 ** (-40 / horizon))
-    assert isclose(found.fst, 1 + 2 ** (-3 * 30 / horizon) + 2 ** (-3 * 40 / horizon))
+# --- the oracle ----------------------------------------------------------------------------------
 
 
 @given(days=days_of_history, rho=shares, horizon=st.floats(7, 365))
@@ -70,36 +51,12 @@ def test_folding_day_by_day_equals_the_sums_over_the_whole_log(
     gaps = gaps_between(ordered)
     ages = [(ordered[-1] - day).days for day in ordered]
 
-    assert found is not None
     assert found.n == len(ordered)
     assert isclose(
         found.ee, sum(rho ** (len(gaps) - 1 - j) * gap for j, gap in enumerate(gaps)), rel_tol=1e-9
     )
     assert isclose(found.dec, sum(2 ** (-age / horizon) for age in ages), rel_tol=1e-9)
     assert isclose(found.fst, sum(2 ** (-3 * age / horizon) for age in ages), rel_tol=1e-9)
-
-
-def test_a_second_event_on_a_day_changes_nothing_and_a_late_one_needs_a_rebuild():
-    once = Statistics.started(FIRST)
-
-    assert once.after(FIRST, PRIORS.pace) is once
-    with pytest.raises(ValueError, match="rebuild"):
-        once.after(FIRST - DAY, PRIORS.pace)
-
-
-def test_days_are_those_of_the_brand():
-    zone = ZoneInfo("Asia/Riyadh")
-    late = datetime(2026, 3, 1, 20, 59, tzinfo=UTC)
-    times = [
-        (1, late),
-        (1, late + timedelta(minutes=1)),
-        (1, late + timedelta(hours=20)),
-        (2, late),
-    ]
-
-    found = dict(event_days(times, zone))
-
-    assert found == {1: [date(2026, 3, 1), date(2026, 3, 2)], 2: [date(2026, 3, 1)]}
 
 
 # --- the model -----------------------------------------------------------------------------------
@@ -109,45 +66,28 @@ def test_days_are_those_of_the_brand():
 def test_at_a_crossing_the_chance_has_just_reached_its_level(
     days: list[date], priors: Priors, level: float
 ):
-    statistics = fold(days, priors.pace)
-    assert statistics is not None
-    posterior = Posterior.of(statistics, priors)
-    silence = posterior.crossing(level)
+    posterior = fold(days, priors.pace).posterior(priors)
+    silence = crossing(posterior, level)
     assume(0 < silence < priors.lapse_days)
 
     assert isclose(posterior.stays(silence), level, abs_tol=1e-6)
-
-
-@given(days=days_of_history, priors=any_priors)
-def test_crossings_come_in_order_and_never_after_the_loss(days: list[date], priors: Priors):
-    statistics = fold(days, priors.pace)
-    assert statistics is not None
-    last_at = day_begins(statistics.last_on, UTC_ZONE)
-
-    turns = crossings(Posterior.of(statistics, priors), last_at)
-
-    assert last_at <= turns.cooling_at <= turns.drifting_at <= turns.dormant_at <= turns.lost_at
-    assert turns.lost_at == last_at + priors.lapse_days * DAY
 
 
 @given(days=days_of_history, priors=any_priors, silence=st.floats(0, 700), more=st.floats(0.1, 50))
 def test_silence_never_lowers_what_is_feared(
     days: list[date], priors: Priors, silence: float, more: float
 ):
-    statistics = fold(days, priors.pace)
-    assert statistics is not None
-    posterior = Posterior.of(statistics, priors)
+    posterior = fold(days, priors.pace).posterior(priors)
 
-    for feared in (posterior.gone, posterior.stays, posterior.inactive):
+    for feared in (posterior.stays, posterior.inactive):
         assert 0 <= feared(silence) <= feared(silence + more) + 1e-12 <= 1 + 1e-9
 
 
 def test_without_discount_the_usual_gap_is_that_of_all_gaps():
     priors = Priors("goal", 0.4, 18.0, 0.6, 1.4, 1.0, 365.0, 90.0)
-    statistics = fold([FIRST, FIRST + 10 * DAY, FIRST + 40 * DAY], priors.pace)
-    assert statistics is not None
+    state = state_of([FIRST, FIRST + 10 * DAY, FIRST + 40 * DAY], priors, UTC_ZONE)
 
-    found = figures(statistics, priors, datetime(2025, 3, 1, tzinfo=UTC), UTC_ZONE)
+    found = figures(state, priors, datetime(2025, 3, 1, tzinfo=UTC), UTC_ZONE)
 
     assert found.usual_days is not None
     assert found.lately_days is not None
@@ -173,23 +113,22 @@ def test_the_lapse_limit_stays_within_reason():
 
 
 def test_a_regular_cools_drifts_sleeps_and_is_lost_each_at_its_own_instant():
-    statistics = monthly(8)
-    turns = crossings(Posterior.of(statistics, PRIORS), day_begins(statistics.last_on, UTC_ZONE))
+    state = monthly(8)
 
-    for state, at in vars(turns).items():
-        name = state.removesuffix("_at")
-        assert figures(statistics, PRIORS, at, UTC_ZONE).state == name
-        assert figures(statistics, PRIORS, at - TICK, UTC_ZONE).state != name
-        ahead = figures(statistics, PRIORS, at - TICK, UTC_ZONE)
-        assert (ahead.next_state, ahead.next_state_at) == (name, at)
+    for name, at in vars(state.crossings).items():
+        reached = name.removesuffix("_at")
+        assert figures(state, PRIORS, at, UTC_ZONE).state == reached
+        assert figures(state, PRIORS, at - TICK, UTC_ZONE).state != reached
+        ahead = figures(state, PRIORS, at - TICK, UTC_ZONE)
+        assert (ahead.next_state, ahead.next_state_at) == (reached, at)
 
 
 def test_somebody_seen_twice_is_new_until_lost():
-    statistics = monthly(2)
-    lost_at = day_begins(statistics.last_on, UTC_ZONE) + PRIORS.lapse_days * DAY
+    state = monthly(2)
+    lost_at = state.last_at + PRIORS.lapse_days * DAY
 
-    assert figures(statistics, PRIORS, lost_at - TICK, UTC_ZONE).is_new
-    lost = figures(statistics, PRIORS, lost_at, UTC_ZONE)
+    assert figures(state, PRIORS, lost_at - TICK, UTC_ZONE).is_new
+    lost = figures(state, PRIORS, lost_at, UTC_ZONE)
     assert (lost.is_new, lost.state, lost.next_state, lost.stays) == (False, "lost", None, 1.0)
 
 
@@ -202,50 +141,52 @@ def test_a_first_purchase_has_no_cadence_yet():
 # --- conditions over stored states ---------------------------------------------------------------
 
 
-def drifting(history: History, statistics: Statistics) -> dict[str, datetime]:
+def drifting(history: History, state: DriftState, risk: float | None = None) -> DriftState:
+    """Kept of customer 1."""
     history.customer(1)
     known = {"id": 1, "known_at": datetime(2025, 1, 1, tzinfo=UTC)}
     history.tx.execute(insert(drift_priors), [{**vars(PRIORS), **known}])
-    state = stored_state(1, statistics, PRIORS, 1, UTC_ZONE)
-    history.tx.execute(insert(drift_states), [state])
-    return {name: at for name, at in state.items() if name.endswith("_at")}
+    kept = {"clock": "goal", "customer_id": 1, "priors_id": 1, "dec": 1.0, "fst": 1.0}
+    times = {"wound_at": state.last_at, "day_over_at": state.last_at + DAY}
+    statistics = {name: getattr(state, name) for name in ("n", "ee", "first_at", "last_at")}
+    row = {**kept, **times, **statistics, **vars(state.crossings), "risk": risk}
+    history.tx.execute(insert(drift_states), [row])
+    return state
 
 
 def test_a_drift_condition_turns_exactly_at_its_stored_crossing(history: History):
-    turns = drifting(history, monthly(8))
-    drifts = {"drift": "drifting"}
-    at = turns["drifting_at"]
+    state = drifting(history, monthly(8))
+    drifts, turns = {"drift": "drifting"}, state.crossings
+    at = turns.drifting_at
 
     assert history.of(drifts, 1, at - TICK) == (False, at)
     assert history.of(drifts, 1, at) == (True, None)
-    assert history.of(drifts, 1, turns["lost_at"]) == (True, None)
-    assert history.of(drifts | {"exactly": True}, 1, at) == (True, turns["dormant_at"])
-    assert history.of({"drift": "active"}, 1, turns["last_at"]) == (True, turns["cooling_at"])
+    assert history.of(drifts, 1, turns.lost_at) == (True, None)
+    assert history.of(drifts | {"exactly": True}, 1, at) == (True, turns.dormant_at)
+    assert history.of({"drift": "active"}, 1, state.last_at) == (True, turns.cooling_at)
     assert history.of({"drift": "new"}, 1, at) == (False, None)
 
 
 def test_an_own_event_yet_to_come_is_a_check(history: History):
-    turns = drifting(history, monthly(8))
-    soon = turns["last_at"] + DAY
+    state = drifting(history, monthly(8))
+    soon = state.last_at + DAY
     history.event(1, soon)
 
-    assert history.of({"drift": "drifting"}, 1, turns["last_at"]) == (False, soon)
-    assert history.of({"drift": "drifting", "clock": "any"}, 1, turns["last_at"]) == (False, soon)
+    assert history.of({"drift": "drifting"}, 1, state.last_at) == (False, soon)
+    assert history.of({"drift": "drifting", "clock": "any"}, 1, state.last_at) == (False, soon)
 
 
-def test_risk_is_a_daily_figure_and_the_same_in_sql(history: History):
-    statistics = monthly(8)
-    turns = drifting(history, statistics)
-    at = turns["last_at"] + 100 * DAY + timedelta(hours=5)
-    midnight = turns["last_at"] + 100 * DAY
-    exact = figures(statistics, PRIORS, midnight, UTC_ZONE).risk
+def test_a_risk_is_compared_as_published(history: History):
+    state = drifting(history, monthly(8), risk=0.8)
+    at = state.crossings.lost_at
 
-    joined = select(risk_at(instant(midnight))).join(
-        drift_priors, drift_priors.c.id == drift_states.c.priors_id
-    )
+    assert history.of({"drift": "cooling", "risk": {"at_least": 0.8}}, 1, at) == (True, None)
+    assert history.of({"drift": "cooling", "risk": {"more_than": 0.8}}, 1, at) == (False, None)
 
-    assert isclose(history.tx.execute(joined).scalar_one(), exact, rel_tol=1e-9)
-    above = {"drift": "active", "risk": {"at_least": round(exact, 6) + 1e-6}}
-    below = {"drift": "cooling", "risk": {"at_least": round(exact, 6) - 1e-6}}
-    assert history.of(above, 1, at)[0] is False
-    assert history.of(below, 1, at) == (True, None)
+
+def test_whose_risk_is_not_published_yet_is_at_none(history: History):
+    state = drifting(history, monthly(8))
+    risky = {"drift": "lost", "risk": {"at_most": 1}}
+
+    assert history.of(risky, 1, state.crossings.lost_at)[0] is False
+    assert history.of({"not": risky}, 1, state.crossings.lost_at)[0] is True

@@ -17,7 +17,7 @@ from segments.drift.log import EventDays
 from segments.drift.model import Posterior
 from segments.drift.priors import Priors
 from segments.drift.states import DRIFTING, ESTABLISHED
-from segments.drift.statistics import Statistics
+from tests.segments.drift_oracle import Statistics, crossing
 
 SCORER = (
     f"{sys.executable} -m rekindle drift --events {{calib}} --own {{own}} --as-of {{cutoff}} "
@@ -89,7 +89,7 @@ def beliefs(
     for place, (day, following) in enumerate(zip(days, [*days[1:], None], strict=True), 1):
         rhythm = rhythm.after(day, priors.pace)
         if place >= ESTABLISHED:
-            yield day, following, Posterior.of(rhythm, priors)
+            yield day, following, rhythm.posterior(priors)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_of_ten_silences_called_likely_to_last_as_many_do(
     shared: Path, protocol: Protocol, level: float
 ):
     reached = [
-        one for one in silences(shared, protocol) if one.lasted >= one.posterior.crossing(level)
+        one for one in silences(shared, protocol) if one.lasted >= crossing(one.posterior, level)
     ]
 
     share = sum(one.lasted >= protocol.limit for one in reached) / len(reached)
@@ -130,7 +130,7 @@ def test_drift_is_noticed_earlier_than_by_one_number_of_days_for_all(
     found = silences(shared, protocol)
     false = lapses = delay = 0.0
     for one in found:
-        waited = min(ceil(one.posterior.crossing(DRIFTING)), protocol.limit)
+        waited = min(ceil(crossing(one.posterior, DRIFTING)), protocol.limit)
         if one.lasted >= protocol.limit:
             lapses, delay = lapses + 1, delay + waited
         else:

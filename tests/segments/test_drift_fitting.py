@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from segments.drift.fitting import RHOS, fit_priors, maximise
 from segments.drift.likelihood import Evidence
 from segments.drift.log import EventDays
-from segments.drift.priors import default_priors
+from segments.drift.priors import Pace, default_priors
 from segments.drift.recalibration import AS_IT_IS, Clock, Recalibration, inputs_at, recalibrate
 from segments.drift.scoring import LoggedEvent, score_log
-from segments.drift.statistics import Pace, fold
+from tests.segments.drift_oracle import fold
 
 FIRST = date(2025, 1, 6)
 PRIORS = default_priors("goal", [20.0, 30.0, 40.0, 200.0])
@@ -48,7 +48,6 @@ def test_all_at_once_equals_one_by_one(log: list[tuple[int, int]], rho: float, h
     assert found.ids.tolist() == sorted({customer for customer, _ in log})
     for place, customer in enumerate(found.ids):
         theirs = fold([date.fromordinal(d) for one, d in log if one == customer], pace)
-        assert theirs is not None
         assert (found.n[place], found.last[place]) == (theirs.n, theirs.last_on.toordinal())
         for name in ("ee", "dec", "fst"):
             assert vars(found)[name][place] == pytest.approx(getattr(theirs, name), rel=1e-9)
@@ -127,14 +126,23 @@ def test_enough_of_them_teach_everything_and_only_what_lies_before():
 
 def test_another_discount_must_explain_the_log_a_good_deal_better():
     steady = visitors(600, every=20, until=400)
-
     settled = fit_priors(steady, 400, clock="goal", horizon_days=90)
-    kept = fit_priors(steady, 400, clock="goal", horizon_days=90, rho=0.95)
-    moved = fit_priors(steady, 400, clock="goal", horizon_days=90, rho=0.5)
 
-    assert settled.rho == 1.0
-    assert kept.rho == 0.95
-    assert moved.rho == 1.0
+    kept = fit_priors(steady, 400, clock="goal", horizon_days=90, now=replace(settled, rho=0.95))
+    moved = fit_priors(steady, 400, clock="goal", horizon_days=90, now=replace(settled, rho=0.5))
+
+    assert (settled.rho, kept.rho, moved.rho) == (1.0, 0.95, 1.0)
+
+
+def test_parameters_in_force_stay_while_they_explain_the_log_as_well():
+    steady = visitors(600, every=20, until=400)
+    settled = fit_priors(steady, 400, clock="goal", horizon_days=90)
+
+    almost = replace(settled, r=settled.r * 1.01)
+    mistaken = replace(settled, r=settled.r * 3)
+
+    assert fit_priors(steady, 400, clock="goal", horizon_days=90, now=almost) == almost
+    assert fit_priors(steady, 400, clock="goal", horizon_days=90, now=mistaken) == settled
 
 
 # --- the correction of the risk ------------------------------------------------------------------

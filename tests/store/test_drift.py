@@ -1,18 +1,13 @@
-"""Drift as rows: event times as known, states replaced in sets, parameters as versions."""
+"""Drift as rows: what was learned, in versions."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import insert, select
 
 from store.drift import (
     has_returning,
     insert_priors,
-    load_event_times,
     load_priors,
-    load_states,
-    replace_states,
 )
 from store.session import Store
 from store.tables import event_kinds, events
@@ -22,7 +17,7 @@ DAY = timedelta(days=1)
 ALL = select(event_kinds.c.id)
 PRIORS = {
     "clock": "goal", "r": 0.4, "alpha": 18.0, "a": 0.6, "b": 1.4, "rho": 0.8,
-    "lapse_days": 365.0, "horizon_days": 90.0, "sample": 0,
+    "lapse_days": 365.0, "horizon_days": 90.0, "sample": 0, "counted": "",
 }  # fmt: skip
 
 
@@ -40,48 +35,12 @@ def happened(store: Store, *times: tuple[int, datetime, datetime]) -> None:
         tx.execute(insert(events), rows)
 
 
-def times(store: Store, at: datetime, ids: Sequence[int] | None = None) -> Any:
-    with store.read() as connection:
-        return list(load_event_times(connection, ALL, at, ids))
-
-
-def state(customer: int, n: int = 1) -> dict[str, Any]:
-    instants = ("first_at", "last_at", "cooling_at", "drifting_at", "dormant_at", "lost_at")
-    numbers = {"n": n, "ee": 0.0, "dec": 1.0, "fst": 1.0, "priors_id": 1}
-    return {"clock": "goal", "customer_id": customer, **numbers, **dict.fromkeys(instants, MONDAY)}
-
-
-def test_event_times_are_sorted_and_only_what_was_known(store: Store):
-    happened(
-        store,
-        (2, MONDAY, MONDAY),
-        (1, MONDAY, MONDAY),
-        (1, MONDAY - DAY, MONDAY - DAY),
-        (1, MONDAY - 2 * DAY, MONDAY + DAY),
-        (1, MONDAY + DAY, MONDAY),
-        (0, MONDAY, MONDAY),
-    )
-
-    assert times(store, MONDAY) == [(1, MONDAY - DAY), (1, MONDAY), (2, MONDAY)]
-    assert times(store, MONDAY, [2, 3]) == [(2, MONDAY)]
-
-
 def test_somebody_has_returned_once_a_day_lies_between_first_and_last(store: Store):
     happened(store, (1, MONDAY, MONDAY), (1, MONDAY + DAY, MONDAY + DAY), (2, MONDAY, MONDAY))
 
     with store.read() as connection:
         assert not has_returning(connection, ALL, MONDAY)
         assert has_returning(connection, ALL, MONDAY + DAY)
-
-
-def test_states_take_the_place_of_all_that_was_kept(store: Store):
-    with store.begin() as tx:
-        replace_states(tx, "goal", [1, 2], [state(1), state(2)])
-        replace_states(tx, "goal", [1, 2], [state(2, n=5)])
-
-        found = load_states(tx, [1, 2], "goal")
-
-    assert [(row.customer_id, row.n) for row in found] == [(2, 5)]
 
 
 def test_the_version_in_force_is_the_latest_known_or_else_the_first(store: Store):

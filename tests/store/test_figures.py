@@ -93,7 +93,8 @@ def test_the_drift_state_is_the_one_of_the_instant(store, now):
     }
     row = {
         "clock": "goal", "customer_id": 1, "priors_id": 1, "n": 3, "first_at": now,
-        "last_at": now, "ee": 1.0, "dec": 1.0, "fst": 1.0, **crossings,
+        "last_at": now, "ee": 1.0, "dec": 1.0, "fst": 1.0, "day_over_at": now,
+        "wound_at": now, **crossings,
     }  # fmt: skip
     with store.begin() as tx:
         tx.execute(insert(drift_states).values(row))

@@ -95,6 +95,7 @@ def test_customers_stand_in_the_drift_state_of_this_very_instant(inside):
                 clock="goal", customer_id=customer, priors_id=1, n=3, first_at=last, last_at=last,
                 ee=1, dec=1, fst=1, cooling_at=last + 9 * DAY, drifting_at=last + 11 * DAY,
                 dormant_at=last + 20 * DAY, lost_at=last + 90 * DAY,
+                day_over_at=last, wound_at=last,
             )
         )  # fmt: skip
 
