@@ -29,7 +29,8 @@ from store.session import Store
 from store.tables import EPOCH, microseconds
 
 CLOCKS = ("goal", "any")
-FIRST_MONTH_DAYS = 30  # learned anew every day until then, weekly later
+FIRST_MONTH, WEEK = timedelta(days=30), timedelta(days=7)  # learned daily until then, weekly later
+HOUR = timedelta(hours=1)
 TICK = timedelta(microseconds=1)
 
 
@@ -158,9 +159,10 @@ def _is_due(
     if stored is None or stored.priors.counted != counted:
         return True
     first = load_priors(connection, clock, EPOCH)
-    known_on = day_of(stored.known_at, lexicon.zone)
-    age_days = (known_on - day_of(first.known_at, lexicon.zone)).days if first else 0
-    if (day_of(now, lexicon.zone) - known_on).days >= (1 if age_days < FIRST_MONTH_DAYS else 7):
+    known = published_at(stored.known_at, lexicon.zone)
+    age = known - (published_at(first.known_at, lexicon.zone) if first else known)
+    rest = DAY if age < FIRST_MONTH else WEEK
+    if published_at(now, lexicon.zone) - known >= rest - HOUR:  # the clocks may have been changed
         return True
     is_of_nobody = stored.priors == replace(default_priors(clock, ()), counted=counted)
     return is_of_nobody and has_returning(connection, clock_kinds(lexicon, clock), now)
