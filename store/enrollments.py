@@ -17,6 +17,7 @@ from sqlalchemy import (
     update,
 )
 
+from store.bulk import write_many
 from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId, EventId
 from store.tables import customers, decisions, enrollments, events, positions
 from store.upserts import insert_or_skip_returning
@@ -256,20 +257,17 @@ def move_enrollments(tx: Connection, moved: Sequence[tuple[Enrollment, datetime 
     """Write where each enrollment stands and when it is next looked at (None: when something
     happens).
     """
-    if moved:
-        tx.execute(
-            MOVE,
-            [
-                {
-                    "id_": stands.id,
-                    "step_": stands.step,
-                    "visit_": stands.visit,
-                    "arrived_at_": stands.arrived_at,
-                    "due_at_": due_at,
-                }
-                for stands, due_at in moved
-            ],
-        )
+    rows = [
+        {
+            "id_": stands.id,
+            "step_": stands.step,
+            "visit_": stands.visit,
+            "arrived_at_": stands.arrived_at,
+            "due_at_": due_at,
+        }
+        for stands, due_at in moved
+    ]
+    write_many(tx, MOVE, rows)
 
 
 def load_standing(
@@ -325,8 +323,7 @@ def find_customer_of(connection: Connection, id_: EnrollmentId) -> CustomerId:
 
 def save_decisions(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep what was decided; rows have the columns of `decisions`."""
-    if rows:
-        tx.execute(DECIDE, list(rows))
+    write_many(tx, DECIDE, rows)
 
 
 def next_due_at(connection: Connection) -> datetime | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, case, func, or_, select, tuple_, update
 
+from store.bulk import write_many
 from store.records import CustomerId, Enrollment, EnrollmentId, Message, MessageId
 from store.tables import enrollments, messages, stored_mails
 from store.upserts import insert_or_skip, insert_or_skip_returning
@@ -229,12 +230,9 @@ def find_due(
 
 def claim(tx: Connection, addresses: Mapping[MessageId, str], worker: str, until: datetime) -> None:
     """These messages are `worker`'s until `until` (wall time); nothing has left yet."""
-    if addresses:
-        holder = {"claimed_by_": worker, "claimed_until_": until}
-        tx.execute(
-            CLAIM,
-            [{"id_": id_, "address_": address, **holder} for id_, address in addresses.items()],
-        )
+    holder = {"claimed_by_": worker, "claimed_until_": until}
+    rows = [{"id_": id_, "address_": address, **holder} for id_, address in addresses.items()]
+    write_many(tx, CLAIM, rows)
 
 
 def hold(tx: Connection, held: Mapping[MessageId, tuple[datetime, str]]) -> None:
@@ -290,16 +288,14 @@ def free_held(tx: Connection, journey: str, reason: str, now: datetime) -> None:
 
 def mark_handed_over(tx: Connection, ids: Sequence[MessageId], now: datetime) -> None:
     """The second mark: committed before the last byte of these very messages leaves."""
-    if ids:
-        tx.execute(MARK, [{"id_": id_, "handed_over_at_": now} for id_ in ids])
+    write_many(tx, MARK, [{"id_": id_, "handed_over_at_": now} for id_ in ids])
 
 
 def save_sendings(tx: Connection, sendings: Sequence[Sending]) -> None:
     """Results, still claimed: the claim is let go in the transaction that tells the rest of the
     engine.
     """
-    if sendings:
-        tx.execute(SAVE, [_saved(one) for one in sendings])
+    write_many(tx, SAVE, [_saved(one) for one in sendings])
 
 
 def _saved(one: Sending) -> dict[str, Any]:
@@ -314,11 +310,7 @@ def _saved(one: Sending) -> dict[str, Any]:
 
 def let_go(tx: Connection, sendings: Sequence[Sending]) -> None:
     """Final state of a batch: nobody's any more, due again only where it is to be tried again."""
-    if sendings:
-        tx.execute(
-            LET_GO,
-            [{**_saved(one), "due_at_": one.due_at} for one in sendings],
-        )
+    write_many(tx, LET_GO, [{**_saved(one), "due_at_": one.due_at} for one in sendings])
 
 
 def attempts_of(tx: Connection, ids: Sequence[MessageId]) -> dict[MessageId, int]:

@@ -152,10 +152,10 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
         services.wake.changed()
     if due.effects:
         services.wake.due("effects", ())
-    _pass_on(services, now, due)
+    pass_on(services, now, due)
 
 
-def _pass_on(services: Services, now: datetime, due: Due) -> None:
+def pass_on(services: Services, now: datetime, due: Due) -> None:
     """Hand due enrollments and messages to the workers, ids in batches."""
     for _ in range(MOST_BATCHES if due.positions or due.messages else 0):
         steps, mails = _take(services, now)

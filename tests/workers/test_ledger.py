@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
-from sqlalchemy.exc import StatementError
 
 from adapters.email.base import OutgoingEmail
 from store.editions import find_address
@@ -55,7 +54,7 @@ def test_a_mark_that_cannot_be_written_is_said_and_the_next_one_is_tried_anew(
     ledger = Ledger(store, now)
     without_zone = Sending(sound, "sent", sent_at=now.replace(tzinfo=None))
 
-    with pytest.raises(StatementError):
+    with pytest.raises(TypeError):
         ledger.write(entry(broken, unsaved=without_zone))
     ledger.write(entry(sound))
 
