@@ -12,7 +12,12 @@ from rekindle.settings import Cap, Settings
 
 HELD_AT_MOST = timedelta(days=1)  # a mail that lost against a cap waits a day, then is refused
 UNHAPPY_AT_MOST = timedelta(days=7)  # an offer to an unhappy customer waits a week, then is refused
+SUPPORT_AT_MOST = timedelta(days=7)  # so does what would bring a busy support more work
 ASK_AGAIN_AFTER = timedelta(hours=6)
+ASK_SOON = timedelta(minutes=30)
+# Why a mail is held whose cause ends for many at once: they are let go evenly, not in one burst.
+PAUSED = "the journey is paused"
+BUSY = "support has"
 
 
 @dataclass(frozen=True)
@@ -22,10 +27,11 @@ class Allowed:
 
 @dataclass(frozen=True)
 class Held:
-    """Not now; ask again at `until`."""
+    """Not now; ask again at `until`. With `paced_at` it has its place there."""
 
     until: datetime
     reason: str
+    paced_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -50,28 +56,51 @@ class Asked:
     suppressed: str | None = None  # why its address must not be mailed
     consent: str = "unknown"
     sent: Sequence[tuple[datetime, str]] = ()  # newest first: mails of the last weeks, with topic
+    rivals: Sequence[str] = ()  # topics of mails that want to leave too and go before this one
     invited_at: datetime | None = None  # the last invitation to any survey
     unhappy: bool = False  # an unsolved ticket or a bad answer that nobody has made good
+    open_tickets: int = 0  # of all customers
     ended: str | None = None  # how its enrollment was left, finishing aside
+    is_paused: bool = False  # its journey
+    is_wanted: bool = True  # what its step's `only_if` says now
+    is_approved: bool = False  # a person said yes to it
 
 
 def ask(asked: Asked, settings: Settings, now: datetime) -> Verdict:
     """The verdict on one message; the first rule that objects gives the reason."""
     return (
         _never(asked, settings)
+        or (Held(now + ASK_AGAIN_AFTER, PAUSED) if asked.is_paused else None)
         or (_rest(asked, settings, now) if asked.survey else None)
-        or (None if asked.topic == SERVICE else _not_now(asked, settings, now))
+        or _not_now(asked, settings, now)
         or Allowed()
     )
+
+
+def heeds_caps(topic: str, settings: Settings) -> bool:
+    """Whether mails on a topic wait for caps: all do but `service`, unless it says otherwise."""
+    said = settings.topics[topic].caps if topic in settings.topics else None
+    return topic != SERVICE if said is None else said
+
+
+def _heeds_quiet_hours(topic: str, settings: Settings) -> bool:
+    said = settings.topics[topic].quiet_hours if topic in settings.topics else None
+    return topic != SERVICE if said is None else said
 
 
 def _never(asked: Asked, settings: Settings) -> Verdict | None:
     if asked.ended is not None:
         return Refused(f"the enrollment was left: {asked.ended}")
+    if not asked.is_wanted:
+        return Refused("only_if does not hold any more")
     if not asked.address:
         return Refused("no address")
     if asked.suppressed is not None:
         return Refused(f"suppressed: {asked.suppressed}")
+    return _without_consent(asked, settings) or _without_approval(asked, settings)
+
+
+def _without_consent(asked: Asked, settings: Settings) -> Verdict | None:
     if asked.consent == "denied":
         return Refused(f"said no to {asked.topic}")
     if asked.topic == SERVICE:
@@ -80,6 +109,13 @@ def _never(asked: Asked, settings: Settings) -> Verdict | None:
     is_assumed = topic is not None and topic.consent == "assumed"
     if asked.consent != "granted" and not is_assumed:
         return Refused(f"has not said yes to {asked.topic}")
+    return None
+
+
+def _without_approval(asked: Asked, settings: Settings) -> Verdict | None:
+    topic = settings.topics.get(asked.topic)
+    if topic is not None and topic.sensitive and not asked.is_approved:
+        return Refused(f"{asked.topic} is sensitive, and nobody has approved it")
     return None
 
 
@@ -92,35 +128,57 @@ def _rest(asked: Asked, settings: Settings, now: datetime) -> Verdict | None:
 
 
 def _not_now(asked: Asked, settings: Settings, now: datetime) -> Verdict | None:
-    return _over_cap(asked, settings, now) or _quiet(asked, settings, now) or _unhappy(asked, now)
+    is_service = asked.topic == SERVICE
+    return (
+        (_over_cap(asked, settings, now) if heeds_caps(asked.topic, settings) else None)
+        or (_quiet(asked, settings, now) if _heeds_quiet_hours(asked.topic, settings) else None)
+        or (None if is_service else _unhappy(asked, settings, now))
+        or (None if is_service else _busy(asked, settings, now))
+    )
 
 
 def _over_cap(asked: Asked, settings: Settings, now: datetime) -> Verdict | None:
     for name in ("all", asked.topic):
-        cap = settings.caps.get(name)
-        if cap and (frees_at := _frees_at(cap, asked, name, now)):
-            reason = f"over the cap '{name}': {cap.count} per {write_duration(cap.within)}"
-            gives_up_at = asked.queued_at + HELD_AT_MOST
-            if now >= gives_up_at:
-                return Refused(reason)
-            return Held(min(frees_at, gives_up_at), reason)
+        if (cap := settings.caps.get(name)) is not None:
+            sent = [at for at, topic in asked.sent if name in ("all", topic)]
+            rivals = sum(name in ("all", topic) for topic in asked.rivals)
+            if verdict := _over(cap, name, sent, rivals, asked, now):
+                return verdict
     return None
 
 
-def _frees_at(cap: Cap, asked: Asked, name: str, now: datetime) -> datetime | None:
-    """When the cap lets one more pass, or None where it does now; (now - within, now] counts."""
-    counted = [at for at, topic in asked.sent if at > now - cap.within and name in ("all", topic)]
-    if len(counted) < cap.count:
+def _over(
+    cap: Cap, name: str, sent: Sequence[datetime], rivals: int, asked: Asked, now: datetime
+) -> Verdict | None:
+    """Over one cap, or at its brim while others go first; (now - within, now] counts."""
+    counted = [at for at in sent if at > now - cap.within]
+    if len(counted) + rivals < cap.count:
         return None
-    return counted[cap.count - 1] + cap.within if cap.count else now + cap.within
+    limit = f"'{name}': {cap.count} per {write_duration(cap.within)}"
+    if len(counted) < cap.count:
+        reason, frees_at = f"gives way to a higher priority under the cap {limit}", now + ASK_SOON
+    else:
+        frees_at = (counted[cap.count - 1] if cap.count else now) + cap.within
+        reason = f"over the cap {limit}"
+    gives_up_at = asked.queued_at + HELD_AT_MOST
+    return Refused(reason) if now >= gives_up_at else Held(min(frees_at, gives_up_at), reason)
 
 
-def _unhappy(asked: Asked, now: datetime) -> Verdict | None:
-    if not asked.unhappy or asked.survey:
+def _unhappy(asked: Asked, settings: Settings, now: datetime) -> Verdict | None:
+    if not asked.unhappy or asked.survey or settings.unhappy == "ignore":
         return None
     if now >= asked.queued_at + UNHAPPY_AT_MOST:
         return Refused("unhappy now, for a week")
     return Held(now + ASK_AGAIN_AFTER, "unhappy now: an unsolved ticket or a bad answer")
+
+
+def _busy(asked: Asked, settings: Settings, now: datetime) -> Verdict | None:
+    if settings.support is None or asked.open_tickets <= settings.support.open_tickets:
+        return None
+    reason = f"{BUSY} more open tickets than {settings.support.open_tickets}"
+    if now >= asked.queued_at + SUPPORT_AT_MOST:
+        return Refused(f"{reason}, for a week")
+    return Held(now + ASK_SOON, reason)
 
 
 def _quiet(asked: Asked, settings: Settings, now: datetime) -> Verdict | None:

@@ -155,7 +155,7 @@ class Pace(Part):
     provider: AtMost | None = None
     domain: AtMost | None = None  # to any one recipient domain
     domains: Mapping[str, AtMost] = Field(default_factory=dict)  # to these instead
-    late: AtMost = Cap(count=1000, within=timedelta(hours=1))  # after an outage, a pause, a jam
+    late: AtMost = Cap(count=5000, within=timedelta(hours=1))  # after an outage, a pause, a jam
 
 
 class Support(Part):

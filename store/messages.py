@@ -1,6 +1,6 @@
 """Messages: queued once per step and visit, claimed by one worker, handed over at most once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, case, func, or_, se
 
 from store.bulk import write_many
 from store.records import CustomerId, Enrollment, EnrollmentId, Message, MessageId
-from store.tables import enrollments, messages, stored_mails
+from store.tables import messages, stored_mails
 from store.upserts import insert_or_skip, insert_or_skip_returning
 
 COLUMNS = (
@@ -30,6 +30,7 @@ COLUMNS = (
     messages.c.due_at,
     messages.c.handed_over_at,
     messages.c.sent_at,
+    messages.c.paced_at,
 )
 ROWS = select(*COLUMNS)
 # when a mail that was taken left, as far as we know
@@ -126,11 +127,6 @@ INVITED = (
         messages.c.status.in_(TAKEN),
     )
     .order_by(LEFT_AT.desc())
-)
-ENDED = select(enrollments.c.id, enrollments.c.ended).where(
-    enrollments.c.id.in_(IDS),
-    enrollments.c.ended.is_not(None),
-    enrollments.c.ended != "finished",
 )
 
 
@@ -235,8 +231,8 @@ def claim(tx: Connection, addresses: Mapping[MessageId, str], worker: str, until
     write_many(tx, CLAIM, rows)
 
 
-def hold(tx: Connection, held: Mapping[MessageId, tuple[datetime, str]]) -> None:
-    """Ask again for these at their instants, for the reason given."""
+def hold(tx: Connection, held: Mapping[MessageId, tuple[datetime, str, datetime | None]]) -> None:
+    """Ask again for these at their instants, for the reason given; some have their place then."""
     if held:
         tx.execute(
             update(messages)
@@ -245,9 +241,13 @@ def hold(tx: Connection, held: Mapping[MessageId, tuple[datetime, str]]) -> None
                 status="held",
                 due_at=bindparam("due_at_"),
                 reason=bindparam("reason_"),
+                paced_at=bindparam("paced_at_"),
                 enqueued_until=None,
             ),
-            [{"id_": id_, "due_at_": until, "reason_": why} for id_, (until, why) in held.items()],
+            [
+                {"id_": id_, "due_at_": until, "reason_": why, "paced_at_": paced_at}
+                for id_, (until, why, paced_at) in held.items()
+            ],
         )
 
 
@@ -270,20 +270,6 @@ def cancel_queued(tx: Connection, ids: Sequence[EnrollmentId], reason: str) -> N
             .where(messages.c.enrollment_id.in_(ids), messages.c.status.in_(("queued", "held")))
             .values(status="cancelled", reason=reason, due_at=None)
         )
-
-
-def free_held(tx: Connection, journey: str, reason: str, now: datetime) -> None:
-    """Ask again now for a journey's mails that were held for this reason."""
-    theirs = select(enrollments.c.id).where(enrollments.c.journey == journey)
-    tx.execute(
-        update(messages)
-        .where(
-            messages.c.status == "held",
-            messages.c.reason == reason,
-            messages.c.enrollment_id.in_(theirs),
-        )
-        .values(due_at=now, enqueued_until=None)
-    )
 
 
 def mark_handed_over(tx: Connection, ids: Sequence[MessageId], now: datetime) -> None:
@@ -377,14 +363,6 @@ def last_invitations(
     for row in tx.execute(INVITED, {"ids": customer_ids}):
         found.setdefault(row.customer_id, []).append((row.at, row.enrollment_id))
     return found
-
-
-def ended_reasons(tx: Connection, ids: Iterable[EnrollmentId]) -> dict[EnrollmentId, str]:
-    """How those of the enrollments were left that were left: exited, goal, merged; not those that
-    finished.
-    """
-    rows = tx.execute(ENDED, {"ids": list(ids)})
-    return {EnrollmentId(row.id): row.ended for row in rows}
 
 
 def count_by_status(connection: Connection) -> dict[str, int]:

@@ -23,11 +23,11 @@ from store.approvals import approvals_at
 from store.customers import load_traits
 from store.enrollments import claim_due, end_enrollments, move_enrollments, save_decisions
 from store.intake import OwnEvent, record_own_events
-from store.journey_states import find_stopped
 from store.messages import cancel_queued, messages_at, refused_surveys
 from store.records import CustomerId, Enrollment, EnrollmentId
 from workers.counts import Counts
 from workers.effects import do_in_transaction
+from workers.pausing import paused_journeys
 from workers.questions import reply_to
 
 BATCH = 500
@@ -56,12 +56,6 @@ def advance_all(
             return batch.counts
         moving = batch.take_a_step(moving)
     raise AssertionError("a journey goes round without waiting")
-
-
-def paused_journeys(tx: Connection, library: Library) -> set[str]:
-    """Those in which nobody advances: as their files say, or because they were stopped."""
-    said = {name for name, one in library.journeys.items() if one.status == "paused"}
-    return said | find_stopped(tx).keys()
 
 
 @dataclass

@@ -13,21 +13,20 @@ from sqlalchemy import Connection
 from journeys.changes import place_in
 from journeys.definition import Journey, OnEnters
 from journeys.graph import Graph
-from rekindle.errors import NotFound
 from rekindle.services import Services
 from rekindle.workspace.library import Library
 from store.calendars import next_members
 from store.enrollments import earlier_starts, save_decisions
-from store.inside import change_versions, find_inside, wake_journey
+from store.inside import change_versions, find_inside
 from store.journey_states import JourneyState, load_journey_states, save_journey_state
-from store.messages import cancel_queued, free_held
+from store.messages import cancel_queued
 from store.records import CustomerId, DefinitionId, Enrollment
 from workers.advance import close
 from workers.counts import Counts
+from workers.pausing import let_go
 from workers.starts import Candidate, backfill_of, begin
 
 CHUNK = 1_000  # enrollments or customers in one transaction
-PAUSED = "the journey is paused"  # why its mails are held
 
 
 def follow_versions(services: Services, now: datetime) -> Counts:
@@ -66,7 +65,7 @@ def _follow(services: Services, library: Library, name: str, now: datetime) -> C
         save_journey_state(tx, state)
         was_closed = before is not None and (before.status == "paused" or before.stopped_at)
         if was_closed and graph.journey.status != "paused":
-            _let_go(tx, name, now)
+            let_go(tx, name, now)
     return counts
 
 
@@ -150,12 +149,6 @@ def _move(
     )
 
 
-def _let_go(tx: Connection, name: str, now: datetime) -> None:
-    """After a pause everybody inside is looked at, and what was held for it is asked again."""
-    wake_journey(tx, name, now)
-    free_held(tx, name, PAUSED, now)
-
-
 def _backfill(
     services: Services,
     library: Library,
@@ -200,22 +193,6 @@ def _start_members(
     )
 
 
-# --- by hand, and by the engine itself
-
-
-def stop_journey(tx: Connection, library: Library, name: str, why: str, now: datetime) -> None:
-    """As if paused, until somebody lets it go on or applies a new version. Raises NotFound."""
-    state = _state(tx, library, name)
-    save_journey_state(tx, replace(state, stopped_at=now, stopped=why))
-
-
-def resume_journey(tx: Connection, library: Library, name: str, now: datetime) -> None:
-    """Let a stopped journey go on. Raises NotFound."""
-    state = _state(tx, library, name)
-    save_journey_state(tx, replace(state, stopped_at=None, stopped=""))
-    _let_go(tx, name, now)
-
-
 def exit_customer(
     tx: Connection, name: str, customer_id: CustomerId, now: datetime, key: str | None = None
 ) -> int:
@@ -223,12 +200,3 @@ def exit_customer(
     inside = find_inside(tx, name, None, 0, CHUNK, customer_id=customer_id, key=key)
     close(tx, [replace(one, ended="exited") for one in inside], now)
     return len(inside)
-
-
-def _state(tx: Connection, library: Library, name: str) -> JourneyState:
-    version_id = library.versions.get(("journey", name))
-    if version_id is None:
-        raise NotFound(f"no journey is called {name!r}.")
-    journey = library.journeys[name]
-    fresh = JourneyState(name, version_id, journey.status, journey.backfill)
-    return load_journey_states(tx).get(name, fresh)

@@ -14,7 +14,7 @@ from workers.channels import ChannelPool
 from workers.composing import load_drafts, open_desk
 from workers.counts import Counts
 from workers.lease import LEASE, worker_name
-from workers.permit import permit
+from workers.permit import permit_claims
 from workers.queueing import apply_verdicts
 from workers.sending import send_all
 from workers.settling import settle
@@ -31,7 +31,7 @@ def deliver_due(
     until = services.clock.wall() + LEASE
     with services.store.begin() as tx:
         due = lock_due(tx, now, limit_rows, ids)
-        permitted = permit(tx, library, due, now) if due else []
+        permitted = permit_claims(tx, library, due, now) if due else []
         counts = apply_verdicts(tx, permitted, now).counts
         allowed = [one.message for one in permitted if isinstance(one.verdict, Allowed)]
         addresses = {one.message.id: one.address for one in permitted}

@@ -20,6 +20,7 @@ from store.records import CustomerId, Evaluation
 from workers.counts import Counts
 from workers.drift import priors_at, refresh_drift
 from workers.hearing import News, concerned, heard_by, heard_by_clocks, news_in
+from workers.pausing import trip_breakers
 from workers.starts import begin, candidates_from
 
 BATCH = 1_000
@@ -34,6 +35,7 @@ def evaluate_changes(services: Services, now: datetime) -> Counts:
             return Counts()
         fresh = load_fresh(tx, changes)
         counts = _look_at(tx, library, news_in(changes, fresh), fresh, now)
+        trip_breakers(tx, library, fresh, now)
         started = begin(tx, library, candidates_from(tx, library, fresh, now), now)
         wake_customers(tx, sorted({one.customer_id for one in changes}), now)
         drop_changes(tx, changes)

@@ -1,24 +1,44 @@
 """Gathers, in sets, what the permission of a batch of messages depends on."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 
 from sqlalchemy import Connection
 
-from journeys.permission import Asked, Verdict, ask
+from journeys.advance import questions
+from journeys.definition import SERVICE
+from journeys.permission import Allowed, Asked, Held, Verdict, ask, heeds_caps
 from journeys.timing import zone_of
 from rekindle.settings import Settings
 from rekindle.workspace.library import Library
 from segments.definition import Condition, parse_condition
 from segments.prepared import parameters, prepare
 from segments.subjects import Sort
+from store.approvals import find_approved
+from store.contacts import (
+    Rival,
+    Source,
+    count_open_tickets,
+    load_rivals,
+    load_sources,
+    lock_customers,
+)
 from store.customers import load_consents, load_traits
-from store.messages import ended_reasons, last_invitations, sent_lately
-from store.records import NOBODY, CustomerId, EnrollmentId, Message
+from store.enrollments import load_standing
+from store.messages import last_invitations, sent_lately
+from store.records import NOBODY, CustomerId, Enrollment, EnrollmentId, Message, MessageId
 from store.suppressions import find_suppressed
+from workers.pacing import is_late, pace
+from workers.pausing import paused_journeys
+from workers.questions import reply_to
 
 BAD_SCORE = {"csat": 2, "ces": 3, "nps": 6}  # the highest score that is a bad answer
+OPENS = ("ticket.opened", "ticket.reopened", "ticket.unsolved")
+CLOSES = ("ticket.solved", "ticket.closed")
+ONLY_IF = "only_if"
 
 
 @dataclass(frozen=True)
@@ -33,41 +53,156 @@ class Permitted:
 def permit(
     tx: Connection, library: Library, batch: Sequence[Message], now: datetime
 ) -> list[Permitted]:
-    """Ask for every message of the batch: allowed, held until, or refused because."""
-    settings = library.settings
-    ids = sorted({one.customer_id for one in batch if one.customer_id != NOBODY})
-    traits = load_traits(tx, ids, now)
-    addresses = {one.id: _address(one, traits) for one in batch}
-    suppressed = find_suppressed(tx, set(addresses.values()), now)
-    consents = load_consents(tx, ids, now)
-    sent = sent_lately(tx, ids, now - _longest_cap(settings))
-    invited = last_invitations(tx, ids)
-    unhappy = find_unhappy(tx, library, ids, now)
-    ended = ended_reasons(tx, {one.enrollment_id for one in batch if one.enrollment_id})
+    """Ask for every message of the batch as its step decides: allowed, held until, or refused."""
+    return _Asking(tx, library, batch, now).verdicts()
+
+
+def permit_claims(
+    tx: Connection, library: Library, batch: Sequence[Message], now: datetime
+) -> list[Permitted]:
+    """Ask once more, in the transaction that claims them, and for a place in what is paced.
+
+    Mails of customers for whom another worker asks at this moment are left out.
+    """
+    locked = lock_customers(tx, {one.customer_id for one in batch}) | {NOBODY}
+    asking = _Asking(tx, library, [one for one in batch if one.customer_id in locked], now)
+    unwanted = asking.unwanted()
+    verdicts = asking.verdicts(unwanted)
+    allowed = [(one.message, one.address) for one in verdicts if isinstance(one.verdict, Allowed)]
+    journeys = {
+        message.id: source.journey
+        for message, _ in allowed
+        if message.enrollment_id and (source := asking.sources.get(message.enrollment_id))
+    }
+    paced = pace(tx, library, allowed, journeys, now)
     return [
-        Permitted(
-            one,
-            addresses[one.id],
-            ask(
-                Asked(
-                    topic=one.topic,
-                    queued_at=one.queued_at or now,
-                    zone=zone_of(traits.get(one.customer_id, {}).get("zone"), settings.brand.tz),
-                    survey=one.survey,
-                    address=addresses[one.id],
-                    suppressed=suppressed.get(addresses[one.id].lower()),
-                    consent=consents.get(one.customer_id, {}).get(one.topic, "unknown"),
-                    sent=sent.get(one.customer_id, ()),
-                    invited_at=_invited_at(invited.get(one.customer_id, ()), one.enrollment_id),
-                    unhappy=one.customer_id in unhappy,
-                    ended=ended.get(one.enrollment_id) if one.enrollment_id else None,
-                ),
-                settings,
-                now,
-            ),
-        )
-        for one in batch
+        Permitted(one.message, one.address, paced.get(one.message.id, one.verdict))
+        for one in verdicts
     ]
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """A batch of messages, and what is known about them; each fact is fetched once for all."""
+
+    tx: Connection
+    library: Library
+    batch: Sequence[Message]
+    now: datetime
+
+    @property
+    def settings(self) -> Settings:
+        return self.library.settings
+
+    @cached_property
+    def ids(self) -> list[CustomerId]:
+        return sorted({one.customer_id for one in self.batch if one.customer_id != NOBODY})
+
+    @cached_property
+    def sources(self) -> Mapping[EnrollmentId, Source]:
+        return load_sources(self.tx, {one.enrollment_id for one in self.batch if one.enrollment_id})
+
+    def verdicts(self, unwanted: Collection[MessageId] = ()) -> list[Permitted]:
+        asked = self._asked(unwanted)
+        return [
+            Permitted(message, one.address, self._mark_late(message, one))
+            for message, one in zip(self.batch, asked, strict=True)
+        ]
+
+    def _mark_late(self, message: Message, asked: Asked) -> Verdict:
+        """The verdict; a late mail that is held stays late, so that it is paced in the end."""
+        verdict = ask(asked, self.settings, self.now)
+        if isinstance(verdict, Held) and is_late(message, self.now):
+            return replace(verdict, paced_at=message.paced_at or self.now)
+        return verdict
+
+    def _asked(self, unwanted: Collection[MessageId]) -> list[Asked]:
+        tx, settings, now, ids = self.tx, self.settings, self.now, self.ids
+        traits = load_traits(tx, ids, now, names=("email", "zone"))
+        addresses = {one.id: _address(one, traits) for one in self.batch}
+        suppressed = find_suppressed(tx, set(addresses.values()), now)
+        consents = load_consents(tx, ids, now)
+        sent = sent_lately(tx, ids, now - _longest_cap(settings)) if settings.caps else {}
+        rivals = load_rivals(tx, ids, now) if settings.caps else {}
+        invited = last_invitations(tx, ids) if any(one.survey for one in self.batch) else {}
+        unhappy = self._unhappy()
+        paused = paused_journeys(tx, self.library)
+        approved = self._approved()
+        open_tickets = self._open_tickets()
+        return [
+            Asked(
+                topic=one.topic,
+                queued_at=one.queued_at or now,
+                zone=zone_of(traits.get(one.customer_id, {}).get("zone"), settings.brand.tz),
+                survey=one.survey,
+                address=addresses[one.id],
+                suppressed=suppressed.get(addresses[one.id].lower()),
+                consent=consents.get(one.customer_id, {}).get(one.topic, "unknown"),
+                sent=sent.get(one.customer_id, ()),
+                rivals=_before(one, rivals.get(one.customer_id, ()), settings),
+                invited_at=_invited_at(invited.get(one.customer_id, ()), one.enrollment_id),
+                unhappy=one.customer_id in unhappy,
+                open_tickets=open_tickets,
+                ended=source.ended if (source := self._source(one)) else None,
+                is_paused=source is not None and source.journey in paused,
+                is_wanted=one.id not in unwanted,
+                is_approved=one.enrollment_id in approved,
+            )
+            for one in self.batch
+        ]
+
+    def _source(self, message: Message) -> Source | None:
+        return self.sources.get(message.enrollment_id) if message.enrollment_id else None
+
+    def _unhappy(self) -> set[CustomerId]:
+        offered = {one.customer_id for one in self.batch if one.topic != SERVICE and not one.survey}
+        if self.settings.unhappy == "ignore":
+            return set()
+        return find_unhappy(self.tx, self.library, sorted(offered - {NOBODY}), self.now)
+
+    def _approved(self) -> set[EnrollmentId]:
+        sensitive = {name for name, topic in self.settings.topics.items() if topic.sensitive}
+        ids = {
+            one.enrollment_id for one in self.batch if one.topic in sensitive and one.enrollment_id
+        }
+        return find_approved(self.tx, ids) if ids else set()
+
+    def _open_tickets(self) -> int:
+        """Counted only where somebody asks: it looks at every ticket there ever was."""
+        is_asked = any(one.topic != SERVICE for one in self.batch)
+        if self.settings.support is None or not is_asked:
+            return 0
+        return count_open_tickets(self.tx, OPENS, CLOSES, self.now)
+
+    def unwanted(self) -> set[MessageId]:
+        """Those whose step has an `only_if` that does not hold any more."""
+        bound = [one for one in self.batch if self._only_if(one)]
+        standing = load_standing(self.tx, [one.enrollment_id for one in bound if one.enrollment_id])
+        found: set[MessageId] = set()
+        groups: dict[tuple[int, str], list[tuple[Message, Enrollment]]] = {}
+        for one in bound:
+            stands = standing.get(one.enrollment_id) if one.enrollment_id else None
+            if stands is not None and stands.step == one.step:
+                groups.setdefault((stands.version_id, one.step), []).append((one, stands))
+        for (version_id, step), group in groups.items():
+            found |= self._not_wanted(version_id, step, group)
+        return found
+
+    def _only_if(self, message: Message) -> bool:
+        source = self._source(message)
+        graph = self.library.graph(source.version_id) if source else None
+        node = graph.nodes.get(message.step) if graph else None
+        return node is not None and node.step.only_if is not None
+
+    def _not_wanted(
+        self, version_id: Any, step: str, group: Sequence[tuple[Message, Enrollment]]
+    ) -> set[MessageId]:
+        graph = self.library.graph(version_id)
+        assert graph is not None  # its step was just looked up in it
+        asked = [one for one in questions(graph, step) if one.name == ONLY_IF]
+        together = [stands for _, stands in group]
+        replies = reply_to(self.tx, self.library, asked, together, self.now)
+        return {message.id for message, stands in group if not replies[stands.id][ONLY_IF].holds}
 
 
 def _address(message: Message, traits: Mapping[CustomerId, Mapping[str, object]]) -> str:
@@ -80,6 +215,14 @@ def _address(message: Message, traits: Mapping[CustomerId, Mapping[str, object]]
 
 def _longest_cap(settings: Settings) -> timedelta:
     return max((cap.within for cap in settings.caps.values()), default=timedelta())
+
+
+def _before(message: Message, rivals: Sequence[Rival], settings: Settings) -> list[str]:
+    """The topics of those that go before this one into the same budget."""
+    own = next((one for one in rivals if one.id == message.id), None)
+    if own is None:
+        return []
+    return [one.topic for one in rivals if one.rank < own.rank and heeds_caps(one.topic, settings)]
 
 
 def _invited_at(
@@ -102,11 +245,7 @@ def find_unhappy(
 
 def unhappy_condition(library: Library) -> Condition:
     """*Unhappy now* in the language of segments, so that it has no second meaning anywhere."""
-    ticket = {
-        "event": ["ticket.opened", "ticket.reopened", "ticket.unsolved"],
-        "without_later": ["ticket.solved", "ticket.closed"],
-        "same": "ticket_id",
-    }
+    ticket = {"event": list(OPENS), "without_later": list(CLOSES), "same": "ticket_id"}
     answers = [
         {"answer": name, "at_most": BAD_SCORE[survey.kind], "within": "14 days"}
         for name, survey in library.surveys.items()

@@ -45,12 +45,12 @@ def queue_mails(
 
 def apply_verdicts(tx: Connection, permitted: Sequence[Permitted], now: datetime) -> Queued:
     """Write who is held until when and who is refused why; the allowed are left as they are."""
-    held: dict[MessageId, tuple[datetime, str]] = {}
+    held: dict[MessageId, tuple[datetime, str, datetime | None]] = {}
     refused: list[tuple[Message, str]] = []
     for one in permitted:
         match one.verdict:
-            case Held(until, reason):
-                held[one.message.id] = (until, reason)
+            case Held(until, reason, paced_at):
+                held[one.message.id] = (until, reason, paced_at)
             case Refused(reason):
                 refused.append((one.message, reason))
             case Allowed():
@@ -79,7 +79,8 @@ def _row(
         "status": "queued",
         "reason": "",
         "queued_at": now,
-        "due_at": now,
+        "due_at": min(one.arrived_at, now),  # what is late says so
+        "priority": graph.journey.priority if (graph := library.graph(one.version_id)) else 50,
         "attempts": 0,
         "header_id": header_id(library, f"{one.id}.{one.step}.{one.visit}", now),
     }

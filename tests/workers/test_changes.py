@@ -16,7 +16,8 @@ from tests.workers.journeys import (
     started,
     write_journey,
 )
-from workers.changes import exit_customer, resume_journey, stop_journey
+from workers.changes import exit_customer
+from workers.pausing import resume_journey, stop_journey
 
 OLD = """
 start: [{event: order.completed}]

@@ -1,0 +1,164 @@
+"""What permission asks of messages beyond their own rows: their journeys, rivals and fates."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from store.records import CustomerId, DefinitionId, EnrollmentId, MessageId
+from store.tables import customers, enrollments, event_kinds, events, messages
+
+IDS: BindParameter[list[int]] = bindparam("ids", expanding=True)
+SOURCES = select(
+    enrollments.c.id, enrollments.c.journey, enrollments.c.version_id, enrollments.c.ended
+).where(enrollments.c.id.in_(IDS))
+CONTESTED = ("over the cap%", "gives way%")  # why a mail is held that wants the same room
+RIVALS = select(
+    messages.c.id,
+    messages.c.customer_id,
+    messages.c.topic,
+    messages.c.priority,
+    messages.c.queued_at,
+).where(
+    messages.c.customer_id.in_(IDS),
+    messages.c.status.in_(("queued", "held")),
+    messages.c.claimed_by.is_(None),
+    or_(
+        messages.c.due_at <= bindparam("now"),
+        *(messages.c.reason.like(why) for why in CONTESTED),
+    ),
+)
+WENT = ("sent", "delivered", "bounced", "complained")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The enrollment that a message comes from; `ended` says how it was left, finishing aside."""
+
+    journey: str
+    version_id: DefinitionId
+    ended: str | None
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A mail of the same customer that wants the same room in the budget."""
+
+    id: MessageId
+    topic: str
+    priority: int
+    queued_at: datetime
+
+    @property
+    def rank(self) -> tuple[int, datetime, int]:
+        """The lowest goes first: the higher priority, then whoever came first."""
+        return -self.priority, self.queued_at, self.id
+
+
+def load_sources(tx: Connection, ids: Iterable[EnrollmentId]) -> dict[EnrollmentId, Source]:
+    """Where messages come from."""
+    return {
+        EnrollmentId(row.id): Source(
+            row.journey, row.version_id, None if row.ended == "finished" else row.ended
+        )
+        for row in tx.execute(SOURCES, {"ids": list(ids)})
+    }
+
+
+def load_rivals(
+    tx: Connection, ids: Sequence[CustomerId], now: datetime
+) -> dict[CustomerId, list[Rival]]:
+    """For each customer the mails that want to leave now, their own ones among them."""
+    found: dict[CustomerId, list[Rival]] = {}
+    for id_, customer_id, *rest in tx.execute(RIVALS, {"ids": list(ids), "now": now}):
+        found.setdefault(customer_id, []).append(Rival(id_, *rest))
+    return found
+
+
+def lock_customers(tx: Connection, ids: Collection[CustomerId]) -> set[CustomerId]:
+    """Those whose mails nobody else claims meanwhile: two claims at once would share a budget."""
+    query = select(customers.c.id).where(customers.c.id.in_(sorted(ids))).order_by(customers.c.id)
+    locked = query.with_for_update(skip_locked=True, key_share=True)
+    return {CustomerId(row.id) for row in tx.execute(locked)}
+
+
+def free_held(tx: Connection, journey: str, reason: str, now: datetime) -> None:
+    """Ask again now for a journey's mails that were held for this reason."""
+    theirs = select(enrollments.c.id).where(enrollments.c.journey == journey)
+    tx.execute(
+        update(messages)
+        .where(
+            messages.c.status == "held",
+            messages.c.reason == reason,
+            messages.c.enrollment_id.in_(theirs),
+        )
+        .values(due_at=now, enqueued_until=None)
+    )
+
+
+@dataclass(frozen=True)
+class Fates:
+    """What became of a journey's mails."""
+
+    went: int
+    bounced: int
+    complained: int
+
+
+def count_fates(tx: Connection, journey: str, since: datetime) -> Fates:
+    """Of those that a provider took after `since`."""
+    status = messages.c.status
+    query = (
+        select(
+            func.count(),
+            func.count().filter(status == "bounced"),
+            func.count().filter(status == "complained"),
+        )
+        .join(enrollments, enrollments.c.id == messages.c.enrollment_id)
+        .where(enrollments.c.journey == journey, messages.c.sent_at > since, status.in_(WENT))
+    )
+    return Fates(*tx.execute(query).one())
+
+
+def journeys_of(tx: Connection, ids: Collection[MessageId]) -> set[str]:
+    """The journeys that these messages come from."""
+    query = (
+        select(enrollments.c.journey)
+        .join(messages, messages.c.enrollment_id == enrollments.c.id)
+        .where(messages.c.id.in_(list(ids)))
+    )
+    return {row.journey for row in tx.execute(query)}
+
+
+def count_open_tickets(
+    tx: Connection, opens: Collection[str], closes: Collection[str], at: datetime
+) -> int:
+    """Tickets whose last event of either kind opens them, over all customers."""
+    ticket = events.c.properties["ticket_id"].as_string()
+    when = events.c.occurred_at
+    opened = func.max(case((event_kinds.c.name.in_(opens), when)))
+    closed = func.max(case((event_kinds.c.name.in_(closes), when)))
+    tickets = (
+        select(ticket.label("ticket"))
+        .join(event_kinds, event_kinds.c.id == events.c.kind_id)
+        .where(
+            event_kinds.c.name.in_([*opens, *closes]),
+            when <= at,
+            events.c.known_at <= at,
+            ticket.is_not(None),
+        )
+        .group_by(ticket)
+        .having(opened.is_not(None), or_(closed.is_(None), closed < opened))
+        .subquery()
+    )
+    return tx.scalar(select(func.count()).select_from(tickets)) or 0

@@ -1,0 +1,94 @@
+"""Which journeys stand still, and stopping those whose mails come back."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from journeys.permission import PAUSED
+from rekindle.errors import NotFound
+from rekindle.settings import Breaker
+from rekindle.workspace.library import Library
+from store.alarms import clear_alarm, raise_alarm
+from store.contacts import Fates, count_fates, free_held, journeys_of
+from store.inside import wake_journey
+from store.journey_states import (
+    JourneyState,
+    find_stopped,
+    load_journey_states,
+    save_journey_state,
+)
+from store.pending import FreshEvent
+from store.records import MessageId
+
+CAME_BACK = ("message.bounced", "message.complained")
+WATCHED = timedelta(days=7)
+STOPPED = "journey.stopped"
+
+
+def paused_journeys(tx: Connection, library: Library) -> set[str]:
+    """Those in which nobody advances: as their files say, or because they were stopped."""
+    said = {name for name, one in library.journeys.items() if one.status == "paused"}
+    return said | find_stopped(tx).keys()
+
+
+def stop_journey(tx: Connection, library: Library, name: str, why: str, now: datetime) -> None:
+    """As if paused, until somebody lets it go on or applies a new version. Raises NotFound."""
+    state = _state(tx, library, name)
+    save_journey_state(tx, replace(state, stopped_at=now, stopped=why))
+
+
+def resume_journey(tx: Connection, library: Library, name: str, now: datetime) -> None:
+    """Let a stopped journey go on. Raises NotFound."""
+    state = _state(tx, library, name)
+    save_journey_state(tx, replace(state, stopped_at=None, stopped=""))
+    let_go(tx, name, now)
+
+
+def let_go(tx: Connection, name: str, now: datetime) -> None:
+    """After a pause everybody inside is looked at, and what was held for it is asked again."""
+    wake_journey(tx, name, now)
+    free_held(tx, name, PAUSED, now)
+    clear_alarm(tx, STOPPED, name, now)
+
+
+def _state(tx: Connection, library: Library, name: str) -> JourneyState:
+    version_id = library.versions.get(("journey", name))
+    if version_id is None:
+        raise NotFound(f"no journey is called {name!r}.")
+    journey = library.journeys[name]
+    fresh = JourneyState(name, version_id, journey.status, journey.backfill)
+    return load_journey_states(tx).get(name, fresh)
+
+
+def trip_breakers(
+    tx: Connection, library: Library, fresh: Sequence[FreshEvent], now: datetime
+) -> None:
+    """Stop the journeys of mails that just came back, if too many of theirs do."""
+    ids = {
+        MessageId(id_)
+        for one in fresh
+        if one.name in CAME_BACK and isinstance(id_ := one.properties.get("message"), int)
+    }
+    if not ids:
+        return
+    standing_still = paused_journeys(tx, library)
+    for name in sorted(journeys_of(tx, ids) & library.journeys.keys() - standing_still):
+        why = too_many(count_fates(tx, name, now - WATCHED), library.settings.breaker)
+        if why is not None:
+            stop_journey(tx, library, name, why, now)
+            raise_alarm(tx, STOPPED, name, f"the journey {name} stopped itself: {why}.", now)
+
+
+def too_many(fates: Fates, breaker: Breaker) -> str | None:
+    """What is too much about mails that came back, or None."""
+    if fates.went < breaker.after:
+        return None
+    for what, count, bound in (
+        ("bounced", fates.bounced, breaker.bounces),
+        ("complained", fates.complained, breaker.complaints),
+    ):
+        if count > bound * fates.went:
+            return f"{count} of {fates.went} mails {what}"
+    return None
