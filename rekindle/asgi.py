@@ -9,6 +9,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
+from rekindle.api.app import mount_api
 from rekindle.clock import SystemClock
 from rekindle.services import open_services, state_folder
 from web.app import create_app
@@ -30,4 +31,4 @@ def app() -> Starlette:
         services.wake = Actors(open_broker(url))
     if link := make_sign_in_link(services):
         print(f"Dashboard: {link}", flush=True)
-    return create_app(services)
+    return create_app(services, more=[mount_api(services)])

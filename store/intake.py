@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from rekindle.settings import Settings
 from store.attribution import IDENTIFIED, TRUSTED, Directory, attribute
 from store.customer_rows import make_from_rows
-from store.customers import make_customers
+from store.customers import ids_of, load_consents, load_traits, make_customers
 from store.events import OWN, NewEvent, find_events, insert_events, note_changes
 from store.identities import ANONYMOUS, EXTERNAL, insert_links, load_identities, load_owners
 from store.kinds import Kind
@@ -103,6 +103,35 @@ def record_customers(
         duplicates=len(customers) - changed,
         customer_ids=tuple(sorted({customer for customer, _ in changes})),
     )
+
+
+def record_told(
+    tx: Connection,
+    external_id: str,
+    traits: Mapping[str, Any],
+    consents: Mapping[str, str],
+    now: datetime,
+) -> CustomerId:
+    """Store what a program says of one customer, known from now on, and make them if they are new.
+
+    What stands already is not written again.
+    """
+    make_customers(tx, {external_id: now})
+    customer = ids_of(tx, [external_id])[external_id]
+    held = load_traits(tx, [customer], now, names=list(traits)).get(customer, {}) if traits else {}
+    stand = load_consents(tx, [customer], now).get(customer, {})
+    news = Told(
+        customer,
+        {name: value for name, value in traits.items() if held.get(name) != value},
+        {topic: status for topic, status in consents.items() if stand.get(topic) != status},
+        "api",
+        now,
+        now,
+    )
+    addresses = learn(tx, [news], now)
+    joined = _join(tx, {Identity(EXTERNAL, external_id), *addresses}, now)
+    note_changes(tx, [(customer, None), *((item.customer_id, item.id) for item in joined)])
+    return customer
 
 
 def merge_people(tx: Connection, merged: Mapping[CustomerId, CustomerId], now: datetime) -> None:

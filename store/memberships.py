@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, func, select, true
 
 from store.records import CustomerId, Membership
-from store.tables import memberships
+from store.tables import customers, memberships
 from store.upserts import insert_or_replace
 
 LONGEST_LIST = 10_000  # ids in one statement
@@ -42,6 +42,21 @@ def load_member_ids(connection: Connection, segment: str) -> list[CustomerId]:
         memberships.c.segment == segment, memberships.c.is_member == true()
     )
     return [CustomerId(row.customer_id) for row in connection.execute(query)]
+
+
+def list_external_ids(
+    connection: Connection, segment: str, after: str, *, limit_rows: int
+) -> list[tuple[str, datetime | None]]:
+    """Members of one segment by their external ids, those behind `after`, each with since when."""
+    query = (
+        select(customers.c.external_id, memberships.c.since)
+        .join(customers, customers.c.id == memberships.c.customer_id)
+        .where(memberships.c.segment == segment, memberships.c.is_member == true())
+        .where(customers.c.external_id > after)
+        .order_by(customers.c.external_id)
+        .limit(limit_rows)
+    )
+    return [(row.external_id, row.since) for row in connection.execute(query)]
 
 
 def save_memberships(tx: Connection, changed: Sequence[Membership]) -> None:

@@ -11,6 +11,7 @@ from store.tables import (
     answers,
     customers,
     decisions,
+    delivery_events,
     enrollments,
     memberships,
     messages,
@@ -60,6 +61,15 @@ class MailLine:
     reason: str
     at: datetime
     header_id: str
+
+
+@dataclass(frozen=True)
+class DeliveryLine:
+    """One thing that was told of a mail: sent, delivered, opened, …"""
+
+    kind: str
+    occurred_at: datetime
+    is_machine: bool
 
 
 @dataclass(frozen=True)
@@ -113,12 +123,22 @@ def load_mails(connection: Connection, customer_id: CustomerId) -> list[MailLine
 
 
 def list_mails(
-    connection: Connection, *, status: str = "", before: int | None = None, limit_rows: int
+    connection: Connection,
+    *,
+    status: str = "",
+    template: str = "",
+    customer_id: CustomerId | None = None,
+    before: int | None = None,
+    limit_rows: int,
 ) -> list[MailLine]:
-    """Mails of all customers, the latest first, from the one before `before` on."""
+    """Mails of all customers or of one, the latest first, from the one before `before` on."""
     query = MAILS.order_by(messages.c.id.desc()).limit(limit_rows)
     if status:
         query = query.where(messages.c.status == status)
+    if template:
+        query = query.where(messages.c.template == template)
+    if customer_id is not None:
+        query = query.where(messages.c.customer_id == customer_id)
     if before is not None:
         query = query.where(messages.c.id < before)
     return [MailLine(*row) for row in connection.execute(query)]
@@ -127,6 +147,16 @@ def list_mails(
 def find_mail(connection: Connection, message_id: MessageId) -> MailLine | None:
     row = connection.execute(MAILS.where(messages.c.id == message_id)).first()
     return MailLine(*row) if row else None
+
+
+def load_deliveries(connection: Connection, message_id: MessageId) -> list[DeliveryLine]:
+    """What became of one mail, in the order in which it was told."""
+    query = (
+        select(delivery_events.c.kind, delivery_events.c.occurred_at, delivery_events.c.is_machine)
+        .where(delivery_events.c.message_id == message_id)
+        .order_by(delivery_events.c.id)
+    )
+    return [DeliveryLine(*row) for row in connection.execute(query)]
 
 
 def load_said(connection: Connection, customer_id: CustomerId) -> list[SaidLine]:

@@ -35,14 +35,17 @@ log = structlog.get_logger()
 SESSION_SECONDS = 12 * 60 * 60
 
 
-def create_app(services: Services, *, bound_hosts: Sequence[str] = ()) -> Starlette:
-    """The whole application on `services`; `bound_hosts` are names the server listens under.
+def create_app(
+    services: Services, *, bound_hosts: Sequence[str] = (), more: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """The whole application on `services`; `bound_hosts` are names the server listens under,
+    `more` what is mounted beside the rest.
 
     Closing the services is left to whoever opened them.
     """
     settings = services.settings
     app = Starlette(
-        routes=_routes(),
+        routes=[*more, *_routes()],
         middleware=[
             Middleware(SafeHeaders),
             Middleware(

@@ -4,19 +4,14 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
 from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
 from rekindle.cli.portrait import as_text
-from rekindle.errors import NotFound, WrongUse
+from rekindle.customers import find_known, merge, suppress
+from rekindle.errors import WrongUse
 from rekindle.portrait import Portrait, as_document, load_portrait
 from rekindle.services import Services
-from store.blocking import suppress_addresses
-from store.customers import find_customer, load_customers
-from store.identities import EMAIL, load_identities
-from store.intake import merge_people
-from store.records import CustomerId
 
 NOT_YET = ("export", "erase")
 
@@ -53,20 +48,13 @@ def _show(external_id: str) -> None:
 
 def _portrait(services: Services, external_id: str) -> Portrait:
     with services.store.read() as connection:
-        id_ = _known(connection, external_id)
+        id_ = find_known(connection, external_id)
         return load_portrait(connection, id_, services.library(), services.clock.now())
 
 
 def _merge(keep: str, others: Sequence[str]) -> None:
-    services = open_here()
-    try:
-        with services.store.begin() as tx:
-            survivor = _known(tx, keep)
-            losers = {_known(tx, other) for other in others} - {survivor}
-            merge_people(tx, dict.fromkeys(losers, survivor), services.clock.now())
-    finally:
-        services.close()
-    services.wake.changed()
+    with open_here() as services:
+        merge(services, keep, others)
     say(
         f"{', '.join(others)} and {keep} are one customer now: {keep}.",
         {"id": keep, "merged": list(others)},
@@ -74,30 +62,6 @@ def _merge(keep: str, others: Sequence[str]) -> None:
 
 
 def _suppress(ids: Sequence[str]) -> None:
-    services = open_here()
-    try:
-        with services.store.begin() as tx:
-            now = services.clock.now()
-            found = {external_id: _known(tx, external_id) for external_id in ids}
-            addresses = _addresses(tx, list(found.values()), services)
-            suppress_addresses(tx, [(address, "") for address in addresses], now, reason="person")
-    finally:
-        services.close()
-    if not addresses:
-        raise NotFound("there is no address to suppress.")
-    services.wake.changed()
+    with open_here() as services:
+        addresses = suppress(services, ids)
     say(f"No more mail to {', '.join(addresses)}.", {"suppressed": addresses})
-
-
-def _addresses(connection: Connection, ids: list[CustomerId], services: Services) -> list[str]:
-    """Every address these customers ever had, and the one they have now."""
-    known = [i.value for i in load_identities(connection, ids) if i.kind == EMAIL]
-    now = load_customers(connection, ids, services.clock.now()).values()
-    return sorted({*known, *(found.email.strip().lower() for found in now if found.email)})
-
-
-def _known(connection: Connection, external_id: str) -> CustomerId:
-    found = find_customer(connection, external_id)
-    if found is None:
-        raise NotFound(f"no customer has the id {external_id!r}.")
-    return found

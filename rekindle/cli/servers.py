@@ -53,6 +53,7 @@ def serve(process: Process, host: str, port: int) -> None:
     """Listen on `host`; prints where. Raises WrongUse for an open address without users."""
     import uvicorn
 
+    from rekindle.api.app import mount_api
     from web.app import create_app
     from web.sign_in import make_sign_in_link, may_listen_on
 
@@ -61,7 +62,7 @@ def serve(process: Process, host: str, port: int) -> None:
         raise WrongUse(
             f"'--host {host}' lets strangers in: add somebody first with 'rekindle users add'."
         )
-    app = create_app(services)
+    app = create_app(services, more=[mount_api(services)])
     if link := make_sign_in_link(services, f"http://{host}:{port}"):
         print(f"Dashboard: {link}", flush=True)
     config = uvicorn.Config(

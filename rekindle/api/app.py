@@ -1,0 +1,87 @@
+"""The application behind `/api/v1`: its operations, and errors as JSON with a sentence."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount
+
+from rekindle.api import customers, journeys, messages, plans, segments, surveys
+from rekindle.api.asking import REFUSED, proven
+from rekindle.errors import Malformed, NotFound, StoreUnavailable, WrongUse
+from rekindle.services import Services
+from web.requests import FormLimit
+
+log = structlog.get_logger()
+RETRY_SECONDS = 30
+STATUS: dict[type[Exception], int] = {NotFound: 404, WrongUse: 422, Malformed: 422}
+
+
+def mount_api(services: Services) -> Mount:
+    """The API at its address, to stand beside the other routes."""
+    return Mount("/api/v1", create_api(services))
+
+
+def create_api(services: Services) -> FastAPI:
+    """Everything under `/api/v1`; all of it but the OpenAPI document asks for an API key."""
+    api = FastAPI(
+        title="Rekindle",
+        version="1",
+        summary="Customers, segments, journeys, messages, surveys and plans.",
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        servers=[{"url": "/api/v1"}],
+        root_path_in_servers=False,
+    )
+    for part in (customers, segments, journeys, messages, surveys, plans):
+        api.include_router(part.router, dependencies=[Depends(proven)], responses=REFUSED)
+    for expected in STATUS:
+        api.add_exception_handler(expected, _say_what_is_wrong)
+    api.add_exception_handler(HTTPException, _say_status)
+    api.add_exception_handler(RequestValidationError, _say_where)
+    api.add_exception_handler(StoreUnavailable, _say_later)
+    api.add_exception_handler(Exception, _say_sorry)
+    api.add_middleware(FormLimit)
+    api.state.services = services
+    return api
+
+
+def _trouble(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"error": sentence}, status, headers=headers)
+
+
+def _say_what_is_wrong(_request: Request, error: Exception) -> Response:
+    return _trouble(STATUS[type(error)], str(error))
+
+
+def _say_status(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _trouble(error.status_code, str(error.detail), dict(error.headers or {}))
+
+
+def _say_where(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return _trouble(422, "; ".join(map(_problem, error.errors()[:5])))
+
+
+def _problem(found: dict[str, Any]) -> str:
+    place: Sequence[Any] = found["loc"]
+    return f"{'.'.join(map(str, place))}: {found['msg']}"
+
+
+def _say_later(_request: Request, error: Exception) -> Response:
+    log.error("store.unavailable", cause=type(error).__name__)
+    wait = {"Retry-After": str(RETRY_SECONDS)}
+    return _trouble(503, "The database does not answer at the moment.", wait)
+
+
+def _say_sorry(_request: Request, error: Exception) -> Response:
+    log.error("api.failed", cause=type(error).__name__)
+    return _trouble(500, "Something is wrong on our side.")

@@ -1,0 +1,68 @@
+"""What people and programs may do with one customer, for the commands and the API."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from rekindle.errors import NotFound
+from rekindle.services import Services
+from store.blocking import suppress_addresses
+from store.customers import find_customer, load_customers
+from store.identities import EMAIL, load_identities
+from store.intake import merge_people, record_told
+from store.records import CustomerId
+
+
+def find_known(connection: Connection, external_id: str) -> CustomerId:
+    """The customer of that id. Raises NotFound."""
+    found = find_customer(connection, external_id)
+    if found is None:
+        raise NotFound(f"no customer has the id {external_id!r}.")
+    return found
+
+
+def tell(
+    services: Services, external_id: str, traits: Mapping[str, Any], consents: Mapping[str, str]
+) -> bool:
+    """Keep what is said of a customer from now on; True if it made somebody new."""
+    now = services.clock.now()
+    with services.store.begin() as tx:
+        is_new = find_customer(tx, external_id) is None
+        record_told(tx, external_id, traits, consents, now)
+    services.wake.changed()
+    return is_new
+
+
+def merge(services: Services, keep: str, others: Iterable[str]) -> None:
+    """All that the others have becomes `keep`'s. Raises NotFound."""
+    with services.store.begin() as tx:
+        survivor = find_known(tx, keep)
+        losers = {find_known(tx, other) for other in others} - {survivor}
+        merge_people(tx, dict.fromkeys(losers, survivor), services.clock.now())
+    services.wake.changed()
+
+
+def suppress(services: Services, external_ids: Iterable[str], detail: str = "") -> list[str]:
+    """No more mail to any address these customers ever had; returns the addresses.
+
+    Raises NotFound for a stranger, and where there is no address at all.
+    """
+    now = services.clock.now()
+    with services.store.begin() as tx:
+        found = [find_known(tx, external_id) for external_id in external_ids]
+        addresses = addresses_of(tx, found, services)
+        if not addresses:
+            raise NotFound("there is no address to suppress.")
+        suppress_addresses(tx, [(one, detail) for one in addresses], now, reason="person")
+    services.wake.changed()
+    return addresses
+
+
+def addresses_of(
+    connection: Connection, ids: Sequence[CustomerId], services: Services
+) -> list[str]:
+    """Every address these customers ever had, and the one they have now, in lower case."""
+    known = [i.value for i in load_identities(connection, ids) if i.kind == EMAIL]
+    now = load_customers(connection, ids, services.clock.now()).values()
+    return sorted({*known, *(found.email.strip().lower() for found in now if found.email)})
