@@ -20,7 +20,8 @@ from rekindle.errors import NotFound
 from rekindle.reports import journey_documents
 from rekindle.services import Services
 from store.journey_states import find_stopped
-from workers.changes import exit_customer, resume_journey, stop_journey
+from workers.changes import exit_customer
+from workers.pausing import resume_journey, stop_journey
 from workers.starts import Wanted, start_by_hand
 
 router = APIRouter(prefix="/journeys", tags=["journeys"])
