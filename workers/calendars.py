@@ -193,16 +193,17 @@ def _dated(
     traits = load_traits(tx, ids, now, names={day.trait.partition(".")[0], "zone"})
     found = []
     for id_ in ids:
-        for named, at in _times(library, day, traits.get(id_, {}), until):
+        for named, at in times_of(library, day, traits.get(id_, {}), until):
             if due.looked_at < at <= until:
                 occurrence = f"on:{day.trait}:{named.isoformat()}"
                 found.append(Candidate(due.journey, id_, "", occurrence, None, "calendar", at))
     return found
 
 
-def _times(
+def times_of(
     library: Library, day: Day, traits: Mapping[str, object], near: datetime
 ) -> list[tuple[date, datetime]]:
+    """The days that a customer's trait names around `near`, each with the instant to start."""
     zone = zone_of(traits.get("zone"), library.settings.brand.tz)
     named = days_of(day, value_at(traits, day.trait), zone, near.astimezone(zone).date())
     times = [(one, instant_of(datetime.combine(act, day.at), zone)) for one, act in named]

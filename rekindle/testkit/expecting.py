@@ -1,6 +1,7 @@
 """Compares what a case expects with what came of it; says in words what came instead."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from rekindle.testkit.world import World, moment_of, show
@@ -70,11 +71,15 @@ def _mail_misses(expected: Mail, mail: MailLine, world: World) -> str | None:
         return f"it went to {content.to}."
     if expected.subject is not None and expected.subject not in content.subject:
         return f"its subject is {content.subject!r}."
-    if expected.at is not None and mail.at != moment_of(expected.at, world.zone):
+    if expected.at is not None and not _is_in_minute(mail.at, moment_of(expected.at, world.zone)):
         return f"it left on {show(mail.at, world.zone)}."
     text = " ".join(content.text.split())
     missing = [words for words in expected.contains if " ".join(words.split()) not in text]
     return f"{missing[0]!r} is not in its text: {text[:300]!r}." if missing else None
+
+
+def _is_in_minute(at: datetime, moment: datetime) -> bool:
+    return moment <= at < moment + timedelta(minutes=1)
 
 
 def _instead(theirs: Sequence[MailLine], world: World) -> str:

@@ -15,12 +15,14 @@ from rekindle.migrating import upgrade
 from rekindle.rehearsal.stage import Stage
 from rekindle.services import Services
 from rekindle.settings import Settings
+from rekindle.testkit.turns import set_calendars
 from rekindle.workspace.applying import apply_folder
 from rekindle.workspace.library import Library
 from store.session import Store
 from store.tables import EPOCH, definitions, event_kinds, metadata
 from templates.links import Signer
 from workers.channels import ChannelPool
+from workers.counts import Counts
 
 OUR_PEOPLE = "people.invalid"  # where notices go: GROUP@ this; RFC 6761 says that it never exists
 KEPT = (definitions, event_kinds)  # what one case leaves for the next
@@ -73,6 +75,13 @@ class EmptyStage(Stage):
 
     services: StagedServices
     recorded: RecordedMails
+
+    def run(self) -> Counts:
+        """As ever; then calendars are set to when they next concern a customer of the case."""
+        counts = super().run()
+        with self.store.begin() as tx:
+            set_calendars(tx, self.services.library(), self.clock.at)
+        return counts
 
     def reset(self, begins: datetime) -> None:
         """As if nothing had ever happened, and everything were applied at `begins`."""
