@@ -10,10 +10,12 @@ from sqlalchemy import Connection, select
 
 from rekindle.errors import NotFound
 from rekindle.services import Services
-from segments.compile import Lexicon, Subjects, compile_condition
+from segments.compilation import Compilation
+from segments.compile import Lexicon, Scope, Subjects, compile_condition
 from segments.conditions.drift import Drift
 from segments.conditions.rfm import Rfm
 from segments.definition import ConditionBase, walk
+from segments.explain import Asked, asked_in
 from store.customers import find_customer
 from store.records import CustomerId
 from store.tables import customers
@@ -46,8 +48,15 @@ class Look:
     def holds(self, condition: ConditionBase, customer_id: CustomerId) -> tuple[bool, Any]:
         """Whether it holds for one customer, and when time alone may change that."""
         subjects = Subjects.customers_in([customer_id], self.now)
-        row = self.connection.execute(compile_condition(condition, subjects, self.lexicon)).one()
-        return bool(row.holds), row.next_check_at
+        row = self.connection.execute(compile_condition(condition, subjects, self.lexicon)).first()
+        return (bool(row.holds), row.next_check_at) if row else (False, None)  # not known yet
+
+    def facts(self, condition: ConditionBase, customer_id: CustomerId) -> dict[str, Any]:
+        """What is so of one customer, as far as the condition asks about it."""
+        subjects = Subjects.customers_in([customer_id], self.now)
+        compilation = Compilation.begin(subjects, self.lexicon, Scope.HISTORY, None)
+        asked = condition.facts(compilation)
+        return {name: self.connection.scalar(statement) for name, statement in asked.items()}
 
 
 @contextmanager
@@ -94,22 +103,36 @@ def explain(look: Look, name: str, external_id: str) -> dict[str, Any]:
     if customer_id is None:
         raise NotFound(f"no customer is called {external_id!r}.")
     rows = explained(look, name, customer_id)
-    holds = rows[0]["holds"]
-    return {"segment": name, "customer": external_id, "holds": holds, "conditions": rows}
+    return {
+        "segment": name,
+        "customer": external_id,
+        "holds": rows[0]["holds"],
+        "next_check_at": rows[0]["next_check_at"],
+        "sentence": look.lexicon.segments[name].match.sentence,
+        "conditions": rows,
+    }
 
 
 def explained(look: Look, name: str, customer_id: CustomerId) -> list[dict[str, Any]]:
-    """Every condition of a segment's rule for one customer, the whole rule first."""
-    return [
-        _explained(look, condition, customer_id, depth=sum(isinstance(part, str) for part in place))
-        for place, condition in walk(look.lexicon.segments[name].match)
-    ]
+    """Every condition of a segment's rule for one customer, the whole rule first; those of a
+    segment that it refers to below the condition that names it.
+    """
+    return [_document(look, asked, customer_id) for asked in asked_in(name, look.lexicon.segments)]
 
 
-def _explained(
-    look: Look, condition: ConditionBase, customer_id: CustomerId, *, depth: int
-) -> dict[str, Any]:
-    holds, next_check_at = look.holds(condition, customer_id)
+def _document(look: Look, asked: Asked, customer_id: CustomerId) -> dict[str, Any]:
+    condition, (holds, next_check_at) = asked.condition, look.holds(asked.condition, customer_id)
     written = condition.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    shown = {condition.kind: "…"} if condition.children() else written
-    return {"condition": shown, "depth": depth, "holds": holds, "next_check_at": next_check_at}
+    facts = look.facts(condition, customer_id)
+    has_parts = bool(condition.children())
+    return {
+        "condition": {condition.kind: "…"} if has_parts else written,
+        "segment": asked.segment,
+        "depth": asked.depth,
+        "words": f"{condition.kind}:" if has_parts else condition.sentence,
+        "holds": holds,
+        "facts": facts,
+        "told": condition.tell(facts),
+        "lacks": "" if holds else condition.lacks(facts),
+        "next_check_at": next_check_at,
+    }

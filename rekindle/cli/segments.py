@@ -1,6 +1,5 @@
 """`rekindle segment`: who is in a segment at `--now`, and why."""
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -69,6 +68,7 @@ def _explain(look: Look, name: str, external_id: str) -> None:
 def explained_text(row: Mapping[str, Any]) -> str:
     """One condition for people, indented as deep as it stands."""
     mark = "yes" if row["holds"] else "no "
-    turn = f", until {row['next_check_at']:%Y-%m-%d %H:%M}" if row["next_check_at"] else ""
-    words = json.dumps(row["condition"], ensure_ascii=False)
-    return f"  {mark} {'  ' * row['depth']}{words}{turn}"
+    said = [row["words"], row["told"], row["lacks"]]
+    if row["next_check_at"]:
+        said.append(f"by itself not before {row['next_check_at']:%Y-%m-%d %H:%M}")
+    return f"  {mark} {'  ' * row['depth']}{'; '.join(part for part in said if part)}"

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from sqlalchemy import CTE, ColumnElement, Select, func, select
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, or_, select
 
 from segments.compilation import Compilation, Verdict
 from segments.conditions.dated import place
@@ -13,11 +13,17 @@ from segments.conditions.fields import Number, PropertyName
 from segments.conditions.occurrences import AMOUNTS, Occurrences, Window
 from segments.conditions.operators import Operators
 from segments.counting import FIGURES, count, edge, figure
-from segments.instants import NULL_INSTANT, greatest, length, micros, soonest
+from segments.instants import NULL_INSTANT, as_instant, greatest, length, micros, soonest
 from segments.newest import Bounds
 from segments.tallying import Tallied
 from segments.values import JsonValue
+from segments.wording import bounds, moment, sentence, shortfall, times, values, window
 from store.tables import events
+
+FIGURE_NAMES = {
+    "sum_of": "the sum of", "average_of": "the average of", "highest_of": "the highest",
+    "lowest_of": "the lowest", "distinct": "how many different",
+}  # fmt: skip
 
 
 def _value_or_operators(written: object) -> object:
@@ -62,6 +68,52 @@ class Acts(Occurrences):
     def figure(self) -> tuple[str, str] | None:
         """Which of FIGURES is asked, and of which property; None for a count."""
         return next(((name, of) for name in FIGURES if (of := getattr(self, name))), None)
+
+    @property
+    def meant(self) -> str:
+        """Which events, in plain words."""
+        raise NotImplementedError(self.kind)
+
+    @property
+    def sentence(self) -> str:
+        asked = [f"{name} {values(operators.asked)}" for name, operators in self.where.items()]
+        meant = sentence(self.meant, f"(where {' and '.join(asked)})" if asked else "")
+        when = window(self.within, self.older_than, self.since, self.until)
+        if edge := self.first or self.last:
+            place = "first" if self.first else "latest"
+            return f"the {place} {meant} was {window(edge.within, edge.older_than)}"
+        if self.figure:
+            name, of = self.figure
+            return sentence(f"{FIGURE_NAMES[name]} {of} over {meant}", when, bounds(self.amount))
+        often = times(self.amount)
+        return sentence(often, meant, when) if often == "never" else sentence(meant, often, when)
+
+    def facts(self, compilation: Compilation) -> dict[str, Select[Any]]:
+        """What counts now, and when the first and the last of all that is meant came."""
+        moments = self.moments(compilation).c
+        so_far = case((moments.begins <= moments.at, moments.moment))
+        edges = {
+            "first_at": select(as_instant(func.min(so_far))),
+            "last_at": select(as_instant(func.max(so_far))),
+        }
+        if self.first or self.last:
+            return edges
+        own = self._placed(self.stretches(compilation), compilation.lexicon.zone).c
+        runs = and_(own.begins <= own.at, or_(own.ends.is_(None), own.ends > own.at))
+        of = FIGURES[self.figure[0]] if self.figure else func.count
+        counted = own.value if self.figure else own.id
+        return {"number": select(of(case((runs, counted)))), **edges}
+
+    def tell(self, found: Mapping[str, Any]) -> str:
+        last = f"the latest on {moment(found['last_at'])}" if found["last_at"] else "none ever"
+        if "number" not in found:
+            first = f"the first on {moment(found['first_at'])}" if found["first_at"] else last
+            return first if self.first else last
+        number = found["number"]
+        return f"{'nothing to compare' if number is None else f'{number:g}'}, {last}"
+
+    def lacks(self, found: Mapping[str, Any]) -> str:
+        return shortfall(found["number"], self.amount) if "number" in found else ""
 
     def compile(self, compilation: Compilation) -> Verdict:
         if self._is_plain_count():

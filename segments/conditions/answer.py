@@ -1,5 +1,6 @@
 """`answer: SURVEY`: what the customer last said."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from pydantic import StrictBool, model_validator
@@ -10,8 +11,9 @@ from segments.conditions.base import ConditionBase
 from segments.conditions.fields import Number, Range, Stretch
 from segments.conditions.possible import check_bounds
 from segments.counting import Amount
-from segments.instants import NULL_INSTANT, length, micros
+from segments.instants import NULL_INSTANT, as_instant, length, micros
 from segments.planning import looked_up_by
+from segments.wording import bounds, moment, sentence, window
 from store.tables import answers
 
 ANY = "any"
@@ -52,6 +54,26 @@ class Answer(ConditionBase):
             raise ValueError("an answer that does not exist has no score to compare")
         check_bounds(Amount.of(self))
         return self
+
+    @property
+    def sentence(self) -> str:
+        survey = "any survey" if self.answer == ANY else self.answer
+        if self.exists is False:
+            return sentence(f"no answer to {survey}", window(self.within, None))
+        which = "an" if self.any else "the latest"
+        score = bounds(Amount.of(self))
+        when = window(self.within, None)
+        return sentence(f"{which} answer to {survey}", score or "was given", when)
+
+    def facts(self, compilation: Compilation) -> dict[str, Select[Any]]:
+        given = self._given(compilation)
+        own = _first(given, [given.c.answered_at.desc(), given.c.answer_id.desc()]).c
+        return {"score": select(own.score), "answered_at": select(as_instant(own.answered_at))}
+
+    def tell(self, found: Mapping[str, Any]) -> str:
+        if found["answered_at"] is None:
+            return "never answered"
+        return f"the latest is {found['score']}, of {moment(found['answered_at'])}"
 
     def compile(self, compilation: Compilation) -> Verdict:
         found = compilation.leaf(self, lambda: self._leaf(compilation), on_nothing=False)

@@ -1,11 +1,13 @@
 """What every kind of condition shares: frozen, strict, and able to name its parts."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:  # the compiler's lexicon holds whole segments
+    from sqlalchemy import Select
+
     from segments.compilation import Compilation, Verdict
 
 Path = tuple[str | int, ...]
@@ -28,6 +30,23 @@ class ConditionBase(BaseModel):
     def compile(self, compilation: "Compilation") -> "Verdict":
         """What the condition says of every subject, and when time alone may change it."""
         raise NotImplementedError(self.kind)
+
+    @property
+    def sentence(self) -> str:
+        """What the condition says, in plain words."""
+        raise NotImplementedError(self.kind)
+
+    def facts(self, compilation: "Compilation") -> dict[str, "Select[Any]"]:
+        """What is so now, by name: for a single subject a statement each of one value."""
+        return {}
+
+    def tell(self, found: Mapping[str, Any]) -> str:
+        """These facts in words; empty where there is nothing to tell."""
+        return ""
+
+    def lacks(self, found: Mapping[str, Any]) -> str:
+        """What would have to change for it to hold, as far as the facts say."""
+        return ""
 
     def branches(self) -> tuple[tuple[Path, "ConditionBase"], ...]:
         """The conditions directly inside this one, each with its place in the mapping."""

@@ -24,6 +24,10 @@ class Channel(Acts):
         return written
 
     @property
+    def meant(self) -> str:
+        return f"own activity on {self.channel}"
+
+    @property
     def named_channels(self) -> tuple[str, ...]:
         return (self.channel,)
 

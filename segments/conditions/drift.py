@@ -1,5 +1,6 @@
 """`drift: STATE`: how far a customer has drifted by their own rhythm."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StrictBool, model_validator
@@ -23,6 +24,7 @@ from segments.counting import Amount
 from segments.instants import Micros, micros, soonest, still_ahead
 from segments.kinds import clock_kinds
 from segments.planning import looked_up_by
+from segments.wording import bounds, moment, sentence
 from store.tables import drift_states, events
 
 State = Literal["new", "active", "cooling", "drifting", "dormant", "lost"]
@@ -65,6 +67,37 @@ class Drift(ConditionBase):
     exactly: StrictBool = False
     risk: Risk | None = None
     clock: Literal["goal", "any"] = "goal"
+
+    @property
+    def sentence(self) -> str:
+        exactly = "exactly " if self.exactly else ""
+        clock = "" if self.clock == "goal" else "by any own activity"
+        risk = f"with a risk that {bounds(Amount.of(self.risk))}" if self.risk else ""
+        return sentence(f"drift is {exactly}{self.drift}", clock, risk)
+
+    def facts(self, compilation: Compilation) -> dict[str, Select[Any]]:
+        """The stored state, when it was and will be crossed, and the risk of today."""
+        mine, stored = compilation.subjects.c, drift_states.c
+        ways = [(micros(stored[f"{state}_at"]) <= mine.at, state) for state in FARTHER[::-1]]
+        columns: dict[str, ColumnElement[Any]] = {
+            "state": case(*ways, else_="active"),
+            "event_days": stored.n,
+            "last_on": stored.last_at,
+            "risk": stored.risk,
+            **{f"{state}_at": stored[f"{state}_at"] for state in FARTHER},
+        }
+        of_mine = and_(stored.customer_id == mine.customer_id, stored.clock == self.clock)
+        return {
+            name: select(column).select_from(compilation.subjects).join(drift_states, of_mine)
+            for name, column in columns.items()
+        }
+
+    def tell(self, found: Mapping[str, Any]) -> str:
+        if found["state"] is None:
+            return "has never been active"
+        new = ", new" if found["event_days"] < ESTABLISHED else ""
+        risk = f", risk {found['risk']:.0%}" if found["risk"] is not None else ""
+        return f"{found['state']}{new}{risk}, silent since {moment(found['last_on'])}"
 
     def compile(self, compilation: Compilation) -> Verdict:
         return compilation.leaf(self, lambda: self._leaf(compilation), on_nothing=False)

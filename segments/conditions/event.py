@@ -22,6 +22,7 @@ from segments.instants import NULL_INSTANT, greatest, micros, soonest
 from segments.kinds import kinds_named, own_kinds
 from segments.planning import looked_up_by
 from segments.values import JsonValue
+from segments.wording import listed, sentence
 from store.tables import events
 
 ANY = "any"
@@ -41,6 +42,14 @@ class Event(Acts):
     @property
     def is_any(self) -> bool:
         return self.event == (ANY,)
+
+    @property
+    def meant(self) -> str:
+        names = "any own activity" if self.is_any else listed(self.event)
+        on = f"on {self.channel}" if self.channel else ""
+        if self.without_later is None:
+            return sentence(names, on)
+        return sentence(names, on, f"with no later {listed(self.without_later)} of {self.same}")
 
     @property
     def named_events(self) -> tuple[str, ...]:

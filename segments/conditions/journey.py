@@ -1,17 +1,18 @@
 """`journey: NAME`: whether the customer is in a journey, was, or never."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import field_validator, model_validator
-from sqlalchemy import CTE, Select, and_, case, not_, select, union_all
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, not_, select, union_all
 
 from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
 from segments.conditions.fields import Stretch
 from segments.counting import Amount, count
-from segments.instants import NULL_INSTANT, Micros, length, micros, soonest
+from segments.instants import NULL_INSTANT, Micros, as_instant, length, micros, soonest
 from segments.planning import looked_up_by
+from segments.wording import listed, moment, sentence, window
 from store.tables import enrollments
 
 Status = Literal["active", "finished", "goal", "exited", "merged", "held_out", "never"]
@@ -52,6 +53,36 @@ class InJourney(ConditionBase):
     @property
     def heard_nouns(self) -> frozenset[str]:
         return frozenset({"enrollment"})
+
+    @property
+    def sentence(self) -> str:
+        when = window(self.within, None)
+        if NEVER_IN in self.status:
+            return sentence(f"was never in {self.journey}", when)
+        status = listed(self.status) if self.status else "active or over"
+        return sentence(f"in {self.journey}: {status}", when)
+
+    def facts(self, compilation: Compilation) -> dict[str, Select[Any]]:
+        """Of the latest enrollment: when it started and ended, how, and whether it is held out."""
+        own = self._enrollments(compilation).c
+        latest = (own.started_at.desc(), own.enrollment_id.desc())
+        columns: dict[str, ColumnElement[Any]] = {
+            "started_at": as_instant(own.started_at),
+            "ended_at": as_instant(own.ended_at),
+            "ended": case((own.ended_at.is_not(None), own.ended)),
+            "is_held_out": own.is_held_out,
+        }
+        return {name: select(c).order_by(*latest).limit(1) for name, c in columns.items()}
+
+    def tell(self, found: Mapping[str, Any]) -> str:
+        if found["started_at"] is None:
+            return "never in it"
+        started = f"since {moment(found['started_at'])}"
+        if found["is_held_out"]:
+            return f"{HELD_OUT} {started}"
+        if found["ended_at"] is None:
+            return f"{ACTIVE} {started}"
+        return f"{found['ended']} on {moment(found['ended_at'])}"
 
     def compile(self, compilation: Compilation) -> Verdict:
         found = compilation.leaf(
@@ -96,6 +127,7 @@ class InJourney(ConditionBase):
             select(
                 mine.id,
                 mine.at,
+                enrollments.c.id.label("enrollment_id"),
                 enrollments.c.is_held_out,
                 enrollments.c.ended,
                 micros(enrollments.c.started_at).label("started_at"),

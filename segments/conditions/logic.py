@@ -32,6 +32,10 @@ class All(ConditionBase):
     def branches(self) -> tuple[tuple[Path, ConditionBase], ...]:
         return tuple((("all", place), child) for place, child in enumerate(self.all))
 
+    @property
+    def sentence(self) -> str:
+        return " and ".join(_bracketed(part) for part in self.all)
+
     def compile(self, compilation: Compilation) -> Verdict:
         """While one part is false the whole is: it can turn only when all false parts may have."""
         parts = [child.compile(compilation) for child in self.all]
@@ -50,6 +54,10 @@ class AnyOf(ConditionBase):
 
     def branches(self) -> tuple[tuple[Path, ConditionBase], ...]:
         return tuple((("any", place), child) for place, child in enumerate(self.any))
+
+    @property
+    def sentence(self) -> str:
+        return " or ".join(_bracketed(part) for part in self.any)
 
     def compile(self, compilation: Compilation) -> Verdict:
         """While one part is true the whole is: it can turn only when all true parts may have."""
@@ -75,6 +83,10 @@ class Not(ConditionBase):
     def branches(self) -> tuple[tuple[Path, ConditionBase], ...]:
         return ((("not",), self.not_),)
 
+    @property
+    def sentence(self) -> str:
+        return f"not ({self.not_.sentence})"
+
     def compile(self, compilation: Compilation) -> Verdict:
         return self.not_.compile(compilation.negated()).negated()
 
@@ -83,6 +95,10 @@ def _chosen(holds: Truth, if_true: Micros, if_false: Micros) -> Micros:
     if is_never(holds):
         return if_false
     return if_true if is_never(opposite(holds)) else case((holds, if_true), else_=if_false)
+
+
+def _bracketed(part: ConditionBase) -> str:
+    return f"({part.sentence})" if len(part.branches()) > 1 else part.sentence
 
 
 def _first(parts: Sequence[Verdict]) -> Micros:

@@ -1,15 +1,17 @@
 """`message: TEMPLATE`: mails of ours and what became of them."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
-from sqlalchemy import CTE, ColumnElement, Select, false, select
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, false, func, or_, select
 
 from segments.compilation import Compilation, Verdict
 from segments.conditions.occurrences import Occurrences
 from segments.counting import count
 from segments.instants import Micros, micros
 from segments.planning import looked_up_by
+from segments.wording import sentence, shortfall, times, window
 from store.tables import delivery_events, messages
 
 ANY = "any"
@@ -53,6 +55,26 @@ class Message(Occurrences):
         if len(written) > 1:
             raise ValueError(f"only one of {', '.join(written)} can be asked at once; use all: […]")
         return self
+
+    @property
+    def sentence(self) -> str:
+        mail = "any mail" if self.message == ANY else f"mail {self.message}"
+        when = window(self.within, self.older_than, self.since, self.until)
+        often = times(self.amount)
+        if often == "never":
+            return sentence(f"{mail} never {self.outcome}", when)
+        return sentence(f"{mail} {self.outcome}", often, when)
+
+    def facts(self, compilation: Compilation) -> dict[str, Select[Any]]:
+        own = self._stretches(compilation).c
+        runs = and_(own.begins <= own.at, or_(own.ends.is_(None), own.ends > own.at))
+        return {"number": select(func.count(case((runs, own.id))))}
+
+    def tell(self, found: Mapping[str, Any]) -> str:
+        return f"{found['number']:g} {self.outcome}"
+
+    def lacks(self, found: Mapping[str, Any]) -> str:
+        return shortfall(found["number"], self.amount)
 
     def compile(self, compilation: Compilation) -> Verdict:
         return compilation.leaf(

@@ -58,9 +58,8 @@ class Operators(BaseModel):
             raise ValueError("at least one operator is needed, for example exists: true")
         if self.in_ == () or self.not_in == ():
             raise ValueError("the list is empty")
-        asked = {name.rstrip("_"): getattr(self, name) for name in self.written_operators}
-        check_types(asked)
-        check_dates(asked)
+        check_types(self.asked)
+        check_dates(self.asked)
         check_bounds(Amount.of(self))
         return self
 
@@ -68,6 +67,11 @@ class Operators(BaseModel):
     def written_operators(self) -> tuple[str, ...]:
         """The operators that were written, by field name."""
         return tuple(name for name in OPERATORS if getattr(self, name) is not None)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The operators that were written, as they were written."""
+        return {name.rstrip("_"): getattr(self, name) for name in self.written_operators}
 
     @property
     def asks_dates(self) -> bool:

@@ -1,6 +1,7 @@
 """`rfm: {recency: 4..5, frequency: 3..5}`: in which fifth of all customers somebody is."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -19,6 +20,7 @@ from segments.instants import NULL_INSTANT, micros
 from segments.kinds import goal_kinds
 from segments.planning import looked_up_by
 from segments.quintiles import SHARES, purchases
+from segments.wording import moment
 from store.tables import QUINTILE_FIGURES, events, quintiles
 
 LOWEST, HIGHEST = 1, 5
@@ -76,6 +78,28 @@ class Rfm(ConditionBase):
 
     kind: ClassVar[str] = "rfm"
     rfm: Place
+
+    @property
+    def sentence(self) -> str:
+        asked = [
+            f"{name} in fifth {low}" if low == high else f"{name} in fifths {low} to {high}"
+            for name, (low, high) in self.rfm.asked.items()
+        ]
+        return " and ".join(asked)
+
+    def facts(self, compilation: Compilation) -> dict[str, Select[Any]]:
+        """The fifth of each figure, none for those who never bought, and of when they are."""
+        own = self.places(compilation).c
+        as_of = select(quintiles.c.as_of).join(
+            version := _with_version(compilation), version.c.version_id == quintiles.c.id
+        )
+        return {name: select(own[f"{name}_place"]) for name in QUINTILE_FIGURES} | {"as_of": as_of}
+
+    def tell(self, found: Mapping[str, Any]) -> str:
+        if found["as_of"] is None or found["recency"] is None:
+            return "in no fifth: never bought before the figures were made"
+        places = [f"{name} {found[name]}" for name in QUINTILE_FIGURES]
+        return f"{', '.join(places)}, as of {moment(found['as_of'])}"
 
     def compile(self, compilation: Compilation) -> Verdict:
         return compilation.leaf(self, lambda: self._leaf(compilation), on_nothing=False)

@@ -16,6 +16,10 @@ class InSegment(ConditionBase):
     def named_segments(self) -> tuple[str, ...]:
         return (self.segment,)
 
+    @property
+    def sentence(self) -> str:
+        return f"is in {self.segment}"
+
     def compile(self, compilation: Compilation) -> Verdict:
         """Raises ValueError for a segment that is not there, or that comes back to itself."""
         other = compilation.lexicon.segments.get(self.segment)

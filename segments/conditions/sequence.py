@@ -1,5 +1,6 @@
 """`sequence: [{event: A}, {event: B, within: W}]`: did A, then B, and perhaps not C after it."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from pydantic import field_validator, model_validator
@@ -17,12 +18,14 @@ from sqlalchemy import (
     union_all,
 )
 
+from rekindle.durations import write_duration
 from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
 from segments.conditions.fields import EventNames, Stretch
 from segments.conditions.happening import Happening
 from segments.counting import Amount, count
-from segments.instants import NULL_INSTANT, Micros, greatest, length, micros
+from segments.instants import NULL_INSTANT, Micros, as_instant, greatest, length, micros
+from segments.wording import moment, sentence
 from store.tables import events
 
 
@@ -80,6 +83,44 @@ class Sequence(ConditionBase):
     def named_channels(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(n for one in self._happenings for n in one.named_channels))
 
+    @property
+    def sentence(self) -> str:
+        steps = [
+            sentence(step.acts().meant, _time_of(step, place))
+            for place, step in enumerate(self.sequence)
+        ]
+        after = self.then_not and sentence(
+            "and then no", self.then_not.acts().meant, _time_of(self.then_not, 1)
+        )
+        return sentence(" and then ".join(steps), after or "")
+
+    def facts(self, compilation: Compilation) -> dict[str, Select[Any]]:
+        """How far any chain has come, and when its last event was."""
+        rows = self._begun(self._lined_up(compilation))
+        steps = len(self.sequence)
+        own = rows.c
+        done = select(func.max(own.place) + 1).where(own.place < steps, own.began_at.is_not(None))
+        last = (
+            select(as_instant(own.moment))
+            .where(own.place < steps, own.began_at.is_not(None))
+            .order_by(own.place.desc(), own.moment.desc())
+            .limit(1)
+        )
+        return {"steps_done": done, "last_at": last}
+
+    def tell(self, found: Mapping[str, Any]) -> str:
+        done, last = found["steps_done"] or 0, found["last_at"]
+        came = f", the latest on {moment(last)}" if last else ""
+        return f"{done} of {len(self.sequence)} steps{came}"
+
+    def lacks(self, found: Mapping[str, Any]) -> str:
+        done = found["steps_done"] or 0
+        if done < len(self.sequence):
+            return f"next needed: {self.sequence[done].acts().meant}"
+        if self.then_not is None:
+            return "the steps are too long ago"
+        return f"{self.then_not.acts().meant} must not come until its time is over"
+
     def compile(self, compilation: Compilation) -> Verdict:
         return compilation.leaf(
             self, lambda: self._leaf(compilation), on_nothing=False, is_costly=True
@@ -129,11 +170,15 @@ class Sequence(ConditionBase):
         Of the chains that end at one event only the one that began last matters. As beginnings only
         grow along the order of events, that is always the chain of the nearest event before it.
         """
+        return self._counting(self._begun(lined_up))
+
+    def _begun(self, lined_up: CTE) -> CTE:
+        """What is known by now, each with `began_at`: when the best chain up to it began."""
         rows = select(lined_up).where(lined_up.c.begins <= lined_up.c.at).cte()
         rows = select(rows, case((rows.c.place == 0, rows.c.moment)).label("began_at")).cte()
         for place, step in enumerate(self.sequence[1:], 1):
             rows = _with_place(rows, place, step)
-        return self._counting(rows)
+        return rows
 
     def _counting(self, rows: CTE) -> CTE:
         """The chains that are complete and, for all that is known, not broken."""
@@ -156,6 +201,12 @@ class Sequence(ConditionBase):
             return NULL_INSTANT
         breaks = case((rows.c.place == len(self.sequence), rows.c.moment))
         return func.min(breaks).over(**_in_order(rows), rows=(1, None))
+
+
+def _time_of(step: SequenceStep, place: int) -> str:
+    if step.within is None:
+        return ""
+    return f"{'in the last' if place == 0 else 'within'} {write_duration(step.within)}"
 
 
 def _with_place(rows: CTE, place: int, step: SequenceStep) -> CTE:

@@ -22,6 +22,10 @@ class StepOutcome(ConditionBase):
     def named_steps(self) -> tuple[str, ...]:
         return (self.step,)
 
+    @property
+    def sentence(self) -> str:
+        return f"the mail of step {self.step} was {self.outcome}"
+
     def compile(self, compilation: Compilation) -> Verdict:
         """Raises ValueError outside a journey."""
         if compilation.sort is not Sort.ENROLLMENT:

@@ -1,5 +1,7 @@
 """`trait: NAME`: a property of the customer, as known at the instant."""
 
+import json
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, select
@@ -12,6 +14,7 @@ from segments.conditions.operators import Operators
 from segments.instants import greatest, micros, soonest, still_ahead
 from segments.planning import looked_up_by
 from segments.values import JsonValue
+from segments.wording import values
 from store.tables import traits
 
 
@@ -24,6 +27,29 @@ class Trait(Operators, ConditionBase):
     @property
     def named_traits(self) -> tuple[str, ...]:
         return (self.trait,)
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.trait} {values(self.asked)}"
+
+    def facts(self, compilation: Compilation) -> dict[str, Select[Any]]:
+        """The whole top-level trait in force; None is missing."""
+        mine = compilation.subjects.c
+        known_at = greatest(micros(traits.c.occurred_at), micros(traits.c.known_at))
+        newest = (
+            select(traits.c.value)
+            .join(compilation.subjects, mine.customer_id == traits.c.customer_id)
+            .where(traits.c.name == self.trait.split(".")[0], known_at <= mine.at)
+            .order_by(traits.c.occurred_at.desc(), traits.c.id.desc())
+            .limit(1)
+        )
+        return {"value": newest}
+
+    def tell(self, found: Mapping[str, Any]) -> str:
+        value = found["value"]
+        for key in self.trait.split(".")[1:]:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return "missing" if value is None else json.dumps(value, ensure_ascii=False)
 
     def compile(self, compilation: Compilation) -> Verdict:
         return compilation.leaf(

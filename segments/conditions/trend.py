@@ -1,17 +1,20 @@
 """`trend: {event: NAME}`: a count that fell or rose between two adjacent equal windows."""
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, StrictInt, model_validator
 from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, or_, select, true, union_all
 
+from rekindle.durations import write_duration
 from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
 from segments.conditions.fields import Percent, Stretch
 from segments.conditions.happening import Happening
 from segments.counting import NOTHING, ONE_LESS, ONE_MORE
 from segments.instants import Micros, greatest, length, soonest
+from segments.wording import sentence
 
 
 class Trend(ConditionBase):
@@ -42,6 +45,29 @@ class Trend(ConditionBase):
         if self.falls_by is not None and self.falls_by > 1:
             raise ValueError("'falls_by' is at most 100%: nothing falls below nothing")
         return self
+
+    @property
+    def sentence(self) -> str:
+        way = "fell" if self.falls_by is not None else "rose"
+        share = float((self.falls_by or self.rises_by or 0) * 100)
+        over = f"in the last {write_duration(self.over)} against those before"
+        from_ = f"(at least {self.from_at_least} then)" if self.from_at_least > 1 else ""
+        return sentence(self.trend.acts().meant, way, f"by {share:g}% or more", over, from_)
+
+    def facts(self, compilation: Compilation) -> dict[str, Select[Any]]:
+        own = self._stretches(compilation).c
+        runs = and_(own.begins <= own.at, own.ends > own.at)
+        return {
+            "now": select(func.coalesce(func.sum(case((runs, own.after))), 0)),
+            "before": select(func.coalesce(func.sum(case((runs, own.before))), 0)),
+        }
+
+    def tell(self, found: Mapping[str, Any]) -> str:
+        return f"{found['now']:g} now, {found['before']:g} before"
+
+    def lacks(self, found: Mapping[str, Any]) -> str:
+        missing = self.from_at_least - int(found["before"])
+        return f"{missing} too few before" if missing > 0 else ""
 
     def compile(self, compilation: Compilation) -> Verdict:
         return compilation.leaf(

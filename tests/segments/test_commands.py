@@ -76,10 +76,28 @@ def test_each_condition_is_explained_for_one_customer(say):
     _, found = say("segment", "drifting", "--explain", "Zoë")
 
     assert (found["customer"], found["holds"]) == ("Zoë", False)
-    assert [(c["condition"], c["holds"]) for c in found["conditions"]] == [
-        ({"all": "…"}, False),
-        ({"drift": "drifting"}, False),
-        ({"segment": "buyers"}, True),
+    assert [(c["condition"], c["holds"], c["depth"]) for c in found["conditions"]] == [
+        ({"all": "…"}, False, 0),
+        ({"drift": "drifting"}, False, 1),
+        ({"segment": "buyers"}, True, 1),
+        ({"event": ["order.completed"]}, True, 2),
+    ]
+    assert found["conditions"][1]["facts"]["state"] == "active"
+    assert found["conditions"][3]["facts"]["number"] == 20
+    assert found["sentence"] == "drift is drifting and is in buyers"
+
+
+def test_the_explanation_reads_as_text_too(shop: Shop, capsys, now):
+    options = ["--workspace", str(shop.folder), "--database", shop.url, "--now", now.isoformat()]
+
+    assert main([*options, "segment", "drifting", "--explain", "ben"]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "ben is not in drifting:",
+        "  no  all:",
+        "  no    drift is drifting; has never been active",
+        "  no    is in buyers",
+        "  no      order.completed at least once; 0, none ever; 1 more needed",
     ]
 
 

@@ -99,7 +99,7 @@ def _compare(
     chosen = data.draw(st.lists(st.sampled_from(turns), min_size=1, max_size=3, unique=True))
     with store.begin() as tx:
         rehearsal = tx.begin_nested()
-        _store(tx, world)
+        put(tx, world)
         for at in chosen:
             _compare_at(tx, world, condition, at, turns, is_exact=is_exact)
         rehearsal.rollback()
@@ -114,7 +114,9 @@ def _compare_at(
     *,
     is_exact: bool,
 ) -> None:
-    statement = compile_condition(condition, Subjects.customers_in(CUSTOMERS, at), _lexicon(world))
+    statement = compile_condition(
+        condition, Subjects.customers_in(CUSTOMERS, at), lexicon_of(world)
+    )
     found = {row.id: row for row in tx.execute(statement)}
     assert set(found) == set(CUSTOMERS)
     known = world.known(at)
@@ -201,12 +203,12 @@ def _asks_dates(condition: Condition) -> bool:
     return isinstance(meant, Acts | Happening) and any(o.moves for o in meant.where.values())
 
 
-def _lexicon(world: World) -> Lexicon:
+def lexicon_of(world: World) -> Lexicon:
     segments = {name: Segment(segment=name, match=rule) for name, rule in world.segments.items()}
     return Lexicon(world.own_channels, ("order.completed",), world.zone, segments, "a")
 
 
-def _store(tx: Connection, world: World) -> None:
+def put(tx: Connection, world: World) -> None:
     people = [{"id": c, "external_id": str(c), "known_at": EPOCH} for c in CUSTOMERS]
     tx.execute(insert(customers), people)
     kinds = {(a.name, a.channel, a.actor) for a in world.acts}
@@ -256,7 +258,7 @@ def _store_the_rest(tx: Connection, world: World) -> None:
         row = {"message_id": told.mail, "revision": told.revision, "is_counted": told.is_counted}
         history.answer(told.customer, told.score, told.answered_at, **row, is_current=False)
     for at in world.publications:
-        history.publish(at, _lexicon(world))
+        history.publish(at, lexicon_of(world))
     for rhythm in world.rhythms:
         history.rhythm(rhythm.customer, rhythm.clock, rhythm.n, rhythm.crossings)
 

@@ -1,0 +1,134 @@
+"""What a rule says in words, what is so of a customer, and what is lacking."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from sqlalchemy import Connection
+
+from rekindle.looking import Look, explained
+from segments.definition import Segment, parse_condition
+from store.records import CustomerId
+from store.session import Store
+from tests.conftest import MONDAY
+from tests.segments.history import DAY, HOUR, History
+from tests.segments.oracle import World
+from tests.segments.rules import NOON, conditions, worlds
+from tests.segments.test_oracle import few, lexicon_of, put
+
+SENTENCES = [
+    ({"event": "order.completed"}, "order.completed at least once"),
+    (
+        {"event": ["a.b", "c.d"], "exactly": 0, "within": "30 days"},
+        "never a.b or c.d in the last 30 days",
+    ),
+    (
+        {"event": "order.completed", "sum_of": "total", "more_than": 100, "since": "2026-01-01"},
+        "the sum of total over order.completed since 2026-01-01 is more than 100",
+    ),
+    (
+        {"event": "order.completed", "where": {"total": {"at_least": 10}}, "between": [2, 5]},
+        "order.completed (where total is at least 10) 2 to 5 times",
+    ),
+    (
+        {"channel": "web", "last": {"older_than": "90 days"}},
+        "the latest own activity on web was at least 90 days ago",
+    ),
+    (
+        {"event": "ticket.opened", "without_later": ["ticket.closed"], "same": "ticket_id"},
+        "ticket.opened with no later ticket.closed of ticket_id at least once",
+    ),
+    ({"trait": "plan", "in": ["pro", "team"]}, "plan is “pro” or “team”"),
+    ({"trait": "renewal", "in_next": "7 days"}, "renewal is in the next 7 days"),
+    (
+        {"sequence": [{"event": "a.b"}], "then_not": {"event": "c.d", "within": "3 hours"}},
+        "a.b and then no c.d within 3 hours",
+    ),
+    (
+        {"trend": {"event": "a.b"}, "over": "30 days", "falls_by": "50%", "from_at_least": 4},
+        "a.b fell by 50% or more in the last 30 days against those before (at least 4 then)",
+    ),
+    ({"journey": "win_back", "status": "never"}, "was never in win_back"),
+    ({"message": "any", "opened": True, "at_least": 2}, "any mail opened at least twice"),
+    ({"answer": "csat", "at_most": 2, "within": "14 days"},
+     "the latest answer to csat is at most 2 in the last 14 days"),
+    ({"drift": "lost", "risk": {"at_least": 0.8}},
+     "drift is lost with a risk that is at least 0.8"),
+    ({"rfm": {"recency": "4..5", "monetary": 5}},
+     "recency in fifths 4 to 5 and monetary in fifth 5"),
+    ({"all": [{"segment": "x"}, {"any": [{"segment": "y"}, {"not": {"segment": "z"}}]}]},
+     "is in x and (is in y or not (is in z))"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "sentence"), SENTENCES)
+def test_a_rule_reads_as_a_sentence(written: dict[str, Any], sentence: str):
+    assert parse_condition(written).sentence == sentence
+
+
+def explain(history: History, written: dict[str, Any], at: datetime = MONDAY) -> dict[str, Any]:
+    history.segments["rule"] = Segment(segment="rule", match=parse_condition(written))
+    return explained(Look(history.tx, history.lexicon, at), "rule", CustomerId(1))[0]
+
+
+def test_a_count_says_what_it_is_and_what_is_missing(history: History):
+    history.customer(1)
+    history.event(1, MONDAY - DAY)
+    history.event(1, MONDAY - 40 * DAY)
+
+    found = explain(history, {"event": "order.completed", "at_least": 3, "within": "30 days"})
+
+    assert found["told"] == "1, the latest on 2026-03-01 09:00"
+    assert found["lacks"] == "2 more needed"
+    assert not found["holds"]
+
+
+def test_what_is_so_is_told_of_every_kind(history: History):
+    history.customer(1)
+    history.trait(1, "home", {"city": "Ulm"})
+    history.enrollment(1, 1, MONDAY - DAY, ended_at=MONDAY - HOUR, ended="goal")
+    history.answer(1, 2, MONDAY - DAY)
+    history.event(1, MONDAY - 2 * DAY, "cart.updated")
+    cart = [{"event": "cart.updated"}, {"event": "order.completed"}]
+
+    assert explain(history, {"trait": "home.city", "is": "Bonn"})["told"] == '"Ulm"'
+    assert explain(history, {"journey": "win_back"})["told"] == "goal on 2026-03-02 08:00"
+    assert explain(history, {"answer": "csat"})["told"] == "the latest is 2, of 2026-03-01 09:00"
+    assert explain(history, {"message": "any"})["told"] == "0 sent"
+    found = explain(history, {"sequence": cart})
+    assert (found["told"], found["lacks"]) == (
+        "1 of 2 steps, the latest on 2026-02-28 09:00",
+        "next needed: order.completed",
+    )
+
+
+def test_nothing_is_told_that_was_not_known_then(history: History):
+    history.customer(1)
+    history.event(1, MONDAY - DAY, known_at=MONDAY + DAY)
+    history.enrollment(1, 1, MONDAY + DAY)
+    history.answer(1, 2, MONDAY - DAY, known_at=MONDAY + DAY)
+
+    assert explain(history, {"event": "order.completed"})["told"] == "0, none ever"
+    assert explain(history, {"journey": "win_back"})["told"] == "never in it"
+    assert explain(history, {"answer": "csat"})["told"] == "never answered"
+
+
+@few
+@given(world=worlds(), written=conditions())
+def test_any_rule_can_be_explained(store: Store, world: World, written: dict[str, Any]):
+    segments = {"rule": parse_condition(written), **world.segments}
+
+    with store.begin() as tx:
+        rehearsal = tx.begin_nested()
+        put(tx, world)
+        found = _explain(tx, World(**{**vars(world), "segments": segments}))
+        rehearsal.rollback()
+
+    assert found[0]["depth"] == 0
+    assert all(one["words"] for one in found)
+    assert all(not one["lacks"] for one in found if one["holds"])
+
+
+def _explain(tx: Connection, world: World) -> list[dict[str, Any]]:
+    return explained(Look(tx, lexicon_of(world), NOON), "rule", CustomerId(1))
