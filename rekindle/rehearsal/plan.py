@@ -19,6 +19,9 @@ from store.records import EnrollmentId
 from store.tables import enrollments, events
 
 AHEAD = timedelta(hours=24)
+EXACT_STOPS = 100  # in a large base so much is due in a day that it is done in stretches
+STRETCH = timedelta(minutes=10)
+LATE = timedelta(hours=1)  # what stretches can delay at most; its mails are counted too
 LEFT = ("finished", "goal", "merged")  # ends that no change of a definition brings about
 
 
@@ -115,8 +118,21 @@ def make_plan(services: Services) -> Plan:
         stage.run()
         segments = tuple(_segments(stage, applied, before.library, were_in))
         start, move, leave = _movements(stage, before, now)
-        stage.play_until(now + AHEAD)
+        _let_a_day_pass(stage, now)
         return _plan(stage, services, applied, before, segments, (start, move, leave), now)
+
+
+def _let_a_day_pass(stage: Stage, now: datetime) -> None:
+    for stops, _ in enumerate(stage.jumps(now + AHEAD, now), start=1):
+        if stops == EXACT_STOPS:
+            break
+    else:
+        stage.run_at(now + AHEAD)
+        return
+    ends_at = now + AHEAD + LATE
+    for _ in stage.jumps(ends_at, stage.clock.at, STRETCH):
+        pass
+    stage.run_at(ends_at)
 
 
 Movement = Mapping[str, frozenset[int]]  # journey -> customers
