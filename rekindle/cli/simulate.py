@@ -11,9 +11,11 @@ import typer
 from rekindle.cli.context import parse_instant, say
 from rekindle.cli.opening import open_here
 from rekindle.errors import NotFound, WrongUse
+from rekindle.rehearsal.assumed import Rates
 from rekindle.rehearsal.backtest import SimulatedTrip, Simulation, Step
 from rekindle.rehearsal.backtest import simulate as play
 from rekindle.services import Services
+from rekindle.settings import parse_share
 from rekindle.workspace.files import File
 from rekindle.workspace.library import read_file
 
@@ -27,38 +29,52 @@ def simulate(
     against: Annotated[
         Path | None, typer.Option("--against", metavar="FILE", help="Another version of it.")
     ] = None,
+    opens: Annotated[
+        str, typer.Option("--assume-opens", metavar="SHARE", help="Of mails that were never real.")
+    ] = "0%",
+    clicks: Annotated[
+        str, typer.Option("--assume-clicks", metavar="SHARE", help="Of mails that were never real.")
+    ] = "0%",
 ) -> None:
     """Play a journey over a stretch of history and show what it would have decided."""
+    rates = Rates(_share(opens, "--assume-opens"), _share(clicks, "--assume-clicks"))
     first, last = parse_instant(begins, "--from"), parse_instant(ends, "--to")
     if last < first:
         raise WrongUse("--to lies before --from.")
     with open_here() as services:
-        base = play(services, journey, first, last)
-        other = _play_against(services, journey, first, last, against) if against else None
+        base = play(services, journey, first, last, rates=rates)
+        version = _read_version(services, journey, against) if against else None
+        other = version and play(services, journey, first, last, against=version, rates=rates)
     if other is None:
         say(_text(base), _document(base))
     else:
         say(_compared_text(base, other), _compared(base, other))
 
 
-def _play_against(
-    services: Services, journey: str, begins: datetime, ends: datetime, file: Path
-) -> Simulation:
-    """Raises NotFound if the file is not there or is no version of this journey."""
+def _share(written: str, option: str) -> float:
+    try:
+        return parse_share(written)
+    except ValueError as error:
+        raise WrongUse(f"{option}: {error}.") from error
+
+
+def _read_version(services: Services, journey: str, file: Path) -> tuple[str, str]:
+    """The file's name and text. Raises NotFound if it is not there or is no version of this."""
     try:
         text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise NotFound(f"{file} cannot be read: {error.strerror}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotFound(f"{file} cannot be read: {error}.") from error
     reading = read_file(File("journey", journey, str(file), text), services.environment)
     if reading.problems:
         raise NotFound("\n".join(str(problem) for problem in reading.problems))
-    return play(services, journey, begins, ends, against=(str(file), text))
+    return str(file), text
 
 
 def _document(simulation: Simulation) -> dict[str, Any]:
     return {
         "enrollments": [_trip(one) for one in simulation.trips],
         "version": simulation.version,
+        "assumed": simulation.rates.shares,
         "looked_every": str(simulation.grain) if simulation.grain else None,
         "mails_a_day": {str(day): count for day, count in _days(simulation).items()},
     }
@@ -103,7 +119,7 @@ def _text(simulation: Simulation) -> str:
     lines = [
         f"{simulation.journey}, {simulation.version}: {len(simulation.trips):,} enrollments"
         + (f" ({_listed(ended)})." if ended else "."),
-        *_grain_line(simulation),
+        *_notes(simulation),
         *(f"  {day}  {count:,} mails" for day, count in _days(simulation).items()),
     ]
     for trip in simulation.trips[:SHOWN]:
@@ -119,10 +135,15 @@ def _listed(counted: Counter[str]) -> str:
     return ", ".join(f"{count:,} {word}" for word, count in counted.most_common())
 
 
-def _grain_line(simulation: Simulation) -> list[str]:
-    if not simulation.grain:
-        return []
-    return [f"So much happened that the engine looked once in {simulation.grain} only."]
+def _notes(simulation: Simulation) -> list[str]:
+    """What a reader has to know of how it was done."""
+    notes = []
+    if simulation.grain:
+        notes.append(f"So much happened that the engine looked once in {simulation.grain} only.")
+    for kind, share in simulation.rates.shares.items():
+        if share:
+            notes.append(f"Assumed, not recorded: {share:.0%} of the other mails are {kind}.")
+    return notes
 
 
 def _step(one: Step) -> str:
@@ -173,7 +194,7 @@ def _compared_text(base: Simulation, other: Simulation) -> str:
     ]
     widths = [max(len(row[place]) for row in rows) for place in range(3)]
     table = [f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}" for row in rows]
-    return "\n".join([*table, *_grain_line(base), "", *_differences(base, other)])
+    return "\n".join([*table, *_notes(base), "", *_differences(base, other)])
 
 
 def _differences(base: Simulation, other: Simulation) -> list[str]:

@@ -1,12 +1,13 @@
 """What a journey would have decided over a stretch of history: the engine, played forward on it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
 from rekindle.errors import NotFound
+from rekindle.rehearsal.assumed import Assumptions, Rates
 from rekindle.rehearsal.matching import Mails, load_record
 from rekindle.rehearsal.provider import RecordedProvider
 from rekindle.rehearsal.replay import Replay
@@ -35,6 +36,7 @@ from store.tables import (
 
 KNOWN_AT = (event_kinds, traits, consents, suppressions, identities)  # every reader asks as of when
 MOST_STOPS = 5_000  # instants looked at one by one; more are looked at in stretches
+NOTHING_ASSUMED = Rates()
 Texts = Mapping[Key, str | None]
 
 
@@ -72,7 +74,7 @@ class Simulation:
     version: str  # "as deployed", "as in the folder", or a file
     trips: tuple[SimulatedTrip, ...]
     grain: timedelta  # what happened within it was looked at together; nothing: all one by one
-    mails: Sequence[tuple[str, str, str, datetime]] = field(default=())  # customer, key, step, sent
+    rates: Rates = NOTHING_ASSUMED
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,12 @@ def simulate(
     ends: datetime,
     *,
     against: tuple[str, str] | None = None,
+    rates: Rates = NOTHING_ASSUMED,
 ) -> Simulation:
     """Play `journey` from `begins` to `ends`: as deployed, or as the folder has it where it
     differs, or with `against` (name and text of a file) in its place.
+
+    Of mails that were never real so many are opened and clicked as `rates` say.
 
     Raises NotFound for a journey that neither has, NotApplied for a folder with problems.
     """
@@ -116,11 +121,18 @@ def simulate(
         )
         stage.pool.adapter = provider
         replay = Replay(
-            stage, record, mails, course.begins, course.follows_until, course.is_recorded, grain
+            stage,
+            record,
+            mails,
+            course.begins,
+            course.follows_until,
+            course.is_recorded,
+            grain,
+            Assumptions(rates, record, mails),
         )
         replay.play(read_script(connection, course.written, is_recorded=course.is_recorded), ends)
         trips = _load_trips(scratch, journey, begins, ends)
-    return Simulation(journey, course.version, trips, grain)
+    return Simulation(journey, course.version, trips, grain, rates)
 
 
 def _course(

@@ -7,11 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from rekindle.rehearsal.assumed import Assumed
 from rekindle.rehearsal.matching import Mails, Match, Record
 from rekindle.rehearsal.script import Came, Entry, Happened, Returned, Written
 from store.definitions import save_definitions
 from store.events import note_changes
-from store.records import CustomerId, EventId
+from store.intake import OwnEvent, record_own_events
+from store.records import Actor, CustomerId, EventId
 from store.tables import answers, customers, delivery_events, events, messages
 from store.upserts import insert_or_skip
 
@@ -34,6 +36,7 @@ class Page:
         self._customers([one.row for one in entries if isinstance(one, Came)])
         if texts := {one.key: one.body for one in entries if isinstance(one, Written)}:
             save_definitions(self.tx, texts, self.at)
+        self._assume([one for one in entries if isinstance(one, Assumed)])
         found = [(one, find_match(one, self.record, self.mails))
                  for one in entries if _is_about_mail(one)]  # fmt: skip
         for one, match in found:
@@ -66,6 +69,31 @@ class Page:
                 for (one, row), id_ in zip(rows, written.scalars(), strict=True)
                 if not self.is_history(one)
             ],
+        )
+
+    def _assume(self, assumed: Sequence[Assumed]) -> None:
+        """As if somebody had opened or clicked the mail."""
+        for one in assumed:
+            self.tx.execute(
+                insert(delivery_events).values(
+                    message_id=one.message_id, kind=one.kind, occurred_at=one.at, known_at=self.at,
+                    provider_event_id=None, is_machine=False, details={"assumed": True},
+                )
+            )  # fmt: skip
+        record_own_events(
+            self.tx,
+            [
+                OwnEvent(
+                    one.customer_id,
+                    f"message.{one.kind}",
+                    one.at,
+                    f"assumed:{one.message_id}:{one.kind}",
+                    {"message": one.message_id, "template": one.template, "topic": one.topic},
+                    actor=Actor.CUSTOMER,
+                )
+                for one in assumed
+            ],
+            self.at,
         )
 
     def _return(self, one: Returned, match: Match) -> None:

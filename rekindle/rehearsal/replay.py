@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from rekindle.rehearsal.assumed import Assumed, Assumptions
 from rekindle.rehearsal.matching import Mails, Record
 from rekindle.rehearsal.page import Page, find_match
 from rekindle.rehearsal.script import Entry, Happened, Looked
@@ -27,6 +28,8 @@ class Replay:
     follows_until: datetime
     is_recorded: bool
     grain: timedelta = timedelta()  # what happens within is looked at together, at its end
+    assumptions: Assumptions | None = None
+    _assumed: list[Assumed] = field(default_factory=list)  # still to come
     _waiting: list[Entry] = field(default_factory=list)
     _early: list[Entry] = field(default_factory=list)  # about mails that have yet to be sent
     _is_dirty: bool = True
@@ -54,14 +57,33 @@ class Replay:
         return at + self.grain - past if past else at
 
     def _go_to(self, at: datetime) -> None:
-        if at <= self.stage.clock.at:
-            return
-        self._settle()
-        if at > self.follows_until:
-            after = max(self.follows_until, self.stage.clock.at)
-            for _ in self.stage.jumps(at, after, self.grain):
-                self._last_run = self.stage.clock.at
-        self.stage.clock.at = at
+        """Let time pass up to `at`, stopping for what is due and what is assumed on the way."""
+        while self.stage.clock.at < at:
+            self._settle()
+            stop_at = min([at, *(max(one.at, self.stage.clock.at) for one in self._assumed)])
+            if stop_at > self.follows_until and self._jump_before(stop_at):
+                continue  # a mail was sent on the way, and something is assumed of it
+            self.stage.clock.at = stop_at
+            self._waiting += [one for one in self._assumed if one.at <= stop_at]
+            self._assumed = [one for one in self._assumed if one.at > stop_at]
+
+    def _jump_before(self, end: datetime) -> bool:
+        """Work wherever something is due before `end`; True as soon as something new is assumed."""
+        after = max(self.follows_until, self.stage.clock.at)
+        for _ in self.stage.jumps(end, after, self.grain):
+            self._last_run = self.stage.clock.at
+            if self._assume():
+                return True
+        return False
+
+    def _assume(self) -> bool:
+        if self.assumptions is None:
+            return False
+        with self.stage.store.read() as connection:
+            self.mails.read_on(connection)
+            new = list(self.assumptions.about_new_mails(connection, self.stage.clock.at))
+        self._assumed += new
+        return bool(new)
 
     def _settle(self) -> None:
         """What came since the last look is looked at, unless the record says when."""
@@ -84,6 +106,7 @@ class Replay:
     def _run(self) -> None:
         self.stage.run()
         self._is_dirty, self._last_run = False, self.stage.clock.at
+        self._assume()
 
     def _flush(self) -> None:
         """Write what waits; what speaks of a mail that was not sent is kept until it is."""

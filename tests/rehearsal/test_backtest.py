@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from rekindle.errors import NotFound
+from rekindle.rehearsal.assumed import Rates
 from rekindle.rehearsal.backtest import Simulation, simulate
 from store.records import MessageId
 from store.tables import customers, decisions, definitions, enrollments, messages
@@ -52,7 +53,7 @@ def deployed_at(shop: Shop, journey: str) -> datetime:
     return found
 
 
-def as_recorded(folder: Path, url: str, now: datetime, seed: int) -> None:
+def as_recorded(folder: Path, url: str, now: datetime, seed: int, edits: int) -> None:
     """Live for some days with edits in between, then play it all again."""
     chance = Random(seed)
     folder.mkdir()
@@ -62,7 +63,7 @@ def as_recorded(folder: Path, url: str, now: datetime, seed: int) -> None:
     author.write_first()
     shop.apply()
     people_come(shop, chance)
-    for _ in range(3):
+    for _ in range(edits):
         live_a_while(shop, chance, days=2)
         author.edit()
         shop.clock.move(timedelta(minutes=1))
@@ -75,11 +76,19 @@ def as_recorded(folder: Path, url: str, now: datetime, seed: int) -> None:
     shop.close()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_deployed_version_decides_as_it_did(
     tmp_path: Path, sqlite_url: str, now: datetime, seed: int
 ) -> None:
-    as_recorded(tmp_path / "workspace", sqlite_url, now, seed)
+    as_recorded(tmp_path / "workspace", sqlite_url, now, seed, edits=1)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", range(100, 130))
+def test_the_deployed_version_decides_as_it_did_through_many_edits(
+    tmp_path: Path, database_url: str, now: datetime, seed: int
+) -> None:
+    as_recorded(tmp_path / "workspace", database_url, now, seed, edits=4)
 
 
 WELCOME = """
@@ -226,3 +235,16 @@ def test_a_simulation_changes_nothing_and_sends_nothing(shop: Shop) -> None:
 def test_a_journey_that_nobody_wrote_is_not_found(shop: Shop) -> None:
     with pytest.raises(NotFound, match="no journey is called 'nix'"):
         simulate(shop.services, "nix", shop.clock.now(), shop.clock.now())
+
+
+def test_clicks_are_assumed_only_where_somebody_asks_for_it(shop: Shop) -> None:
+    two_join(shop)
+    shop.happened("customer.joined", "ana", JOINED_ON)
+    shop.clock.at = JOINED_ON + timedelta(days=30)
+    period = (JOINED_ON - timedelta(days=1), JOINED_ON + timedelta(days=7))
+
+    plain = simulate(shop.services, "welcome", *period)
+    assumed = simulate(shop.services, "welcome", *period, rates=Rates(opened=1.0, clicked=1.0))
+
+    assert ("ana", "branch.otherwise.send:story") in mails(plain)
+    assert ("ana", "branch.1.send:offer") in mails(assumed)
