@@ -23,6 +23,7 @@ from rekindle.errors import StoreUnavailable
 Work = Callable[[Connection], Any]
 MOST_JOBS_A_COMMIT = 500
 SQLITE_CACHE_KIB = 65_536
+READER_CACHE_KIB = 8_192  # of each reader: there are many, and the machine caches the file as well
 BUSY_TIMEOUT_MS = 10_000
 STATEMENTS_KEPT = 1_000  # parsed by SQLite; a rule's statement takes longer to parse than to run
 
@@ -215,7 +216,8 @@ def _sqlite_engine(url: URL, *, read_only: bool = False) -> Engine:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
-        cursor.execute(f"PRAGMA cache_size=-{SQLITE_CACHE_KIB}")
+        cache_kib = READER_CACHE_KIB if read_only else SQLITE_CACHE_KIB
+        cursor.execute(f"PRAGMA cache_size=-{cache_kib}")
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         if read_only:
             cursor.execute("PRAGMA query_only=1")
