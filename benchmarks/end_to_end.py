@@ -21,7 +21,7 @@ from benchmarks.parts.sink import running_sink  # noqa: E402
 
 def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("--mails", type=int, default=10_000, help="mails in the burst")
+    parser.add_argument("--mails", type=int, default=5_000, help="mails in the burst")
     chosen = parser.parse_args()
     ours: list[dict[str, float]] = []
     limit: list[dict[str, float]] = []

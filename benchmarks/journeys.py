@@ -40,7 +40,8 @@ Runs = dict[tuple[str, str], list[float]]
 
 def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("--enrollments", type=int, default=10_000, help="due in each run")
+    parser.add_argument("--due", type=int, default=10_000, help="enrollments due in each run")
+    parser.add_argument("--waiting", type=int, default=100_000, help="among so many that wait")
     parser.add_argument("--many", type=int, default=1_000_000, help="waiting, only one of them due")
     chosen = parser.parse_args()
     runs: Runs = defaultdict(list)
@@ -65,12 +66,13 @@ def _figure(name: str, runs: Runs) -> Figure:
 
 def on_sqlite(folder: Path, chosen: argparse.Namespace, runs: Runs) -> None:
     with opened(folder) as services:
-        ours = stepping.measure_steps(services, chosen.enrollments)
-        per_step, least = count_messages(services, chosen.enrollments)
+        ours = stepping.measure_steps(services, chosen.waiting, chosen.due)
+        per_step, least = count_messages(services, chosen.due)
     for name in ("advance_sqlite", "advance_vs_orm"):
         runs[name, "ours"].append(ours)
-    runs["advance_sqlite", "limit"].append(claiming.measure_sqlite(folder, chosen.enrollments))
-    runs["advance_vs_orm", "limit"].append(claiming.measure_orm(folder, ORM_ROWS))
+    by_hand = claiming.measure_sqlite(folder, chosen.waiting, chosen.due)
+    runs["advance_sqlite", "limit"].append(by_hand)
+    runs["advance_vs_orm", "limit"].append(claiming.measure_orm(folder, ORM_ROWS * 10, ORM_ROWS))
     runs["broker_messages_per_step", "ours"].append(per_step)
     runs["broker_messages_per_step", "limit"].append(least)
 
@@ -100,16 +102,16 @@ class Counting(NoWake):
         self.steps += advance_due(self.services, now, list(ids)).advanced
 
 
-def count_messages(services: Services, enrollments: int) -> tuple[float, float]:
+def count_messages(services: Services, due_rows: int) -> tuple[float, float]:
     """Messages a step when the sweep passes everything on; and one for each batch of steps."""
-    stepping.enroll(services, enrollments, stepping.DAY)
+    stepping.enroll(services, due_rows, due_rows)
     services.clock = FixedClock(stepping.MONDAY + stepping.DAY)
     counting = services.wake = Counting(services)
     now = services.clock.now()
     with services.store.read() as connection:
         due = look(connection, now)
     pass_on(services, now, due)
-    return counting.messages / counting.steps, (enrollments / BATCH) / counting.steps
+    return counting.messages / counting.steps, (due_rows / BATCH) / counting.steps
 
 
 def on_postgresql(folder: Path, url: URL, chosen: argparse.Namespace, runs: Runs) -> None:
@@ -117,13 +119,13 @@ def on_postgresql(folder: Path, url: URL, chosen: argparse.Namespace, runs: Runs
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         workspace = Path(temporary) / "workspace"
         with stepping.opened(workspace, written, stepping.MONDAY) as services:
-            ours = stepping.measure_steps(services, chosen.enrollments)
+            ours = stepping.measure_steps(services, chosen.waiting, chosen.due)
             runs["advance_postgresql", "ours"].append(ours)
             for workers, side in ((1, "limit"), (2, "ours")):
-                stepping.enroll(services, chosen.enrollments, stepping.DAY)
+                stepping.enroll(services, chosen.waiting, chosen.due)
                 runs["two_workers", side].append(together(workspace, written, workers))
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    limit = claiming.measure_postgresql(plain, chosen.enrollments)
+    limit = claiming.measure_postgresql(plain, chosen.waiting, chosen.due)
     runs["advance_postgresql", "limit"].append(limit)
 
 

@@ -97,7 +97,7 @@ class Look:
         to = self.node.edge(way).to
         if to == FINISHED:
             return Decision(replace(self.enrollment, ended="finished"), said)
-        return Decision(replace(self.enrollment, step=to, arrived_at=left_at), said)
+        return Decision(self.enrollment.moved(to, left_at), said)
 
     def retime(self, arrived_at: datetime, at: datetime, reason: str) -> Decision:
         """Stay at this step as if it were reached then, to be looked at again at `at`."""
@@ -147,7 +147,10 @@ def _watch(look: Look, decision: Decision) -> Decision:
     if (goal := look.graph.journey.goal) and goal.is_absence:
         instants.append(look.enrollment.started_at + goal.within)
     ahead = [instant for instant in instants if instant is not None and instant > look.now]
-    return replace(decision, look_again_at=min(ahead, default=None))
+    soonest = min(ahead, default=None)
+    return (
+        decision if soonest == decision.look_again_at else replace(decision, look_again_at=soonest)
+    )
 
 
 def _act_on_step(look: Look) -> Decision:
@@ -158,8 +161,11 @@ def _act_on_step(look: Look) -> Decision:
 
 def _if_late(look: Look) -> Decision | None:
     """What the step's policy makes of its being late; None: it is done as ever."""
-    policy, passed = look.node.step.if_late, look.now - _due_at(look)
-    if policy is None or look.facts.has_begun or passed <= policy.after:
+    policy = look.node.step.if_late
+    if policy is None or look.facts.has_begun:
+        return None
+    passed = look.now - _due_at(look)
+    if passed <= policy.after:
         return None
     reason = f"late by {write_duration(passed)}"
     match policy.do:

@@ -30,6 +30,8 @@ def next_open(
     Hours are [begins, ends) of the local day and may pass midnight; then the weekday is that of the
     beginning. Hours that end where they begin are the whole day.
     """
+    if hours is None and not weekdays:
+        return instant
     span = hours or WHOLE_DAY
     if _is_open(instant, span, weekdays, zone):
         return instant

@@ -182,6 +182,12 @@ class Enrollment:
     arrived_at: datetime
     ended: str | None = None
 
+    def moved(self, step: str, arrived_at: datetime) -> "Enrollment":
+        """At another step; what `replace` does, in a tenth of its time, for every step there is."""
+        there = object.__new__(Enrollment)
+        there.__dict__.update(self.__dict__, step=step, arrived_at=arrived_at)
+        return there
+
 
 @dataclass(frozen=True)
 class Message:

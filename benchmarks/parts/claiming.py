@@ -27,9 +27,12 @@ DUE = "SELECT id FROM standing WHERE claimed = 0 AND due <= {now} ORDER BY due L
 CLAIM = f"UPDATE standing SET claimed = 1 WHERE id IN ({DUE}{{skip}}) RETURNING id, step"
 
 
-def measure_sqlite(folder: Path, count: int) -> float:
+def measure_sqlite(folder: Path, waiting: int, due: int) -> float:
     """Steps a second."""
-    with closing(sqlite3.connect(_fresh_sqlite(folder, count), isolation_level=None)) as database:
+    file = _fresh_sqlite(folder, waiting, due)
+    with closing(sqlite3.connect(file, isolation_level=None)) as database:
+        database.execute("PRAGMA synchronous=NORMAL")
+        database.execute("PRAGMA cache_size=-65536")
         began, steps = time.perf_counter(), 0
         for now in range(1, ROUNDS + 1):
             while taken := _advance_sqlite(database, now):
@@ -37,7 +40,7 @@ def measure_sqlite(folder: Path, count: int) -> float:
         return steps / (time.perf_counter() - began)
 
 
-def _fresh_sqlite(folder: Path, count: int) -> Path:
+def _fresh_sqlite(folder: Path, waiting: int, due: int) -> Path:
     file = folder / "claiming.db"
     for suffix in ("", "-wal", "-shm"):
         file.with_name(file.name + suffix).unlink(missing_ok=True)
@@ -48,7 +51,10 @@ def _fresh_sqlite(folder: Path, count: int) -> Path:
         database.execute("BEGIN")
         database.executemany(
             "INSERT INTO standing VALUES (?, ?, 1, 1, ?, 0)",
-            ((n, n, -(n * 7919 % 1000)) for n in range(count)),
+            (
+                (n, n, NOT_DUE if n % (waiting // due) else -(n * 7919 % 1000))
+                for n in range(waiting)
+            ),
         )
         database.execute("COMMIT")
     return file
@@ -69,15 +75,16 @@ def _advance_sqlite(database: sqlite3.Connection, now: int) -> int:
     return len(claimed)
 
 
-def measure_postgresql(url: str, count: int) -> float:
+def measure_postgresql(url: str, waiting: int, due: int) -> float:
     """Steps a second, claimed with SKIP LOCKED."""
     with psycopg.connect(url, autocommit=True) as database:
         database.execute("DROP TABLE IF EXISTS standing, log")
         for statement in SCHEMA:
             database.execute(statement.format(id="BIGINT", serial="BIGSERIAL PRIMARY KEY"))
         database.execute(
-            "INSERT INTO standing SELECT n, n, 1, 1, -(n * 7919 % 1000), 0"
-            f" FROM generate_series(1, {count}) n"
+            "INSERT INTO standing SELECT n, n, 1, 1,"
+            f" CASE WHEN n % {waiting // due} = 0 THEN -(n * 7919 % 1000) ELSE {NOT_DUE} END, 0"
+            f" FROM generate_series(1, {waiting}) n"
         )
         database.execute("VACUUM ANALYZE standing")
         began, steps = time.perf_counter(), 0
@@ -127,15 +134,15 @@ class Logged(Base):
     at: orm.Mapped[int]
 
 
-def measure_orm(folder: Path, count: int) -> float:
+def measure_orm(folder: Path, waiting: int, due: int) -> float:
     """Steps a second of a job that loads, changes and commits one row after the other."""
-    engine = sa.create_engine(f"sqlite:///{_fresh_sqlite(folder, count)}")
+    engine = sa.create_engine(f"sqlite:///{_fresh_sqlite(folder, waiting, due)}")
     sa.event.listen(engine, "connect", lambda one, _: one.execute("PRAGMA synchronous=NORMAL"))
-    due = sa.select(Standing).where(Standing.claimed == 0, Standing.due <= 1)
+    is_due = sa.select(Standing).where(Standing.claimed == 0, Standing.due <= 1)
     began, steps = time.perf_counter(), 0
-    for _ in range(count):
+    for _ in range(due):
         with orm.Session(engine) as session:
-            one = session.scalars(due.order_by(Standing.due).limit(1)).one()
+            one = session.scalars(is_due.order_by(Standing.due).limit(1)).one()
             session.add_all(
                 Logged(standing_id=one.id, step=one.step + more, at=1) for more in (0, 1)
             )

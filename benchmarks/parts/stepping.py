@@ -40,7 +40,9 @@ NUMBERS = {
 # scattered over the day, as people are, so that those due together do not lie together
 WAITING = """
     INSERT INTO positions (enrollment_id, step, visit, arrived_at, due_at)
-    {numbers} SELECT n, :step, 1, :arrived_at, :due_at + (n * 7919 % 1000) * 1000 FROM numbers
+    {numbers} SELECT n, :step, 1, :arrived_at,
+        CASE WHEN n % :every = 0 THEN :due_at + (n * 7919 % 1000) * 1000 ELSE :far_off END
+    FROM numbers
 """
 ENROLLED = """
     INSERT INTO enrollments
@@ -72,8 +74,10 @@ def opened(workspace: Path, database: str, at: datetime) -> Iterator[Services]:
     services.close()
 
 
-def enroll(services: Services, count: int, due_in: timedelta) -> None:
-    """`count` customers, each in the journey since Monday and waiting at its first step."""
+def enroll(services: Services, waiting: int, due: int = 0) -> None:
+    """So many customers, each in the journey since Monday and waiting at its first step: `due` of
+    them for a day, the others for a year.
+    """
     library = services.library()
     version_id = library.versions["journey", JOURNEY]
     graph = library.graph(DefinitionId(version_id))
@@ -82,12 +86,14 @@ def enroll(services: Services, count: int, due_in: timedelta) -> None:
         for table in ("decisions", "positions", "enrollments", "traits", "customers"):
             tx.execute(metadata.tables[table].delete())
         values = {
-            "count": count,
+            "count": waiting,
+            "every": waiting // due if due else waiting + 1,
             "journey": JOURNEY,
             "version_id": version_id,
             "step": graph.first,
             "arrived_at": microseconds(MONDAY),
-            "due_at": microseconds(MONDAY + due_in - timedelta(seconds=1)),
+            "due_at": microseconds(MONDAY + DAY - timedelta(seconds=1)),
+            "far_off": microseconds(MONDAY + FAR_OFF),
         }
         name = tx.dialect.name
         cast = {"no": "0" if name == "sqlite" else "false", "numbers": NUMBERS[name]}
@@ -106,21 +112,21 @@ def advance_all(services: Services, now: datetime) -> int:
     return steps
 
 
-def measure_steps(services: Services, count: int) -> float:
+def measure_steps(services: Services, waiting: int, due: int) -> float:
     """Steps a second over two days: a wait and a split, then a wait and a branch on a trait."""
-    enroll(services, count, DAY)
+    enroll(services, waiting, due)
     taken, steps = 0.0, 0
     for days in (1, 2):
         began = time.perf_counter()
         steps += advance_all(services, MONDAY + days * DAY)
         taken += time.perf_counter() - began
-    assert steps == 4 * count, (steps, count)  # everybody took each step once
+    assert steps == 4 * due, (steps, due)  # everybody took each step once
     return steps / taken
 
 
 def measure_one(services: Services, waiting: int, probes: int = 40) -> float:
     """Milliseconds to find and advance the only one that is due among so many that wait."""
-    enroll(services, waiting, FAR_OFF)
+    enroll(services, waiting)
     now, best = MONDAY + DAY, []
     for number in range(1, probes + 1):
         with services.store.begin() as tx:
