@@ -1,8 +1,9 @@
 """Journeys that start each other for ever: every way round must have a wait in it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import attrgetter
 
 from journeys.definition import (
     Approve,
@@ -18,6 +19,7 @@ from journeys.definition import (
 from rekindle.workspace.journey_steps import lists_of
 from rekindle.workspace.library import Reading
 from rekindle.workspace.problems import Problem
+from rekindle.workspace.ways import find_circles
 from rekindle.workspace.yaml import Path
 
 RESTARTS = ("always", "after_exit")  # of the rules of `again` those that need no time to pass
@@ -36,16 +38,11 @@ def check_circles(readings: Sequence[Reading]) -> Iterator[Problem]:
     """One problem for each circle that nothing slows down, at its first step."""
     journeys = [one for one in readings if isinstance(one.value, Journey)]
     onward = {one.value.journey: list(_onward(one, journeys)) for one in journeys}
-    told: set[frozenset[str]] = set()
-    for name in sorted(onward):
-        way = _way_back(name, onward)
-        members = frozenset(step.to for step in way)
-        if way and members not in told:
-            told.add(members)
-            round_trip = " → ".join((name, *(step.to for step in way)))
-            said = f"journeys start each other without end: {round_trip}."
-            hint = "Put a wait between them, or do not let them start 'again' at once."
-            yield Problem(way[0].reading.document.place(way[0].path), said, hint)
+    for name, way in find_circles(onward, attrgetter("to")):
+        round_trip = " → ".join((name, *(step.to for step in way)))
+        said = f"journeys start each other without end: {round_trip}."
+        hint = "Put a wait between them, or do not let them start 'again' at once."
+        yield Problem(way[0].reading.document.place(way[0].path), said, hint)
 
 
 def _onward(reading: Reading, journeys: Sequence[Reading]) -> Iterator[Onward]:
@@ -86,17 +83,3 @@ def _takes_time(step: Step) -> bool:
             return False  # what it waits for may come at once
         case _:
             return False
-
-
-def _way_back(name: str, onward: Mapping[str, Sequence[Onward]]) -> tuple[Onward, ...]:
-    """The shortest way from `name` to itself, or nothing."""
-    ways: list[tuple[Onward, ...]] = [(one,) for one in onward.get(name, ())]
-    seen: set[str] = set()
-    for way in ways:  # grows while it is walked: breadth first
-        last = way[-1].to
-        if last == name:
-            return way
-        if last not in seen:
-            seen.add(last)
-            ways.extend((*way, one) for one in onward.get(last, ()))
-    return ()

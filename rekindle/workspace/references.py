@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from adapters.tracking.names import canonical_name
@@ -9,6 +10,7 @@ from journeys.definition import SERVICE
 from rekindle.settings import Settings
 from rekindle.workspace.library import Reading
 from rekindle.workspace.problems import Place, Problem, did_you_mean, unknown_name
+from rekindle.workspace.ways import find_circles
 from rekindle.workspace.yaml import Path
 
 ANY = "any"  # stands for whichever there is
@@ -176,26 +178,7 @@ def _circles(references: Sequence[Reference], kind: str, level: Any) -> Iterator
     for reference in references:
         if reference.reading.file.kind == kind:
             onward.setdefault(reference.reading.file.name, []).append(reference)
-    told: set[frozenset[str]] = set()
-    for name in sorted(onward):
-        way = _way_back(name, onward)
-        members = frozenset(step.name for step in way)
-        if way and members not in told:
-            told.add(members)
-            round_trip = " → ".join((name, *(step.name for step in way)))
-            said = f"{kind}s run in a circle: {round_trip}."
-            yield Problem(way[0].place, said, level=level)
-
-
-def _way_back(name: str, onward: Mapping[str, Sequence[Reference]]) -> tuple[Reference, ...]:
-    """The shortest way from `name` over its references to itself, or nothing."""
-    ways: list[tuple[Reference, ...]] = [(one,) for one in onward.get(name, ())]
-    seen: set[str] = set()
-    for way in ways:  # grows while it is walked: breadth first
-        last = way[-1].name
-        if last == name:
-            return way
-        if last not in seen:
-            seen.add(last)
-            ways.extend((*way, one) for one in onward.get(last, ()))
-    return ()
+    for name, way in find_circles(onward, attrgetter("name")):
+        round_trip = " → ".join((name, *(step.name for step in way)))
+        said = f"{kind}s run in a circle: {round_trip}."
+        yield Problem(way[0].place, said, level=level)
