@@ -55,7 +55,7 @@ def compare(
     now: datetime,
     *,
     triggers: Mapping[CustomerId, Trigger] | None = None,
-    because: Literal["definition", "refit", "first"] | None = None,
+    because: Literal["definition", "refit", "first", "late"] | None = None,
 ) -> Difference:
     """The difference between what is stored and what was evaluated at `now`.
 
@@ -94,7 +94,7 @@ def _change(
     found: Evaluation,
     now: datetime,
     trigger: Trigger | None,
-    because: Literal["definition", "refit", "first"] | None,
+    because: Literal["definition", "refit", "first", "late"] | None,
 ) -> Change:
     at, cause = _moment(before, now, trigger, because)
     if before.since is not None:
@@ -106,7 +106,7 @@ def _moment(
     before: Membership,
     now: datetime,
     trigger: Trigger | None,
-    because: Literal["definition", "refit", "first"] | None,
+    because: Literal["definition", "refit", "first", "late"] | None,
 ) -> tuple[datetime, Cause]:
     """When it became true, and why; what we learned late became true for us only now."""
     if because is not None:

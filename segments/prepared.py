@@ -3,14 +3,14 @@
 Building a rule's statement costs ten times what SQLite needs to answer it for one customer.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Select, bindparam
 
 from segments.choosing import IdList
-from segments.compile import compile_condition
+from segments.compile import compile_condition, compile_together
 from segments.conditions.base import ConditionBase
 from segments.lexicon import Lexicon
 from segments.subjects import Scope, Sort, Subjects
@@ -37,6 +37,16 @@ def prepare(
         lexicon.prepared[key] = compile_condition(
             condition, subjects, lexicon, scope=scope, per=per
         )
+    statement: Select[Any] = lexicon.prepared[key]
+    return statement
+
+
+def prepare_together(conditions: Sequence[ConditionBase], lexicon: Lexicon) -> Select[Any]:
+    """As `compile_together`, for customers that `parameters` name; kept with the lexicon."""
+    key = tuple(repr(one) for one in conditions)
+    if key not in lexicon.prepared:
+        subjects = _subjects(Sort.CUSTOMER)
+        lexicon.prepared[key] = compile_together(conditions, subjects, lexicon)
     statement: Select[Any] = lexicon.prepared[key]
     return statement
 

@@ -6,6 +6,9 @@ from sqlalchemy import Connection, insert, select, update
 
 from store.tables import alarms
 
+FAILED = "segment.failed"  # it cannot be evaluated
+STALE = "segment.stale"  # it is far behind
+
 
 def raise_alarm(tx: Connection, kind: str, subject: str, message: str, now: datetime) -> None:
     """Say that something is wrong with `subject`; one that is raised already is left as it is."""
@@ -23,3 +26,9 @@ def clear_alarm(tx: Connection, kind: str, subject: str, now: datetime) -> None:
         .where(alarms.c.kind == kind, alarms.c.subject == subject, alarms.c.cleared_at.is_(None))
         .values(cleared_at=now)
     )
+
+
+def load_standing(connection: Connection, kind: str) -> frozenset[str]:
+    """Of what there is such an alarm at present."""
+    query = select(alarms.c.subject).where(alarms.c.kind == kind, alarms.c.cleared_at.is_(None))
+    return frozenset(connection.scalars(query))

@@ -20,6 +20,8 @@ from store.records import Customer, CustomerId
 from store.tables import consents, customers, traits
 from store.upserts import insert_or_skip
 
+LONGEST_LIST = 10_000  # ids in one statement
+
 
 def _in_force(table: Table, what: Column[str], said: Column[Any], *only: Any) -> Select[Any]:
     """The latest word on each `what` of each customer: its customer, itself and what it says."""
@@ -78,6 +80,17 @@ def ids_of(connection: Connection, external_ids: Iterable[str]) -> dict[str, Cus
     """The customer behind each known external id; a merged one is who it was merged into."""
     rows = connection.execute(IDS_OF, {"external_ids": list(external_ids)})
     return {external_id: CustomerId(number) for external_id, number in rows}
+
+
+def find_living(connection: Connection, ids: Collection[CustomerId]) -> list[CustomerId]:
+    """Those who are neither erased nor merged away."""
+    alive = customers.c.merged_into.is_(None) & customers.c.erased_at.is_(None)
+    found: list[CustomerId] = []
+    for start in range(0, len(ids), LONGEST_LIST):
+        some = list(ids)[start : start + LONGEST_LIST]
+        query = select(customers.c.id).where(customers.c.id.in_(some), alive)
+        found += (CustomerId(id_) for id_ in connection.scalars(query))
+    return found
 
 
 def find_customer(connection: Connection, external_id: str) -> CustomerId | None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, true
+from sqlalchemy import Connection, delete, func, select, true, update
 
 from store.records import CustomerId, Membership
 from store.tables import customers, memberships
@@ -36,10 +36,15 @@ def load_memberships(
     return found
 
 
-def load_member_ids(connection: Connection, segment: str) -> list[CustomerId]:
+def load_member_ids(
+    connection: Connection, segment: str, limit_rows: int | None = None
+) -> list[CustomerId]:
     """Who is stored as a member of one segment, by id."""
-    query = select(memberships.c.customer_id).where(
-        memberships.c.segment == segment, memberships.c.is_member == true()
+    query = (
+        select(memberships.c.customer_id)
+        .where(memberships.c.segment == segment, memberships.c.is_member == true())
+        .order_by(memberships.c.customer_id)
+        .limit(limit_rows)
     )
     return [CustomerId(row.customer_id) for row in connection.execute(query)]
 
@@ -87,6 +92,22 @@ def claim_due_checks(tx: Connection, now: datetime, limit_rows: int) -> list[Due
         .with_for_update(skip_locked=True)
     )
     return [DueCheck(*row) for row in tx.execute(query)]
+
+
+def put_off_checks(
+    tx: Connection, segment: str, customer_ids: Collection[int], until: datetime
+) -> None:
+    """Look at these again only then, whatever is due before."""
+    for some in _in_parts(customer_ids):
+        tx.execute(
+            update(memberships)
+            .where(
+                memberships.c.segment == segment,
+                memberships.c.customer_id.in_(some),
+                memberships.c.next_check_at < until,
+            )
+            .values(next_check_at=until)
+        )
 
 
 def next_check(connection: Connection) -> datetime | None:

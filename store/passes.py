@@ -10,9 +10,8 @@ from store.records import CustomerId
 from store.tables import customers, segment_states
 from store.upserts import insert_or_replace
 
-Because = Literal["first", "definition", "refit"]
+Because = Literal["first", "definition", "refit", "late"]  # late: it had failed before
 PassCause = Because | Literal["time"]  # time: a new day's figures, made as those of the day before
-
 PASSES = select(segment_states)
 
 
@@ -25,13 +24,22 @@ class Pass:
     cause: PassCause
     cursor: int  # customers up to this id are done
     is_finished: bool
+    failed_at: datetime | None = None
 
     def covers(self, customer_id: int) -> bool:
-        return self.is_finished or customer_id <= self.cursor
+        """Whether news about this customer is to be looked at; else a pass will."""
+        return self.failed_at is None and (self.is_finished or customer_id <= self.cursor)
 
 
-def load_passes(connection: Connection) -> dict[str, Pass]:
-    """The latest pass of each segment that ever had one."""
+def load_passes(
+    connection: Connection, *, lock: Literal["share", "update"] | None = None
+) -> dict[str, Pass]:
+    """The latest pass of each segment that ever had one.
+
+    Locked for sharing they stay where they are until the transaction ends; to move them, lock them
+    for update. On SQLite a writing transaction has everything to itself anyway.
+    """
+    query = PASSES.with_for_update(read=lock == "share") if lock else PASSES
     return {
         row.segment: Pass(
             row.segment,
@@ -39,8 +47,9 @@ def load_passes(connection: Connection) -> dict[str, Pass]:
             cast(PassCause, row.cause),
             row.cursor,
             row.finished_at is not None,
+            row.failed_at,
         )
-        for row in connection.execute(PASSES)
+        for row in connection.execute(query)
     }
 
 
@@ -56,6 +65,8 @@ def begin_pass(
         "started_at": now,
         "finished_at": None,
         "refreshed_at": None,
+        "failed_at": None,
+        "error": None,
     }
     tx.execute(insert_or_replace(tx, segment_states), [row])
     return Pass(segment, definition_id, cause, 0, is_finished=False)
@@ -67,6 +78,15 @@ def move_pass(tx: Connection, segment: str, cursor: int, finished_at: datetime |
         update(segment_states)
         .where(segment_states.c.segment == segment)
         .values(cursor=cursor, finished_at=finished_at, refreshed_at=finished_at)
+    )
+
+
+def fail_pass(tx: Connection, segment: str, error: str, now: datetime) -> None:
+    """The segment stays as it is until it is passed anew."""
+    tx.execute(
+        update(segment_states)
+        .where(segment_states.c.segment == segment, segment_states.c.failed_at.is_(None))
+        .values(failed_at=now, error=error)
     )
 
 

@@ -6,6 +6,7 @@ and never wait for the writer.
 """
 
 import json
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -19,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from rekindle.errors import StoreUnavailable
+from store.turns import Turn
 
 Work = Callable[[Connection], Any]
 MOST_JOBS_A_COMMIT = 500
@@ -47,7 +49,7 @@ class Store:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writer = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
         self._reader = _sqlite_engine(self.url, read_only=True) if self.is_sqlite else self._writer
-        self._turn = threading.RLock()
+        self._turn = Turn()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -123,6 +125,14 @@ class Store:
             return
         for job, result, problem in outcomes:
             job.done.set_exception(problem) if problem else job.done.set_result(result)
+
+
+def is_refused(error: DBAPIError) -> bool:
+    """Whether the database understood one statement and refused it, rather than being away."""
+    if isinstance(error.orig, sqlite3.Error):
+        return error.orig.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG)
+    # data, syntax, limits and what is not supported: PostgreSQL 15, appendix A, read 2026-11
+    return str(getattr(error.orig, "sqlstate", ""))[:2] in ("22", "42", "54", "0A")
 
 
 def _in_savepoint(tx: Connection, job: _Job) -> tuple[_Job, Any, Exception | None]:

@@ -245,6 +245,8 @@ segment_states = Table(
     Column("started_at", Instant, nullable=False),
     Column("finished_at", Instant),
     Column("refreshed_at", Instant),
+    Column("failed_at", Instant),  # since then nobody's answer is known
+    Column("error", Text),
 )
 
 drift_priors = Table(

@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from rekindle.errors import BrokerUnavailable, RekindleError
+from store.alarms import FAILED, load_standing
 from store.tables import leases
 from web.requests import services_of
 
@@ -21,15 +22,19 @@ async def is_alive(_request: Request) -> Response:
 
 
 def is_ready(request: Request) -> Response:
-    """200 once the database answers with our tables and the broker, where there is one, answers."""
+    """200 once the database answers with our tables and the broker, where there is one, answers.
+
+    Segments that failed are named: they keep their members, so nobody is turned away for them.
+    """
     services = services_of(request)
     try:
         with services.store.read() as connection:
             connection.execute(select(leases.c.name).limit(1))
+            failed = sorted(load_standing(connection, FAILED))
         check_broker(services.environment.get("REKINDLE_BROKER_URL", ""))
     except RekindleError as error:
         return PlainTextResponse(f"not ready: {type(error).__name__}\n", 503)
-    return PlainTextResponse("ready\n")
+    return PlainTextResponse("".join(["ready\n", *(f"segment failed: {one}\n" for one in failed)]))
 
 
 def check_broker(url: str) -> None:

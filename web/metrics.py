@@ -23,6 +23,7 @@ from store.backlog import (
     load_backlogs,
     load_refreshed,
 )
+from store.freshness import load_freshness
 from store.memberships import count_members
 from web.api_keys import require_api_key
 from web.requests import services_of
@@ -58,6 +59,10 @@ class Figures:
             "segment",
             refreshed,
         )
+        lags = {
+            k: v.lag.total_seconds() for k, v in load_freshness(self.connection, self.now).items()
+        }
+        yield _gauge("segment_lag_seconds", "How far behind its members are.", "segment", lags)
         yield _gauge("alarms", "Alarms nobody cleared.", "kind", count_alarms(self.connection))
 
 

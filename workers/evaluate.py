@@ -1,24 +1,24 @@
 """Looks at what changed or became due: drift, segments, starts, and whom to wake. All in sets."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from rekindle.services import Services
 from rekindle.workspace.library import Library
-from segments.conditions.base import ConditionBase
 from segments.membership import Difference, Trigger, compare
-from segments.prepared import parameters, prepare
-from segments.subjects import Sort
+from store.customers import find_living
 from store.enrollments import wake_customers
 from store.intake import OwnEvent, record_own_events
-from store.memberships import claim_due_checks, load_memberships, save_memberships
-from store.passes import Because, load_passes
+from store.memberships import DueCheck, claim_due_checks, load_memberships, save_memberships
+from store.passes import Because, Pass, load_passes
 from store.pending import FreshEvent, claim_changes, drop_changes, load_fresh
-from store.records import CustomerId, Evaluation
+from store.records import CustomerId, Evaluation, Membership
+from workers.asking import Refused, evaluate_together
 from workers.counts import Counts
 from workers.drift import priors_at, refresh_drift
+from workers.failing import fail_segment
 from workers.hearing import News, concerned, heard_by, heard_by_clocks, news_in
 from workers.pausing import trip_breakers
 from workers.starts import begin, candidates_from
@@ -56,16 +56,34 @@ def evaluate_due(services: Services, now: datetime) -> Counts:
     library = services.library()
     total = Counts()
     with services.store.begin() as tx:
-        due: dict[str, list[CustomerId]] = {}
         checks = claim_due_checks(tx, now, BATCH)
-        for check in checks:
-            due.setdefault(check.segment, []).append(check.customer_id)
-        if due:  # an own event that was dated in the future may have come, and winds the clock anew
-            everybody = sorted({id_ for ids in due.values() for id_ in ids})
-            refresh_drift(tx, everybody, now, library.lexicon, priors_at(tx, now))
-        for segment, ids in due.items():
-            total += evaluate_segment(tx, library, segment, ids, now)
+        if not checks:
+            return total
+        # an own event that was dated in the future may have come, and winds the clock anew
+        everybody = sorted({check.customer_id for check in checks})
+        refresh_drift(tx, everybody, now, library.lexicon, priors_at(tx, now))
+        passes = load_passes(tx, lock="share")
+        for segments, ids in _alike(checks):
+            asked = {segment: _due_cause(passes.get(segment)) for segment in segments}
+            total += evaluate_segments(tx, library, asked, ids, now)
     return total + Counts(looked_at=len(checks))
+
+
+def _alike(checks: Sequence[DueCheck]) -> Iterator[tuple[list[str], list[CustomerId]]]:
+    """Segments of which the same customers are due, with these."""
+    due: dict[str, list[CustomerId]] = {}
+    for check in checks:
+        due.setdefault(check.segment, []).append(check.customer_id)
+    groups: dict[tuple[CustomerId, ...], list[str]] = {}
+    for segment, ids in due.items():
+        groups.setdefault(tuple(sorted(ids)), []).append(segment)
+    for customers, segments in groups.items():
+        yield segments, list(customers)
+
+
+def _due_cause(found: Pass | None) -> Because | None:
+    """Time, unless the segment failed: then it was late that we knew."""
+    return "late" if found is not None and found.failed_at is not None else None
 
 
 def _triggers(fresh: Sequence[FreshEvent]) -> dict[CustomerId, Trigger]:
@@ -81,49 +99,72 @@ def _evaluate_all(
     now: datetime,
 ) -> Counts:
     """Every segment for whom it concerns; those that a pass has yet to reach are left to it."""
+    groups: dict[tuple[CustomerId, ...], list[str]] = {}
+    for segment, one in load_passes(tx, lock="share").items():
+        if segment in library.segments:
+            ids = [id_ for id_ in concerned(news, heard_by(library, segment)) if one.covers(id_)]
+            groups.setdefault(tuple(ids), []).append(segment)
     total = Counts()
-    for segment, one in load_passes(tx).items():
-        if segment not in library.segments:
-            continue
-        ids = [id_ for id_ in concerned(news, heard_by(library, segment)) if one.covers(id_)]
-        if ids:
-            total += evaluate_segment(tx, library, segment, ids, now, triggers=triggers)
+    for customers, segments in groups.items():
+        if customers:
+            asked = dict.fromkeys(segments)
+            total += evaluate_segments(tx, library, asked, customers, now, triggers=triggers)
     return total
 
 
-def evaluate_segment(
+def evaluate_segments(
     tx: Connection,
     library: Library,
-    segment: str,
+    segments: Mapping[str, Because | None],
     ids: Collection[CustomerId],
     now: datetime,
     *,
     triggers: Mapping[CustomerId, Trigger] | None = None,
-    because: Because | None = None,
 ) -> Counts:
-    """One segment for these customers: store the answers, tell who entered and who left."""
-    rule = library.segments.get(segment)
+    """These customers in each segment: store the answers, tell who entered and who left.
+
+    The segments come with the cause for everybody, None where each customer has their own. One
+    that the database refuses keeps its members and raises an alarm; the others go on.
+    """
+    answers = evaluate_together(tx, library, sorted(segments), ids, now)
+    total = Counts()
+    for segment, found in answers.items():
+        match found:
+            case Refused(reason):
+                fail_segment(tx, segment, reason, ids, now)
+            case _:
+                because = segments[segment]
+                total += _keep(tx, segment, ids, found, now, triggers, because)
+    return total
+
+
+def _keep(
+    tx: Connection,
+    segment: str,
+    ids: Collection[CustomerId],
+    evaluated: list[Evaluation],
+    now: datetime,
+    triggers: Mapping[CustomerId, Trigger] | None,
+    because: Because | None,
+) -> Counts:
     stored = load_memberships(tx, segment, ids)
-    evaluated = _evaluations(tx, library, rule.match, ids, now) if rule else _nobody(ids)
+    evaluated += _out_for_good(tx, stored, evaluated)
     found = compare(segment, stored, evaluated, now, triggers=triggers, because=because)
     save_memberships(tx, found.memberships)
     record_own_events(tx, _told(segment, found, now), now)
     return Counts(entered=len(found.entered), left=len(found.left))
 
 
-def _evaluations(
-    tx: Connection,
-    library: Library,
-    match: ConditionBase,
-    ids: Collection[CustomerId],
-    now: datetime,
+def _out_for_good(
+    tx: Connection, stored: Mapping[CustomerId, Membership], evaluated: Sequence[Evaluation]
 ) -> list[Evaluation]:
-    statement = prepare(match, Sort.CUSTOMER, library.lexicon)
-    rows = tx.execute(statement, parameters(ids, now))
-    return [Evaluation(CustomerId(row.id), bool(row.holds), row.next_check_at) for row in rows]
+    """Who is stored and was not among the answers, unless erased or merged away meanwhile."""
+    answered = {one.customer_id for one in evaluated}
+    missing = [id_ for id_ in stored if id_ not in answered]
+    return _nobody(find_living(tx, missing)) if missing else []
 
 
-def _nobody(ids: Collection[CustomerId]) -> list[Evaluation]:
+def _nobody(ids: Iterable[CustomerId]) -> list[Evaluation]:
     """A segment that is no more has no members."""
     return [Evaluation(id_, holds=False, next_check_at=None) for id_ in ids]
 

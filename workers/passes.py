@@ -5,7 +5,7 @@ them; a stopped pass goes on where it was.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -16,9 +16,11 @@ from segments.conditions.drift import Drift
 from segments.conditions.rfm import Rfm
 from segments.days import day_of, published_at
 from segments.definition import walk
+from store.drift import count_customers
 from store.leases import release_lease
-from store.memberships import load_member_ids
+from store.memberships import forget_segment, load_member_ids
 from store.passes import (
+    Because,
     Pass,
     PassCause,
     begin_pass,
@@ -31,16 +33,25 @@ from store.pending import mark_evaluated
 from store.records import CustomerId
 from workers.counts import Counts
 from workers.drift import are_priors_due, priors_at, publish_priors, refresh_drift
-from workers.evaluate import evaluate_segment
+from workers.evaluate import evaluate_segments
+from workers.failing import is_tried_again, recover_segment
 from workers.lease import LEASE, take_turn, worker_name
 from workers.quintiles import are_quintiles_due, find_quintiles, publish_quintiles
 
-CHUNK = 1_000  # customers in one transaction
+Report = Callable[[int, int], None]
+AIM = timedelta(milliseconds=20)  # for one transaction, well below the 50 ms that it may take
+FIRST_CHUNK, SMALLEST_CHUNK, LARGEST_CHUNK = 500, 20, 5_000  # customers in one transaction
+LARGEST_STEP = 4  # times as many at most as in the chunk before
 DRIFT = "~drift"  # the pass that rebuilds everybody's drift; no segment can be called so
 
 
-def evaluate_everybody(services: Services, now: datetime) -> Counts:
-    """Bring every segment to its newest definition, and drift to its newest parameters."""
+def evaluate_everybody(
+    services: Services, now: datetime, report: Report = lambda _done, _of: None
+) -> Counts:
+    """Bring every segment to its newest definition, and drift to its newest parameters.
+
+    `report` is told how many customers are done, and of how many.
+    """
     if not needs_passes(services, now):
         return Counts()
     library = services.library()
@@ -51,12 +62,14 @@ def evaluate_everybody(services: Services, now: datetime) -> Counts:
             found = None
             if are_quintiles_due(connection, library, now):
                 found = find_quintiles(connection, library.lexicon, now)
+        while _retire_some(services, library, now):
+            pass
         with services.store.begin() as tx:
             _begin_passes(tx, library, now)
             if found is not None:
                 publish_quintiles(tx, found, now)
                 _look_again(tx, _using(library, _asks_fifths), now)
-        return _run_passes(services, library, now)
+        return _run_passes(services, library, report)
     finally:
         with services.store.begin() as tx:
             release_lease(tx, "passes", worker_name())
@@ -72,7 +85,7 @@ def needs_passes(services: Services, now: datetime) -> bool:
         return (
             bool(_outdated(library, passes))
             or bool(_retired(library, passes))
-            or any(not one.is_finished for one in passes.values())
+            or any(_is_wanted(one, now) for one in passes.values())
             or _are_risks_due(library, passes, now)
             or are_priors_due(connection, library.lexicon, now)
             or are_quintiles_due(connection, library, now)
@@ -88,11 +101,13 @@ def _take_turn(services: Services) -> bool:
 def _begin_passes(tx: Connection, library: Library, now: datetime) -> None:
     """Say which passes there are to run; what runs already and is still wanted goes on."""
     passes = load_passes(tx)
-    for segment in _retired(library, passes):
-        _retire(tx, library, segment, now)
+    for one in passes.values():
+        if one.failed_at and _is_wanted(one, now):
+            cause = "late" if one.is_finished else one.cause
+            begin_pass(tx, one.segment, one.definition_id, cause, now)
     for segment, definition_id in _outdated(library, passes).items():
-        cause: PassCause = "definition" if segment in passes else "first"
-        begin_pass(tx, segment, definition_id, cause, now)
+        newly: PassCause = "definition" if segment in passes else "first"
+        begin_pass(tx, segment, definition_id, newly, now)
     learned = publish_priors(tx, library.lexicon, now)
     if learned or _are_risks_due(library, passes, now):
         begin_pass(tx, DRIFT, _figures_of(library, now), "refit", now)
@@ -162,34 +177,63 @@ def _retired(library: Library, passes: dict[str, Pass]) -> list[str]:
     return [name for name in passes if name != DRIFT and name not in library.segments]
 
 
-def _retire(tx: Connection, library: Library, segment: str, now: datetime) -> None:
-    """Everybody leaves a segment that is no more."""
-    ids = load_member_ids(tx, segment)
-    evaluate_segment(tx, library, segment, ids, now, because="definition")
-    forget_pass(tx, segment)
+def _retire_some(services: Services, library: Library, now: datetime) -> bool:
+    """Some leave a segment that is no more, in the end all; whether anybody is left."""
+    with services.store.begin() as tx:
+        retired = _retired(library, load_passes(tx))
+        if not retired:
+            return False
+        segment = retired[0]
+        if ids := load_member_ids(tx, segment, FIRST_CHUNK):
+            evaluate_segments(tx, library, {segment: "definition"}, ids, now)
+        else:
+            forget_segment(tx, segment)
+            forget_pass(tx, segment)
+            recover_segment(tx, segment, now)
+    return True
 
 
-def _run_passes(services: Services, library: Library, now: datetime) -> Counts:
+def _is_wanted(one: Pass, now: datetime) -> bool:
+    """Whether a pass has yet to reach somebody, or a segment that failed is to be tried again."""
+    return is_tried_again(one, now) if one.failed_at else not one.is_finished
+
+
+def _run_passes(services: Services, library: Library, report: Report) -> Counts:
     """All that run go together, chunk by chunk, so that each customer is looked at once."""
     with services.store.read() as connection:
         running = [one for one in load_passes(connection).values() if not one.is_finished]
-    total = Counts()
-    cursor: int | None = min((one.cursor for one in running), default=None)
+        of = count_customers(connection)
+    total, size = Counts(), FIRST_CHUNK
+    cursor = min((one.cursor for one in running if one.failed_at is None), default=None)
     while cursor is not None:
-        cursor, counts = _run_chunk(services, library, running, cursor, now)
+        began = services.clock.wall()
+        cursor, counts = _run_chunk(services, library, cursor, size)
+        size = _next_size(size, services.clock.wall() - began)
         total += counts
+        report(of if cursor is None else min(cursor, of), of)
     return total
 
 
+def _next_size(size: int, took: timedelta) -> int:
+    """So many customers that nobody waits long for the one writer that there may be."""
+    share = AIM / max(took, AIM / LARGEST_STEP)
+    return min(max(round(size * share), SMALLEST_CHUNK), LARGEST_CHUNK)
+
+
 def _run_chunk(
-    services: Services, library: Library, running: Sequence[Pass], cursor: int, now: datetime
+    services: Services, library: Library, cursor: int, size: int
 ) -> tuple[int | None, Counts]:
     """The next chunk: where the passes stand afterwards (None: finished), and what changed."""
+    now = services.clock.now()
     with services.store.begin() as tx:
-        ids = next_customers(tx, cursor, CHUNK)
+        passes = load_passes(tx, lock="update")
+        running = [one for one in passes.values() if not (one.is_finished or one.failed_at)]
+        ids = next_customers(tx, cursor, size)
         counts = _look_at(tx, library, {one.segment: one for one in running}, ids, now)
         for one in running:
             move_pass(tx, one.segment, ids[-1] if ids else cursor, None if ids else now)
+            if not ids:
+                recover_segment(tx, one.segment, now)
     return (ids[-1] if ids else None), counts
 
 
@@ -205,11 +249,12 @@ def _look_at(
         return Counts()
     if DRIFT in running:
         refresh_drift(tx, ids, now, library.lexicon, priors_at(tx, now))
-    total = Counts()
-    for segment in sorted(running.keys() & library.segments.keys()):
-        cause = running[segment].cause
-        because = None if cause == "time" else cause
-        total += evaluate_segment(tx, library, segment, ids, now, because=because)
+    causes: dict[str, Because | None] = {
+        name: None if one.cause == "time" else one.cause
+        for name, one in running.items()
+        if name in library.segments
+    }
+    counts = evaluate_segments(tx, library, causes, ids, now) if causes else Counts()
     if running.keys() >= {DRIFT, *library.segments}:
         mark_evaluated(tx, ids)
-    return total
+    return counts

@@ -22,6 +22,7 @@ from workers.effects import do_effects
 from workers.evaluate import evaluate_changes, evaluate_due
 from workers.passes import evaluate_everybody, needs_passes
 from workers.retake import retake_claims
+from workers.watching import watch_segments
 
 BROKER_HOLDS = timedelta(seconds=60)  # wall time after which a passed-on id is passed on again
 BATCH = 500  # ids in one message to a broker
@@ -153,6 +154,7 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
     if due.effects:
         services.wake.due("effects", ())
     pass_on(services, now, due)
+    watch_segments(services, now)
 
 
 def pass_on(services: Services, now: datetime, due: Due) -> None:

@@ -28,6 +28,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     _learn_drift_as_before()
     op.drop_index("ix_events_known_at", "events")
+    with op.batch_alter_table("segment_states") as states:
+        states.drop_column("error")
+        states.drop_column("failed_at")
     with op.batch_alter_table("messages") as messages:
         messages.drop_column("paced_at")
         messages.drop_column("priority")
@@ -127,6 +130,8 @@ def _pace_messages() -> None:
 
 def _refresh_segments() -> None:
     op.create_index("ix_events_known_at", "events", ["known_at"])
+    op.add_column("segment_states", sa.Column("failed_at", INSTANT))
+    op.add_column("segment_states", sa.Column("error", sa.Text()))
 
 
 # --- drift ---------------------------------------------------------------------------------------

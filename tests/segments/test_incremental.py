@@ -23,7 +23,7 @@ from store.session import Store
 from tests.segments.oracle import World, holds
 from tests.segments.rules import CUSTOMERS, conditions_over_facts, worlds
 from tests.segments.test_oracle import few, many, turning_points
-from workers.evaluate import evaluate_segment
+from workers.evaluate import evaluate_segments
 from workers.hearing import concerned, heard_by, news_in
 
 RULE = "rule"
@@ -157,7 +157,7 @@ class Walk:
         drop_changes(self.tx, changes)
 
     def _evaluate(self, ids: list[CustomerId], at: datetime) -> None:
-        evaluate_segment(self.tx, self.library, RULE, ids, at)
+        evaluate_segments(self.tx, self.library, {RULE: None}, ids, at)
 
     def compare(self, at: datetime) -> None:
         rule = self.library.segments[RULE].match

@@ -1,0 +1,90 @@
+"""Several segments about the same customers, in one statement; one that fails, fails alone."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from rekindle.workspace.library import Library
+from segments.compile import answer_names
+from segments.prepared import parameters, prepare_together
+from store.records import CustomerId, Evaluation
+from store.session import is_refused
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why a segment cannot be evaluated."""
+
+    reason: str
+
+
+Answers = Mapping[str, list[Evaluation] | Refused]
+
+
+def evaluate_together(
+    tx: Connection,
+    library: Library,
+    segments: Sequence[str],
+    ids: Collection[CustomerId],
+    now: datetime,
+) -> Answers:
+    """Of each segment those for whom it holds or may come to hold by time alone.
+
+    A segment that is no more has nobody. Raises what is no segment's fault.
+    """
+    known = [segment for segment in segments if segment in library.segments]
+    nobody: Answers = {segment: [] for segment in segments if segment not in library.segments}
+    if not known:
+        return nobody
+    return {**nobody, **_evaluated(tx, library, known, ids, now)}
+
+
+def _evaluated(
+    tx: Connection,
+    library: Library,
+    segments: Sequence[str],
+    ids: Collection[CustomerId],
+    now: datetime,
+) -> Answers:
+    try:
+        with tx.begin_nested():
+            return _ask(tx, library, segments, ids, now)
+    except (DBAPIError, ValueError, ArithmeticError, RecursionError) as error:
+        if isinstance(error, DBAPIError) and not is_refused(error):
+            raise
+        if len(segments) == 1:
+            return {segments[0]: Refused(_in_words(error))}
+    answers: dict[str, list[Evaluation] | Refused] = {}
+    for segment in segments:
+        answers.update(_evaluated(tx, library, [segment], ids, now))
+    return answers
+
+
+def _ask(
+    tx: Connection,
+    library: Library,
+    segments: Sequence[str],
+    ids: Collection[CustomerId],
+    now: datetime,
+) -> Answers:
+    rules = [library.segments[segment].match for segment in segments]
+    rows = tx.execute(prepare_together(rules, library.lexicon), parameters(ids, now)).all()
+    answers: dict[str, list[Evaluation] | Refused] = {}
+    for number, segment in enumerate(segments):
+        holds, check = answer_names(number)
+        found = ((row.id, getattr(row, holds), getattr(row, check)) for row in rows)
+        answers[segment] = [
+            Evaluation(CustomerId(id_), bool(is_in), check_at)
+            for id_, is_in, check_at in found
+            if is_in or check_at is not None
+        ]
+    return answers
+
+
+def _in_words(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    lines = str(cause).strip().splitlines() or [type(error).__name__]
+    return lines[0]
