@@ -17,8 +17,10 @@ from segments.conditions.rfm import Rfm
 from segments.definition import ConditionBase, walk
 from segments.explain import Asked, asked_in
 from store.customers import find_customer
+from store.memberships import load_members
 from store.records import CustomerId
 from store.tables import customers
+from workers.asking import FAULTS, refusal
 from workers.drift import as_of_now
 from workers.quintiles import are_quintiles_due, find_quintiles, publish_quintiles
 
@@ -34,7 +36,18 @@ class Look:
     now: datetime
 
     def members(self, name: str) -> list[str]:
-        """External ids of everybody in the segment, sorted as texts."""
+        """External ids of everybody in the segment, sorted as texts.
+
+        A segment that cannot be evaluated has those whom it kept.
+        """
+        try:
+            with self.connection.begin_nested():
+                return self._evaluated(name)
+        except FAULTS as error:
+            refusal(error)
+            return sorted(load_members(self.connection, name))
+
+    def _evaluated(self, name: str) -> list[str]:
         rule = self.lexicon.segments[name].match
         everybody = Subjects.customers_between(1, HIGHEST_ID, self.now)
         found = compile_condition(rule, everybody, self.lexicon).subquery()

@@ -20,6 +20,7 @@ from workers.actors import Actors, declare_actors
 from workers.channels import ChannelPool
 from workers.counts import Counts
 from workers.lease import take_turn, worker_name
+from workers.passes import Report, unheard
 from workers.schedule import run_until_idle, sweep
 
 log = structlog.get_logger()
@@ -40,8 +41,8 @@ class Process:
         self._stopping = threading.Event()
         self._scheduler: threading.Thread | None = None
 
-    def run_until_idle(self) -> Counts:
-        return run_until_idle(self.services, self.pool)
+    def run_until_idle(self, report: Report = unheard) -> Counts:
+        return run_until_idle(self.services, self.pool, report)
 
     def start_workers(self, broker: Broker, threads: int = THREADS) -> None:
         """Work in this process on what the broker brings."""

@@ -64,6 +64,16 @@ def list_external_ids(
     return [(row.external_id, row.since) for row in connection.execute(query)]
 
 
+def load_members(connection: Connection, segment: str) -> list[str]:
+    """External ids of who is stored as a member of one segment."""
+    query = (
+        select(customers.c.external_id)
+        .join(memberships, memberships.c.customer_id == customers.c.id)
+        .where(memberships.c.segment == segment, memberships.c.is_member == true())
+    )
+    return list(connection.scalars(query))
+
+
 def save_memberships(tx: Connection, changed: Sequence[Membership]) -> None:
     """Store these; who is no member and never becomes one by time alone keeps no row."""
     kept = [m for m in changed if m.is_member or m.next_check_at is not None]

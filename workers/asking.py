@@ -13,6 +13,9 @@ from segments.prepared import parameters, prepare_together
 from store.records import CustomerId, Evaluation
 from store.session import is_refused
 
+# what evaluating a rule may end in; anything else is a mistake of ours
+FAULTS = (DBAPIError, ValueError, ArithmeticError, RecursionError)
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -52,11 +55,10 @@ def _evaluated(
     try:
         with tx.begin_nested():
             return _ask(tx, library, segments, ids, now)
-    except (DBAPIError, ValueError, ArithmeticError, RecursionError) as error:
-        if isinstance(error, DBAPIError) and not is_refused(error):
-            raise
+    except FAULTS as error:
         if len(segments) == 1:
-            return {segments[0]: Refused(_in_words(error))}
+            return {segments[0]: refusal(error)}
+        refusal(error)
     answers: dict[str, list[Evaluation] | Refused] = {}
     for segment in segments:
         answers.update(_evaluated(tx, library, [segment], ids, now))
@@ -84,7 +86,10 @@ def _ask(
     return answers
 
 
-def _in_words(error: Exception) -> str:
+def refusal(error: Exception) -> Refused:
+    """What was wrong with the rule. Raises the error itself where it is not the rule's fault."""
+    if isinstance(error, DBAPIError) and not is_refused(error):
+        raise error
     cause = error.orig if isinstance(error, DBAPIError) else error
     lines = str(cause).strip().splitlines() or [type(error).__name__]
-    return lines[0]
+    return Refused(lines[0])

@@ -20,7 +20,7 @@ from workers.counts import Counts
 from workers.deliver import deliver_due
 from workers.effects import do_effects
 from workers.evaluate import evaluate_changes, evaluate_due
-from workers.passes import evaluate_everybody, needs_passes
+from workers.passes import Report, evaluate_everybody, needs_passes, unheard
 from workers.retake import retake_claims
 from workers.watching import watch_segments
 
@@ -92,10 +92,13 @@ def look(connection: Connection, now: datetime) -> Due:
     return Due(*map(bool, connection.execute(LOOK, {"now": now}).one()))
 
 
-def run_until_idle(services: Services, pool: ChannelPool) -> Counts:
-    """Work off everything due at the clock's now, in this thread, then stop."""
+def run_until_idle(services: Services, pool: ChannelPool, report: Report = unheard) -> Counts:
+    """Work off everything due at the clock's now, in this thread, then stop.
+
+    `report` is told how many customers evaluations for everybody have done, and of how many.
+    """
     now = services.clock.now()
-    total = retake_claims(services, pool, now) + evaluate_everybody(services, now)
+    total = retake_claims(services, pool, now) + evaluate_everybody(services, now, report)
     total += follow_versions(services, now)
     keep_calendars(services, now)
     while (due := _look(services, now)).is_any:

@@ -6,6 +6,7 @@ import typer
 
 from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
+from rekindle.cli.progress import shown
 from rekindle.errors import WrongUse
 from workers.counts import Counts
 
@@ -24,7 +25,8 @@ def run(
         )
     with Process(open_here()) as process:
         apply_once(process.services)
-        counts = process.run_until_idle()
+        with shown("Looking at everybody") as report:
+            counts = process.run_until_idle(report)
     say(_sentence(counts), counts.as_document())
 
 

@@ -9,6 +9,7 @@ from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
 from rekindle.errors import WrongUse
 from rekindle.looking import Look, explain, looking
+from store.freshness import Freshness, load_freshness
 
 SAMPLE = 10
 
@@ -38,7 +39,10 @@ def segment(
 def _list(look: Look, name: str | None, *, is_long: bool) -> None:
     names = [name] if name else sorted(look.lexicon.segments)
     documents = [_document(one, look.members(one)) for one in names]
-    text = "\n".join(_text(look, one, is_long=is_long) for one in documents)
+    fresh = load_freshness(look.connection, look.now)
+    text = "\n".join(
+        _text(look, one, fresh.get(one["segment"]), is_long=is_long) for one in documents
+    )
     say(text or "There are no segments yet.", documents if name is None else documents[0])
 
 
@@ -46,10 +50,14 @@ def _document(name: str, members: list[str]) -> dict[str, Any]:
     return {"segment": name, "size": len(members), "members": members}
 
 
-def _text(look: Look, document: Mapping[str, Any], *, is_long: bool) -> str:
+def _text(
+    look: Look, document: Mapping[str, Any], fresh: Freshness | None, *, is_long: bool
+) -> str:
+    """With how far behind the stored members are, on which journeys act."""
     description = look.lexicon.segments[document["segment"]].description
     head = f"{document['segment']}: {document['size']:,}"
     lines = [head, *([f"  {description}"] if description else [])]
+    lines.append(f"  stored members: {fresh.in_words() if fresh else 'never evaluated'}")
     if is_long:
         return "\n".join([*lines, *(f"  {member}" for member in document["members"])])
     if sample := document["members"][:SAMPLE]:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import event
 
+from rekindle.looking import looking
 from store.figures import list_alarms
 from store.freshness import Delay, load_freshness
 from store.memberships import count_members
@@ -103,3 +104,17 @@ def test_a_segment_that_falls_behind_raises_an_alarm_until_it_caught_up(shop):
 def subjects_of_alarms(shop: Shop) -> set[str]:
     with shop.services.store.read() as connection:
         return {alarm.subject for alarm in list_alarms(connection)}
+
+
+def test_a_segment_that_fails_is_shown_with_those_it_kept(shop):
+    a_shop_with_a_buyer(shop)
+    shop.write("segments/buyers.yaml", BEYOND)
+    shop.apply()
+    shop.run()
+
+    with looking(shop.services, "buyers") as look_:
+        members = look_.members("buyers")
+        fresh = load_freshness(look_.connection, shop.at)["buyers"]
+
+    assert members == ["anna"]
+    assert fresh.waits_for is Delay.FAILURE
