@@ -9,6 +9,8 @@ from rekindle.errors import NotFound
 from rekindle.services import Services
 from store.blocking import suppress_addresses
 from store.customers import find_customer, load_customers
+from store.erasing import erase_customer
+from store.exports import export_person
 from store.identities import EMAIL, load_identities
 from store.intake import merge_people, record_told
 from store.records import CustomerId
@@ -66,3 +68,26 @@ def addresses_of(
     known = [i.value for i in load_identities(connection, ids) if i.kind == EMAIL]
     now = load_customers(connection, ids, services.clock.now()).values()
     return sorted({*known, *(found.email.strip().lower() for found in now if found.email)})
+
+
+def erase(services: Services, external_id: str) -> bool:
+    """Forget a customer: database, outbox and what was not taken; counts stay, names do not.
+
+    False where the database's log could not be emptied yet. Raises NotFound, and NotNow while one
+    of their mails is leaving.
+    """
+    with services.store.begin() as tx:
+        mails = erase_customer(tx, find_known(tx, external_id), services.clock.now())
+    for number in mails:
+        for ending in (".eml", ".part"):
+            (services.outbox / f"{number}{ending}").unlink(missing_ok=True)
+    return services.store.compact()
+
+
+def export_document(services: Services, external_id: str) -> dict[str, Any]:
+    """All that is stored of one customer, noun by noun as `export` prints it. Raises NotFound."""
+    with services.store.read() as connection:
+        id_ = find_known(connection, external_id)
+        addresses = addresses_of(connection, [id_], services)
+        now = services.clock.now()
+        return export_person(connection, id_, addresses, now)

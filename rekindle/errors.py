@@ -13,6 +13,10 @@ class NotFound(RekindleError):
     """What was asked for does not exist; exit code 1."""
 
 
+class NotNow(RekindleError):
+    """It cannot be done at this moment, though later it may; exit code 1."""
+
+
 class StoreUnavailable(RekindleError):
     """The database cannot be reached or is not migrated; nothing was written."""
 

@@ -1,6 +1,6 @@
 """Everything stored, noun by noun, a plain object a row; instants stay instants."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,11 +17,13 @@ from store.tables import (
     enrollments,
     event_kinds,
     events,
+    hits,
     identities,
     memberships,
     messages,
     rejects,
     suppressions,
+    traits,
 )
 
 CHUNK_ROWS = 1_000
@@ -39,6 +41,29 @@ def export_rows(connection: Connection, noun: str, at: datetime) -> Iterator[dic
     streamed = connection.execution_options(yield_per=CHUNK_ROWS)
     for row in streamed.execute(NOUNS[noun]):
         yield dict(row._mapping)
+
+
+def export_person(
+    connection: Connection, customer_id: CustomerId, addresses: Sequence[str], at: datetime
+) -> dict[str, Any]:
+    """Everything stored of one customer, by noun, with every version of every trait."""
+    customer = load_customers(connection, [customer_id], at)[customer_id]
+    person: dict[str, Any] = {"id": customer.external_id, "traits": customer.traits}
+    for noun, query in NOUNS.items():
+        if noun == "suppressions":
+            query = query.where(suppressions.c.address.in_(addresses))
+        elif noun in ("customers", "rejects"):
+            continue
+        else:
+            query = query.where(customers.c.id == customer_id)
+        person[noun] = _rows(connection, query)
+    person["trait_history"] = _rows(connection, TRAITS.where(traits.c.customer_id == customer_id))
+    person["hits"] = _rows(connection, HITS.where(messages.c.customer_id == customer_id))
+    return person
+
+
+def _rows(connection: Connection, query: Select[Any]) -> list[dict[str, Any]]:
+    return [dict(row._mapping) for row in connection.execute(query)]
 
 
 def _customers(connection: Connection, at: datetime) -> Iterator[dict[str, Any]]:
@@ -197,3 +222,19 @@ NOUNS: Mapping[str, Select[Any]] = {
         rejects.c.source, rejects.c.reason, rejects.c.received_at, rejects.c.item
     ).order_by(rejects.c.id),
 }
+
+# of one person only
+TRAITS = select(traits.c.name, traits.c.value, traits.c.occurred_at, traits.c.known_at).order_by(
+    traits.c.id
+)
+HITS = (
+    select(
+        hits.c.message_id.label("message"),
+        hits.c.link,
+        hits.c.method,
+        hits.c.agent,
+        hits.c.occurred_at,
+    )
+    .join(messages, messages.c.id == hits.c.message_id)
+    .order_by(hits.c.id)
+)

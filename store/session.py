@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -88,6 +88,24 @@ class Store:
         job = _Job(work, Future())
         self._jobs.put(job)
         return job.done
+
+    def compact(self) -> bool:
+        """Rewrite the database, so that nothing that was deleted is left in it.
+
+        On SQLite also the write-ahead log; False where somebody's long look keeps that from being
+        emptied. PostgreSQL frees the room, and overwrites it as it is used again.
+        """
+        if not self.is_sqlite:
+            with self._writer.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+                connection.exec_driver_sql("VACUUM")
+            return True
+        with self._turn, _reachable(), closing(self._writer.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute("VACUUM")
+            (is_busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cursor.close()
+        return not is_busy
 
     def close(self) -> None:
         """Finish what was submitted, then let go of every connection."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from hashlib import sha256
 
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
@@ -18,9 +19,25 @@ def find_suppressed(
     connection: Connection, addresses: Iterable[str], at: datetime
 ) -> dict[str, str]:
     """Of `addresses` those suppressed at `at`, in lower case, with the reason."""
-    wanted = sorted({address.lower() for address in addresses if address})
-    rows = connection.execute(SUPPRESSED, {"addresses": wanted, "at": at})
-    return {row.address: row.reason for row in rows}
+    wanted = {address.lower() for address in addresses if address}
+    marks = {fingerprint(address): address for address in wanted}
+    rows = connection.execute(SUPPRESSED, {"addresses": sorted([*wanted, *marks]), "at": at})
+    return {marks.get(row.address, row.address): row.reason for row in rows}
+
+
+def fingerprint(address: str) -> str:
+    """What stands for an address that was erased: enough to know it again, too little to mail."""
+    return f"sha256:{sha256(address.lower().encode()).hexdigest()}"
+
+
+def keep_by_fingerprint(tx: Connection, addresses: Iterable[str]) -> None:
+    """Let these addresses stay suppressed without being written down."""
+    for address in addresses:
+        tx.execute(
+            update(suppressions)
+            .where(suppressions.c.address == address)
+            .values(address=fingerprint(address), detail="")
+        )
 
 
 def suppress(
@@ -52,7 +69,10 @@ def lift(tx: Connection, address: str, now: datetime) -> bool:
     """Allow mail to `address` again; False if nothing forbade it."""
     lifted = tx.execute(
         update(suppressions)
-        .where(suppressions.c.address == address.lower(), suppressions.c.lifted_at.is_(None))
+        .where(
+            suppressions.c.address.in_((address.lower(), fingerprint(address))),
+            suppressions.c.lifted_at.is_(None),
+        )
         .values(lifted_at=now)
         .returning(suppressions.c.id)
     )

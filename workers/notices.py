@@ -57,7 +57,12 @@ def _row(
         "address": address,
         "status": "queued",
         "reason": "",
-        "payload": {"subject": first_line[:200], "text": text},
+        # whom it is about: whoever erases them erases this too
+        "payload": {
+            "subject": first_line[:200],
+            "text": text,
+            "enrollment_id": effect.enrollment_id,
+        },
         "queued_at": now,
         "due_at": now,
         "attempts": 0,

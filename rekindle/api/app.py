@@ -13,13 +13,13 @@ from starlette.routing import Mount
 
 from rekindle.api import customers, journeys, messages, plans, segments, surveys
 from rekindle.api.asking import REFUSED, proven
-from rekindle.errors import Malformed, NotFound, StoreUnavailable, WrongUse
+from rekindle.errors import Malformed, NotFound, NotNow, StoreUnavailable, WrongUse
 from rekindle.services import Services
 from web.requests import FormLimit
 
 log = structlog.get_logger()
 RETRY_SECONDS = 30
-STATUS: dict[type[Exception], int] = {NotFound: 404, WrongUse: 422, Malformed: 422}
+STATUS: dict[type[Exception], int] = {NotFound: 404, WrongUse: 422, Malformed: 422, NotNow: 409}
 
 
 def mount_api(services: Services) -> Mount:

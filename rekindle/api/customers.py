@@ -1,18 +1,20 @@
-"""Customers by their external id: look, tell, merge, suppress."""
+"""Customers by their external id: look, tell, export, erase, merge, suppress."""
 
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import Field, JsonValue
 
-from rekindle.api.asking import UNKNOWN, Asked, ExternalId, Here
+from rekindle.api.asking import CONFLICT, UNKNOWN, Asked, ExternalId, Here
 from rekindle.api.documents import (
     CustomerDocument,
+    ErasedDocument,
+    ExportedDocument,
     MergedDocument,
     SuppressedDocument,
     ToldDocument,
 )
-from rekindle.customers import find_known, merge, suppress, tell
+from rekindle.customers import erase, export_document, find_known, merge, suppress, tell
 from rekindle.errors import WrongUse
 from rekindle.portrait import as_document, load_portrait
 from rekindle.services import Services
@@ -38,6 +40,12 @@ class Reason(Asked):
     reason: str = Field(default="", max_length=500)
 
 
+@router.get("/{external_id:path}/export", response_model=ExportedDocument, responses=UNKNOWN)
+def export(external_id: ExternalId, services: Here) -> dict[str, Any]:
+    """All that is stored of one customer, noun by noun."""
+    return export_document(services, external_id)
+
+
 @router.get("/{external_id:path}", response_model=CustomerDocument, responses=UNKNOWN)
 def show(external_id: ExternalId, services: Here) -> dict[str, Any]:
     """Everything about one customer."""
@@ -58,6 +66,15 @@ def put(external_id: ExternalId, told: Told, services: Here, response: Response)
     if tell(services, external_id, told.traits, told.consents):
         response.status_code = 201
     return {"id": external_id}
+
+
+@router.delete(
+    "/{external_id:path}", response_model=ErasedDocument, responses={**UNKNOWN, **CONFLICT}
+)
+def forget(external_id: ExternalId, services: Here) -> dict[str, Any]:
+    """Erase every byte that names this customer; counts stand on a row that names nobody."""
+    erase(services, external_id)
+    return {"erased": external_id}
 
 
 @router.post("/{external_id:path}/merge", response_model=MergedDocument, responses=UNKNOWN)

@@ -71,6 +71,17 @@ class ToldDocument(Document):
     id: str
 
 
+class ExportedDocument(Document):
+    """All that is stored of one customer: a list for each noun of `rekindle export`."""
+
+    id: str
+    traits: dict[str, Any]
+
+
+class ErasedDocument(Document):
+    erased: str
+
+
 class MergedDocument(Document):
     id: str
     merged: list[str]

@@ -5,36 +5,51 @@ from typing import Annotated
 
 import typer
 
-from rekindle.cli.context import say
+from rekindle.cli.context import as_json, say
 from rekindle.cli.opening import open_here
 from rekindle.cli.portrait import as_text
-from rekindle.customers import find_known, merge, suppress
+from rekindle.customers import erase, export_document, find_known, merge, suppress
 from rekindle.errors import WrongUse
 from rekindle.portrait import Portrait, as_document, load_portrait
 from rekindle.services import Services
 
-NOT_YET = ("export", "erase")
+ACTS = ("export", "erase", "merge", "suppress")
+LOG_IN_USE = (
+    " Somebody is reading, so that the write-ahead log still holds old pages: it is emptied by the"
+    " next erase, or when all processes have stopped."
+)
+USES = (
+    "say 'customer ID', 'customer export ID', 'customer erase ID…', 'customer merge ID OTHER…' or "
+    "'customer suppress ID… [--reason TEXT]'."
+)
 
 
 def customer(
     words: Annotated[
-        list[str], typer.Argument(metavar="ID | merge ID OTHER… | suppress ID…", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="ID | export ID | erase ID… | merge ID OTHER… | suppress ID…",
+            show_default=False,
+        ),
     ],
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why there is to be no more mail; kept with it.")
+    ] = "",
 ) -> None:
-    """Show one customer, make one of several, or stop all mail to some."""
+    """Show, export or erase one customer, make one of several, or stop all mail to some."""
     match words:
-        case [only]:
+        case [only] if only not in ACTS:
             _show(only)
         case ["merge", keep, *others] if others:
             _merge(keep, others)
-        case ["suppress", *ids]:
-            _suppress(ids)
-        case [word, *_] if word in NOT_YET:
-            raise WrongUse(f"'customer {word}' is not there yet in this version.")
+        case ["suppress", *ids] if ids:
+            _suppress(ids, reason)
+        case ["export", only]:
+            _export(only)
+        case ["erase", *ids] if ids:
+            _erase(ids)
         case _:
-            raise WrongUse(
-                "say 'customer ID', 'customer merge ID OTHER…' or 'customer suppress ID…'."
-            )
+            raise WrongUse(USES)
 
 
 def _show(external_id: str) -> None:
@@ -61,7 +76,23 @@ def _merge(keep: str, others: Sequence[str]) -> None:
     )
 
 
-def _suppress(ids: Sequence[str]) -> None:
+def _suppress(ids: Sequence[str], reason: str) -> None:
     with open_here() as services:
-        addresses = suppress(services, ids)
+        addresses = suppress(services, ids, reason)
     say(f"No more mail to {', '.join(addresses)}.", {"suppressed": addresses})
+
+
+def _export(external_id: str) -> None:
+    with open_here() as services:
+        document = export_document(services, external_id)
+    print(as_json(document))
+
+
+def _erase(ids: Sequence[str]) -> None:
+    with open_here() as services:
+        emptied = [erase(services, external_id) for external_id in ids]
+    say(
+        f"{', '.join(ids)}: erased. What was counted stands, on rows that name nobody."
+        + ("" if emptied[-1] else LOG_IN_USE),
+        {"erased": list(ids)},
+    )

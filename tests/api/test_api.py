@@ -107,6 +107,8 @@ def test_the_plan_is_that_of_the_command_and_names_problems(caller: Caller):
 GOOD: dict[tuple[str, str], tuple[str, Any]] = {
     ("get", "/customers/{external_id}"): ("/customers/ana", None),
     ("put", "/customers/{external_id}"): ("/customers/ana", {"traits": {"a": [1, {"b": None}]}}),
+    ("delete", "/customers/{external_id}"): ("/customers/di", None),
+    ("get", "/customers/{external_id}/export"): ("/customers/ana/export", None),
     ("post", "/customers/{external_id}/merge"): ("/customers/ana/merge", {"others": ["bo"]}),
     ("post", "/customers/{external_id}/suppress"): ("/customers/ana/suppress", None),
     ("get", "/segments"): ("/segments", None),
@@ -134,6 +136,7 @@ def test_every_operation_answers_as_it_is_documented(caller: Caller):
     operations = {(method, path): op for path, ops in paths.items() for method, op in ops.items()}
     assert operations.keys() == GOOD.keys()
     caller.shop.customer("cy")
+    caller.shop.customer("di")
     caller.ask("POST", "/journeys/welcome/start", {"customer": "ana", "request_id": "1"})
     caller.shop.run()
 

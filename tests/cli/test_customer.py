@@ -75,8 +75,8 @@ def test_a_suppressed_customer_s_addresses_are_kept_from_mail(run: Run, capsys: 
         (("nobody",), 1, "no customer has the id 'nobody'"),
         (("merge", "ana", "nobody"), 1, "no customer has the id 'nobody'"),
         (("merge", "ana"), 2, "customer merge ID OTHER"),
-        (("erase", "ana"), 2, "not there yet"),
-        (("export", "ana"), 2, "not there yet"),
+        (("erase", "nobody"), 1, "no customer has the id 'nobody'"),
+        (("export", "ana", "old"), 2, "customer export ID"),
     ],
 )
 def test_what_cannot_be_done_is_said(run: Run, words: tuple[str, ...], code: int, sentence: str):
