@@ -1,6 +1,6 @@
 """The stage of a rehearsal: the production engine, a scratch copy, and a clock that jumps."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,18 +40,11 @@ class Stage:
         self.clock.at = instant
         return self.run()
 
-    def play_until(self, until: datetime, is_over: Callable[[], bool] = lambda: False) -> Counts:
-        """Let time pass, stopping at every instant at which something is due, `until` included.
-
-        It ends early at an instant before `until` where `is_over`.
-        """
+    def play_until(self, until: datetime) -> Counts:
+        """Let time pass, stopping at every instant at which something is due, `until` included."""
         total = self.run()
-        if is_over():
-            return total
         for counts in self.jumps(until, self.clock.at):
             total += counts
-            if is_over():
-                return total
         return total + self.run_at(until)
 
     def jumps(

@@ -1,7 +1,7 @@
 """Carries out the steps of a case: time passes, people act, and the engine answers."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta
 
 from adapters.tracking.names import canonical_name
@@ -114,23 +114,34 @@ def do(step: Step, world: World) -> None:
         case Does() | Learns():
             _receive(step, customer, world)
         case Consents(consent=choices):
-            with world.stage.services.store.begin() as tx:
-                save_choices(tx, world.people[customer], choices, "test", world.now)
+            _choose(choices, customer, world)
         case Opens() | Clicks() | Answers() | Unsubscribes():
             _react(step, customer, world)
         case Expect():
             raise TypeError("an expectation is not something that happens")
-    world.stage.run()
+
+
+def _pass_time(world: World, until: datetime, is_over: Callable[[], bool] | None = None) -> bool:
+    """Work off whatever falls due up to `until`; True once `is_over`, and no further."""
+    for _ in world.stage.jumps(until, world.now):
+        if is_over is not None and is_over():
+            return True
+    world.stage.run_at(until)
+    return is_over is not None and is_over()
 
 
 def _advance(step: Advance, world: World) -> None:
     over_at = world.now + step.advance
     if (hoped := step.until) is None:
-        world.stage.play_until(over_at)
+        _pass_time(world, over_at)
         return
     whose = world.whose(hoped.customer or step.customer)
-    world.stage.play_until(over_at, lambda: find_failure(hoped, whose, world) is None)
-    if world.now == over_at and (failure := find_failure(hoped, whose, world)):
+
+    def has_come() -> bool:
+        return find_failure(hoped, whose, world) is None
+
+    if not has_come() and not _pass_time(world, over_at, has_come):
+        failure = find_failure(hoped, whose, world) or ""
         raise RekindleError(f"{failure.rstrip('.')}, in all of {write_duration(step.advance)}.")
 
 
@@ -143,7 +154,7 @@ def _wait_until(written: str, world: World) -> None:
         until = moment_of(written, world.zone).astimezone(UTC)
     if until < world.now:
         raise RekindleError(f"this lies in the past: it is {show(world.now, world.zone)} by now.")
-    world.stage.play_until(until)
+    _pass_time(world, until)
 
 
 def _receive(step: Does | Learns, customer: str, world: World) -> None:
@@ -157,13 +168,21 @@ def _receive(step: Does | Learns, customer: str, world: World) -> None:
     services = world.stage.services
     with services.store.begin() as tx:
         record_events(tx, [event], now=world.now, settings=services.settings)
+    world.stage.run()
+
+
+def _choose(choices: Mapping[str, str], customer: str, world: World) -> None:
+    with world.stage.services.store.begin() as tx:
+        save_choices(tx, world.people[customer], choices, "test", world.now)
+    world.stage.run()
 
 
 def _react(step: Opens | Clicks | Answers | Unsubscribes, customer: str, world: World) -> None:
     """The engine's time is the one at which the request comes in: of an answer, its form."""
     pause = A_MINUTE + (acting.FILLING_IN if isinstance(step, Answers) else timedelta())
-    world.stage.play_until(world.now + pause)
+    _pass_time(world, world.now + pause)
     acting.act(world.stage.services, customer, _reaction(step, customer, world))
+    world.stage.run()
 
 
 def _reaction(

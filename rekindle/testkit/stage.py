@@ -79,8 +79,7 @@ class EmptyStage(Stage):
     def run(self) -> Counts:
         """As ever; then calendars are set to when they next concern a customer of the case."""
         counts = super().run()
-        with self.store.begin() as tx:
-            set_calendars(tx, self.services.library(), self.clock.at)
+        set_calendars(self.store, self.services.library(), self.clock.at)
         return counts
 
     def reset(self, begins: datetime) -> None:

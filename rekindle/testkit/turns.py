@@ -13,16 +13,21 @@ from rekindle.workspace.library import Library
 from store.calendars import load_calendars, move_calendar
 from store.customers import load_traits
 from store.records import CustomerId
+from store.session import Store
 from store.tables import customers
 from workers.calendars import calendar_starts, times_of
 
 
-def set_calendars(tx: Connection, library: Library, now: datetime) -> None:
+def set_calendars(store: Store, library: Library, now: datetime) -> None:
     """Every start on a day of somebody's becomes due when the first of them comes, if any does."""
     starts = calendar_starts(library)
-    for key, calendar in load_calendars(tx).items():
-        if isinstance(start := starts.get(key), OnDay):
-            move_calendar(tx, replace(calendar, due_at=_next_turn(tx, library, start.on, now)))
+    days = {key: start.on for key, start in starts.items() if isinstance(start, OnDay)}
+    if not days:
+        return
+    with store.begin() as tx:
+        for key, calendar in load_calendars(tx).items():
+            if key in days:
+                move_calendar(tx, replace(calendar, due_at=_next_turn(tx, library, days[key], now)))
 
 
 def _next_turn(tx: Connection, library: Library, day: Day, now: datetime) -> datetime | None:
