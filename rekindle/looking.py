@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -16,6 +17,7 @@ from segments.conditions.drift import Drift
 from segments.conditions.rfm import Rfm
 from segments.definition import ConditionBase, walk
 from segments.explain import Asked, asked_in
+from segments.history import changes, day_since_1970, days
 from store.customers import find_customer
 from store.memberships import load_members
 from store.records import CustomerId
@@ -25,6 +27,7 @@ from workers.drift import as_of_now
 from workers.quintiles import are_quintiles_due, find_quintiles, publish_quintiles
 
 HIGHEST_ID = 2**62
+LATEST_CHANGES = 100
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,35 @@ def explained(look: Look, name: str, customer_id: CustomerId) -> list[dict[str, 
     segment that it refers to below the condition that names it.
     """
     return [_document(look, asked, customer_id) for asked in asked_in(name, look.lexicon.segments)]
+
+
+def history(look: Look, name: str) -> dict[str, Any]:
+    """How the segment's size went, by days of the brand on which it changed, and who came or left
+    last; as it was told by then.
+    """
+    told = look.connection.execute(days(name, look.now, look.lexicon.zone)).all()
+    sizes = accumulate(row.entered - row.left for row in told)
+    last = look.connection.execute(changes(name, look.now, LATEST_CHANGES))
+    return {
+        "history": [
+            {
+                "day": day_since_1970(row.since_1970),
+                "size": size,
+                "entered": row.entered,
+                "left": row.left,
+            }
+            for row, size in zip(told, sizes, strict=True)
+        ],
+        "changes": [
+            {
+                "customer": row.external_id or "",
+                "change": row.name.partition(".")[2],
+                "at": row.at,
+                "cause": row.cause,
+            }
+            for row in last
+        ],
+    }
 
 
 def _document(look: Look, asked: Asked, customer_id: CustomerId) -> dict[str, Any]:

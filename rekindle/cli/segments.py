@@ -8,10 +8,11 @@ import typer
 from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
 from rekindle.errors import WrongUse
-from rekindle.looking import Look, explain, looking
+from rekindle.looking import Look, explain, history, looking
 from store.freshness import Freshness, load_freshness
 
 SAMPLE = 10
+DAYS_SHOWN = 14  # of those on which anything changed
 
 
 def segment(
@@ -30,8 +31,10 @@ def segment(
         with looking(services, name) as look:
             if explain_ is not None and name is not None:
                 _explain(look, name, explain_)
-            else:
+            elif name is None or members:
                 _list(look, name, is_long=members)
+            else:
+                _show(look, name)
     finally:
         services.close()
 
@@ -44,6 +47,28 @@ def _list(look: Look, name: str | None, *, is_long: bool) -> None:
         _text(look, one, fresh.get(one["segment"]), is_long=is_long) for one in documents
     )
     say(text or "There are no segments yet.", documents if name is None else documents[0])
+
+
+def _show(look: Look, name: str) -> None:
+    """One segment: its rule in words, its members, and how it came to be so."""
+    document = _document(name, look.members(name)) | history(look, name)
+    fresh = load_freshness(look.connection, look.now).get(name)
+    lines = [
+        _text(look, document, fresh, is_long=False),
+        f"  {look.lexicon.segments[name].match.sentence}",
+        *map(_day_text, document["history"][-DAYS_SHOWN:]),
+        *map(_change_text, document["changes"][:SAMPLE]),
+    ]
+    say("\n".join(lines), document)
+
+
+def _day_text(day: Mapping[str, Any]) -> str:
+    return f"  {day['day']}  {day['size']:>9,}  +{day['entered']:,} -{day['left']:,}"
+
+
+def _change_text(change: Mapping[str, Any]) -> str:
+    who = f"{change['customer']} {change['change']} ({change['cause']})"
+    return f"  {change['at']:%Y-%m-%d %H:%M}  {who}"
 
 
 def _document(name: str, members: list[str]) -> dict[str, Any]:

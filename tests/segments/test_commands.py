@@ -14,6 +14,7 @@ from store.memberships import count_members
 from tests.shop import Shop
 
 DAY = timedelta(days=1)
+FRESH = "segment: fresh\nmatch: {event: order.completed, within: 30 days}\n"
 
 
 @pytest.fixture
@@ -64,12 +65,36 @@ def test_without_a_name_all_segments_are_listed(say):
 
 
 def test_asking_leaves_nothing_behind_and_equals_what_a_run_stores(shop: Shop, say):
-    before = say("segment", "drifting")
+    before = say("segment", "drifting", "--members")
     shop.run()
 
-    assert say("segment", "drifting") == before
+    assert say("segment", "drifting", "--members") == before
     with shop.services.store.read() as connection:
         assert count_members(connection) == {"buyers": 2, "drifting": 1}
+
+
+def test_a_segment_shows_how_it_became_what_it_is(shop: Shop, say, now):
+    shop.write("segments/fresh.yaml", FRESH)
+    shop.apply()
+    shop.run()
+    shop.happens("order.completed", "ben")
+    shop.run()
+    shop.later(days=30)
+
+    code, found = say("segment", "fresh", "--now", (now + 30 * DAY).isoformat())
+    _, then = say("segment", "fresh", "--now", now.isoformat())
+
+    assert (code, found["size"], found["members"]) == (0, 0, [])
+    assert [(one["day"], one["size"]) for one in found["history"]] == [
+        (f"{now + days * DAY:%Y-%m-%d}", size) for days, size in ((0, 2), (30, 0))
+    ]
+    assert [(one["customer"], one["change"], one["cause"]) for one in found["changes"]] == [
+        ("Zoë", "left", "time"),
+        ("ben", "left", "time"),
+        ("ben", "entered", "event"),
+        ("Zoë", "entered", "first"),
+    ]
+    assert (then["size"], len(then["changes"])) == (2, 2)
 
 
 def test_each_condition_is_explained_for_one_customer(say):
