@@ -18,6 +18,7 @@ def as_text(plan: Plan, *, allow: int = 0) -> str:
         _columns(SEGMENTS, _segment_rows(plan)),
         _columns(JOURNEYS, _journey_rows(plan)),
         "\n".join(_funnels(plan)),
+        "\n".join(map(str, plan.asks)),
         limits_sentence(plan, allow),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -31,7 +32,7 @@ def as_markdown(plan: Plan) -> str:
         files or "Nothing has changed.",
         _table(SEGMENTS, _segment_rows(plan)),
         _table(JOURNEYS, _journey_rows(plan)),
-        "\n".join(f"- {line}" for line in _funnels(plan)),
+        "\n".join(f"- {line}" for line in [*_funnels(plan), *map(str, plan.asks)]),
         f"**{limits_sentence(plan, 0)}**",
     ]
     return "\n\n".join(part for part in parts if part)
@@ -46,6 +47,8 @@ def limits_sentence(plan: Plan, allow: int) -> str:
     )
     if plan.is_within(allow):
         return f"{said}: within limits."
+    if any(one.is_moving for one in plan.asks):
+        return f"{said}. People inside cannot be moved before each step is clear."
     needed = max(plan.people, plan.mails_24h)
     return f"{said}: past the limits. 'apply --allow {needed}' would let it pass."
 

@@ -36,7 +36,8 @@ class Mails:
 
     by_place: dict[Place, Match] = field(default_factory=dict)
     by_id: dict[int, Place] = field(default_factory=dict)
-    _trips: dict[int, Trip] = field(default_factory=dict)
+    trips: dict[int, Trip] = field(default_factory=dict)  # by enrollment
+    by_trip: dict[Trip, int] = field(default_factory=dict)
     _seen: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     _last_enrollment: int = 0
     _last_message: int = 0
@@ -51,8 +52,8 @@ class Mails:
         )
         for row in connection.execute(query):
             self._last_message = row.id
-            if row.enrollment_id in self._trips:  # a merge or an erasure may have taken it away
-                place = (self._trips[row.enrollment_id], row.step, row.visit)
+            if row.enrollment_id in self.trips:  # a merge or an erasure may have taken it away
+                place = (self.trips[row.enrollment_id], row.step, row.visit)
                 self.by_place[place] = Match(row.id, row.enrollment_id)
                 self.by_id[row.id] = place
 
@@ -68,7 +69,8 @@ class Mails:
         for id_, *trip in connection.execute(query):
             journey, customer_id, key = trip
             self._seen[journey, customer_id, key] += 1
-            self._trips[id_] = (journey, customer_id, key, self._seen[journey, customer_id, key])
+            self.trips[id_] = (journey, customer_id, key, self._seen[journey, customer_id, key])
+            self.by_trip[self.trips[id_]] = id_
             self._last_enrollment = id_
 
 
@@ -78,6 +80,7 @@ class Record:
 
     places: Mapping[int, Place]
     outcomes: Mapping[Place, Recorded]
+    trips: Mapping[int, Trip]  # by recorded enrollment
 
 
 def load_record(connection: Connection) -> Record:
@@ -89,4 +92,4 @@ def load_record(connection: Connection) -> Record:
         for row in connection.execute(query)
         if row.id in mails.by_id
     }
-    return Record(mails.by_id, outcomes)
+    return Record(mails.by_id, outcomes, mails.trips)

@@ -9,12 +9,13 @@ from sqlalchemy import Connection, insert, select, update
 
 from rekindle.rehearsal.assumed import Assumed
 from rekindle.rehearsal.matching import Mails, Match, Record
-from rekindle.rehearsal.script import Came, Entry, Happened, Returned, Written
+from rekindle.rehearsal.script import Answered, Came, Entry, Happened, Returned, Written
+from store.approvals import answer_approvals
 from store.definitions import save_definitions
 from store.events import note_changes
 from store.intake import OwnEvent, record_own_events
 from store.records import Actor, CustomerId, EventId
-from store.tables import answers, customers, delivery_events, events, messages
+from store.tables import answers, approvals, customers, delivery_events, events, messages
 from store.upserts import insert_or_skip
 
 BY_US = ("sent", "refused", "uncertain")  # delivery events that the engine itself makes
@@ -42,6 +43,9 @@ class Page:
         for one, match in found:
             if match is not None and isinstance(one, Returned):
                 self._return(one, match)
+        for one in entries:
+            if isinstance(one, Answered) and (trip := self._trip_of(one)):
+                self._answer_approval(one, trip)
         matches = {id(one): match for one, match in found}
         self._events([one for one in entries if isinstance(one, Happened)], matches)
         return [one for one, match in found if match is None]
@@ -70,6 +74,21 @@ class Page:
                 if not self.is_history(one)
             ],
         )
+
+    def _trip_of(self, one: Answered) -> int | None:
+        """The simulated enrollment that was asked the same."""
+        trip = self.record.trips.get(one.row["enrollment_id"])
+        return self.mails.by_trip.get(trip) if trip is not None else None
+
+    def _answer_approval(self, one: Answered, enrollment_id: int) -> None:
+        query = select(approvals.c.id).where(
+            approvals.c.enrollment_id == enrollment_id,
+            approvals.c.step == one.row["step"],
+            approvals.c.visit == one.row["visit"],
+        )
+        ids = list(self.tx.scalars(query))
+        is_granted, by = bool(one.row["is_granted"]), one.row["answered_by"]
+        answer_approvals(self.tx, ids, is_granted=is_granted, by=by, now=self.at)
 
     def _assume(self, assumed: Sequence[Assumed]) -> None:
         """As if somebody had opened or clicked the mail."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from journeys.changes import find_ambiguous
 from rekindle.rehearsal import people
 from rekindle.rehearsal.exclusions import Excluded, why_not_mailed, why_not_started
 from rekindle.rehearsal.people import Members, Trip
@@ -14,6 +15,7 @@ from rekindle.rehearsal.world import World, definitions_in, digest, folder_of
 from rekindle.services import Services
 from rekindle.settings import Limits
 from rekindle.workspace.applying import Applied, Change, apply_folder
+from rekindle.workspace.files import path_of
 from rekindle.workspace.library import Library
 from store.records import EnrollmentId
 from store.tables import enrollments, events
@@ -51,6 +53,21 @@ class JourneyPlan:
 
 
 @dataclass(frozen=True)
+class Ask:
+    """A step whose derived id may mean another one than before: it needs an `id` of its own."""
+
+    journey: str
+    step: str
+    is_moving: bool  # people inside would be put there
+
+    def __str__(self) -> str:
+        return (
+            f"{path_of('journey', self.journey)}: there are more or fewer steps like {self.step!r} "
+            "than before, so it is not clear which is which. Give each of them an 'id'."
+        )
+
+
+@dataclass(frozen=True)
 class Plan:
     """The whole consequence of one apply."""
 
@@ -63,6 +80,7 @@ class Plan:
     is_first: bool  # nothing was ever applied: everybody in a segment is new to it
     limits: Limits
     world: World
+    asks: tuple[Ask, ...] = ()
 
     @property
     def people(self) -> int:
@@ -89,6 +107,8 @@ class Plan:
         """
         if not self.changes:
             return True
+        if any(one.is_moving for one in self.asks):
+            return False
         few_mails = self.mails_24h <= max(self.limits.mails_24h, allow)
         return few_mails and (self.share <= self.limits.share or self.people <= allow)
 
@@ -123,16 +143,25 @@ def make_plan(services: Services) -> Plan:
 
 
 def _let_a_day_pass(stage: Stage, now: datetime) -> None:
-    for stops, _ in enumerate(stage.jumps(now + AHEAD, now), start=1):
+    """Up to the daily figures, then on with the new ones."""
+    ends_at = now + AHEAD
+    is_busy = False
+    for until in (stage.next_publication(), ends_at):
+        if until <= ends_at and not is_busy:
+            is_busy = _pass_until(stage, until)
+    if is_busy:
+        for _ in stage.jumps(ends_at + LATE, stage.clock.at, STRETCH):
+            pass
+        stage.run_at(ends_at + LATE)
+
+
+def _pass_until(stage: Stage, until: datetime) -> bool:
+    """Stop at every instant; True if there are too many of them, short of `until`."""
+    for stops, _ in enumerate(stage.jumps(until, stage.clock.at), start=1):
         if stops == EXACT_STOPS:
-            break
-    else:
-        stage.run_at(now + AHEAD)
-        return
-    ends_at = now + AHEAD + LATE
-    for _ in stage.jumps(ends_at, stage.clock.at, STRETCH):
-        pass
-    stage.run_at(ends_at)
+            return True
+    stage.run_at(until)
+    return False
 
 
 Movement = Mapping[str, frozenset[int]]  # journey -> customers
@@ -244,7 +273,19 @@ def _plan(
         customers=customers,
         is_first=not before.library.versions,
         limits=library.settings.limits,
+        asks=_asks(before, library, said),
         world=World(before.definitions, folder_of(services), _touched(segments, journeys)),
+    )
+
+
+def _asks(before: Before, after: Library, said: Mapping[str, str]) -> tuple[Ask, ...]:
+    """Only where somebody is inside: nobody else minds which step is which."""
+    inhabited = {one.journey for one in before.active.values()}
+    return tuple(
+        Ask(name, step, after.journeys[name].in_flight == "move")
+        for name, change in sorted(said.items())
+        if change == "changed" and name in inhabited and name in before.library.journeys
+        for step in find_ambiguous(before.library.journeys[name], after.journeys[name])
     )
 
 
@@ -283,6 +324,9 @@ def as_document(plan: Plan, *, allow: int = 0) -> dict[str, Any]:
         ],
         "mails_24h": plan.mails_24h,
         "within_limits": plan.is_within(allow),
+        "asks": [
+            {"journey": one.journey, "step": one.step, "message": str(one)} for one in plan.asks
+        ],
         "changes": [
             {"kind": one.kind, "name": one.name, "change": one.change} for one in plan.changes
         ],

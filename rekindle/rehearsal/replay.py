@@ -4,15 +4,16 @@ Up to `follows_until` the engine looks when the record says that it did; from th
 something happened or became due.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from rekindle.rehearsal.assumed import Assumed, Assumptions
 from rekindle.rehearsal.matching import Mails, Record
 from rekindle.rehearsal.page import Page, find_match
-from rekindle.rehearsal.script import Entry, Happened, Looked
+from rekindle.rehearsal.script import Entry, Happened, Looked, Requested
 from rekindle.rehearsal.stage import Stage
+from workers.starts import Wanted, start_by_hand
 
 A_CHUNK = 2_000  # entries in one transaction
 
@@ -61,6 +62,8 @@ class Replay:
         while self.stage.clock.at < at:
             self._settle()
             stop_at = min([at, *(max(one.at, self.stage.clock.at) for one in self._assumed)])
+            if self.follows_until < (new := self.stage.next_publication()) <= stop_at:
+                stop_at, self._is_dirty = new, True
             if stop_at > self.follows_until and self._jump_before(stop_at):
                 continue  # a mail was sent on the way, and something is assumed of it
             self.stage.clock.at = stop_at
@@ -119,7 +122,16 @@ class Replay:
         with self.stage.store.begin() as tx:
             page = Page(tx, self.record, self.mails, self.stage.clock.at, self._is_history)
             self._early += page.write(waiting)
+        self._start([one.wanted for one in waiting if isinstance(one, Requested)])
         self._is_dirty = True
+
+    def _start(self, wanted: Sequence[Wanted]) -> None:
+        """What was asked for by hand is asked again; whom nobody knows any more is left out."""
+        library = self.stage.services.library()
+        for one in wanted:
+            if one.journey in library.journeys:
+                with self.stage.store.begin() as tx:
+                    start_by_hand(tx, library, one, self.stage.clock.at)
 
     def _take_early(self) -> list[Entry]:
         """Those whose mail is there by now."""

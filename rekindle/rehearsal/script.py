@@ -10,10 +10,11 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, case, func, nul
 
 from store.definitions import Key
 from store.events import OWN
-from store.records import Actor
+from store.records import Actor, CustomerId
 from store.tables import (
     EPOCH,
     answers,
+    approvals,
     customers,
     decisions,
     definitions,
@@ -24,8 +25,10 @@ from store.tables import (
     events,
     messages,
 )
+from workers.starts import Wanted
 
 A_CHUNK = 5_000
+REQUESTED = "journey.requested"
 FIRST, LAST = -1, 2**62  # before and after everything that arrived at the same instant
 RESPONSES = ("message.delivered", "message.opened", "message.clicked", "message.bounced",
              "message.complained", "email.replied", "survey.answered", "survey.revised",
@@ -73,6 +76,20 @@ class Returned(Entry):
 
 
 @dataclass(frozen=True)
+class Requested(Entry):
+    """A person or a program started somebody by hand."""
+
+    wanted: Wanted
+
+
+@dataclass(frozen=True)
+class Answered(Entry):
+    """One of our own people said yes or no; `row` has the columns of `approvals`."""
+
+    row: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Looked(Entry):
     """The engine was at work."""
 
@@ -91,6 +108,7 @@ def read_script(
         _events(connection, is_recorded=is_recorded),
         _returned(connection, delivery_events),
         _returned(connection, answers),
+        _answered(connection),
     ]
     if is_recorded:
         sources.append(_looks(connection))
@@ -156,8 +174,23 @@ def _events(connection: Connection, *, is_recorded: bool) -> Iterator[Entry]:
     for row in _stream(connection, query):
         if row.source != OWN or row.name in RESPONSES or row.actor == Actor.CUSTOMER:
             yield Happened(row.revealed_at, row.id, _as_row(row), _message_of(row))
+        elif row.name == REQUESTED:
+            yield Requested(row.revealed_at, row.id, _wanted(row))
         elif is_recorded:
             yield Looked(row.known_at, row.id)
+
+
+def _wanted(row: Any) -> Wanted:
+    """What `start_by_hand` was asked; its event is rekindle:journey:NAME:REQUEST."""
+    asked = {name: value for name, value in row.properties.items() if name != "journey"}
+    request_id = row.message_id.split(":", 3)[3]
+    return Wanted(row.properties["journey"], CustomerId(row.customer_id), request_id, asked)
+
+
+def _answered(connection: Connection) -> Iterator[Answered]:
+    query = select(approvals).where(approvals.c.answered_at.is_not(null()))
+    for row in _stream(connection, query.order_by(approvals.c.answered_at, approvals.c.id)):
+        yield Answered(row.answered_at, LAST, dict(row._mapping))
 
 
 def _as_row(row: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rekindle.clock import FixedClock
 from rekindle.rehearsal.provider import NoProvider
 from rekindle.rehearsal.scratch import scratch_copy
 from rekindle.services import Services
+from segments.days import published_at
 from store.session import Store
 from store.tables import MICROSECOND
 from workers.channels import ChannelPool
@@ -63,6 +64,12 @@ class Stage:
             stops += 1
             step = COARSE_STEP if stops > EXACT_STOPS else MICROSECOND
             earliest = stop_at + max(grain, step)
+
+    def next_publication(self) -> datetime:
+        """When the daily figures are next published, in the brand's zone."""
+        zone = self.services.library().lexicon.zone
+        soon = published_at(self.clock.at + timedelta(days=1), zone)
+        return soon if soon > self.clock.at else soon + timedelta(days=1)
 
     def _next_due_at(self) -> datetime | None:
         with self.store.read() as connection:

@@ -10,6 +10,8 @@ from sqlalchemy import func, select
 from rekindle.errors import NotFound
 from rekindle.rehearsal.assumed import Rates
 from rekindle.rehearsal.backtest import Simulation, simulate
+from store.approvals import answer_approvals
+from store.customers import find_customer
 from store.records import MessageId
 from store.tables import customers, decisions, definitions, enrollments, messages
 from tests.rehearsal.mutations import Author, live_a_while, people_come
@@ -17,6 +19,7 @@ from tests.rehearsal.test_plan import everything
 from tests.shop import LAYOUT, Shop
 from web.tracking import record_request
 from web.visits import Visitor
+from workers.starts import Wanted, start_by_hand
 
 PERSON = Visitor("GET", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
 Decided = tuple[str, str, str, int, datetime, str, str]
@@ -248,3 +251,38 @@ def test_clicks_are_assumed_only_where_somebody_asks_for_it(shop: Shop) -> None:
 
     assert ("ana", "branch.otherwise.send:story") in mails(plain)
     assert ("ana", "branch.1.send:offer") in mails(assumed)
+
+
+ASKED = """
+journey: asked
+topic: service
+start: [api]
+steps:
+  - approve: leads
+    message: May we?
+    up_to: 2 days
+  - send: hello
+"""
+
+
+def test_what_people_did_by_hand_is_done_again(shop: Shop) -> None:
+    shop.write("journeys/asked.yaml", ASKED)
+    shop.mail("hello")
+    shop.apply()
+    shop.customer("ana")
+    begins = shop.clock.now()
+    shop.later(hours=1)
+    with shop.services.store.begin() as tx:
+        ana = find_customer(tx, "ana")
+        assert ana is not None
+        start_by_hand(tx, shop.services.library(), Wanted("asked", ana, "7"), shop.clock.now())
+    shop.run()
+    shop.clock.move(timedelta(hours=3))
+    with shop.services.store.begin() as tx:
+        answer_approvals(tx, [1], is_granted=True, by="lea", now=shop.clock.now())
+    shop.run()
+
+    again = simulate(shop.services, "asked", begins, shop.clock.now())
+
+    assert decided_again(again) == decided_live(shop, "asked")
+    assert mails(again) == [("ana", "send:hello")]

@@ -182,3 +182,58 @@ def test_a_limit_of_mails_is_lifted_by_that_many(shop: Shop) -> None:
     few = replace(plan, limits=plan.limits.model_copy(update={"mails_24h": 1, "share": 1.0}))
 
     assert (few.is_within(), few.is_within(allow=1), few.is_within(allow=2)) == (False, False, True)
+
+
+WAITS = """
+journey: waits
+topic: service
+in_flight: {in_flight}
+start: [{{event: ticket.opened}}]
+steps:
+{steps}
+  - send: thanks
+"""
+ONE_WAIT = WAITS.format(in_flight="pin", steps="  - wait: 5 hours")
+TWO_WAITS = "  - wait: 1 hour\n  - wait: 5 hours"
+
+
+def somebody_waits(shop: Shop) -> None:
+    shop.write("journeys/waits.yaml", ONE_WAIT)
+    shop.mail("thanks")
+    shop.apply()
+    shop.customer("ana")
+    shop.happens("ticket.opened", "ana")
+    shop.run()
+
+
+def test_a_plan_asks_for_an_id_where_it_is_not_clear_which_step_is_which(shop: Shop) -> None:
+    somebody_waits(shop)
+    shop.write("journeys/waits.yaml", WAITS.format(in_flight="move", steps=TWO_WAITS))
+
+    plan = make_plan(shop.services)
+
+    assert [(one.journey, one.step) for one in plan.asks] == [("waits", "wait")]
+    assert not plan.is_within(allow=99)
+
+
+def test_who_finishes_on_the_old_version_is_asked_for_nothing(shop: Shop) -> None:
+    somebody_waits(shop)
+    shop.write("journeys/waits.yaml", WAITS.format(in_flight="pin", steps=TWO_WAITS))
+
+    plan = make_plan(shop.services)
+
+    assert plan.is_within()
+    assert journey(plan, "waits") == ("changed", 0, 0, 0, 1)
+
+
+def test_who_moves_and_who_is_put_out_is_counted(shop: Shop) -> None:
+    somebody_waits(shop)
+    longer = "  - wait: 6 hours"
+    shop.write("journeys/waits.yaml", WAITS.format(in_flight="move", steps=longer))
+    moving = make_plan(shop.services)
+    shop.write("journeys/waits.yaml", WAITS.format(in_flight="drain", steps=longer))
+
+    drained = make_plan(shop.services)
+
+    assert journey(moving, "waits") == ("changed", 0, 1, 0, 1)
+    assert journey(drained, "waits") == ("changed", 0, 0, 1, 0)
