@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Float, bindparam, cast, func, literal, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Float,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    type_coerce,
+)
 
 from segments.drift.priors import Priors
 from segments.drift.recalibration import CERTAIN, Recalibration
@@ -57,7 +66,7 @@ class Belief:
 
     def survival(self, silence: Real) -> Real:
         faded = self.k * func.ln(self.scale / (self.scale + silence))
-        return func.exp(real(greatest(faded, literal(SMALLEST_EXPONENT))))
+        return func.exp(real(greatest(faded, constant(SMALLEST_EXPONENT))))
 
     def inactive(self, silence: Real) -> Real:
         ahead = self.survival(silence + self.terms.horizon_days)
@@ -65,13 +74,13 @@ class Belief:
         return chance
 
     def crossing(self, level: float) -> Real:
-        left = (self.survival(self.terms.lapse_days) + self.odds) / literal(level) - self.odds
+        left = (self.survival(self.terms.lapse_days) + self.odds) / constant(level) - self.odds
         silence = self.scale * (func.power(left, -1 / self.k) - 1)
-        return real(least(self.terms.lapse_days, greatest(literal(0.0), silence)))
+        return real(least(self.terms.lapse_days, greatest(constant(0.0), silence)))
 
     @property
     def usual_gap(self) -> Real:
-        gap: Real = self.scale * (func.power(literal(2.0), 1 / self.k) - 1)
+        gap: Real = self.scale * (func.power(constant(2.0), 1 / self.k) - 1)
         return gap
 
     def crossings(self, last_at: Micros) -> dict[str, Micros]:
@@ -103,36 +112,41 @@ def corrected(
     odds = (
         weight["intercept"]
         + weight["chance"] * log_odds(chance)
-        + weight["silence"] * (silence * 3 * func.ln(literal(2.0)) / horizon - func.ln(fst))
+        + weight["silence"] * (silence * 3 * func.ln(constant(2.0)) / horizon - func.ln(fst))
         + weight["count"] * func.ln(cast(n, Float))
         + weight["recent"] * func.ln(dec)
         + weight["other"] * log_odds(other)
     )
-    kept = least(literal(LARGEST_ODDS), greatest(literal(-LARGEST_ODDS), odds))
+    kept = least(constant(LARGEST_ODDS), greatest(constant(-LARGEST_ODDS), odds))
     return 1 / (1 + func.exp(-real(kept)))
 
 
 def log_odds(chance: Real) -> Real:
-    kept = real(least(literal(1 - CERTAIN), greatest(literal(CERTAIN), chance)))
+    kept = real(least(constant(1 - CERTAIN), greatest(constant(CERTAIN), chance)))
     odds: Real = func.ln(kept / (1 - kept))
     return odds
 
 
 def faded_by(base: Real, times: Real) -> Real:
     """`base` to the power of `times`, where both are real and `base` is at most 1."""
-    faded: Real = func.power(base, real(least(times, literal(LONGEST_PAST))))
+    faded: Real = func.power(base, real(least(times, constant(LONGEST_PAST))))
     return faded
 
 
 def halved(age: Real, horizon: Real) -> Real:
     """What is left after `age` days of what halves with every `horizon`."""
-    exponent = real(least(age / horizon, literal(LONGEST_PAST)))
-    left: Real = func.power(literal(2.0), -exponent)
+    exponent = real(least(age / horizon, constant(LONGEST_PAST)))
+    left: Real = func.power(constant(2.0), -exponent)
     return left
 
 
 def in_microseconds(days: Real) -> Micros:
-    return cast(func.round(days * literal(DAY)), BigInteger)
+    return cast(func.round(days * constant(DAY)), BigInteger)
+
+
+def constant(value: float) -> Real:
+    """Part of the statement itself: a hundred parameters would cost more than the work."""
+    return literal_column(repr(value), Float)
 
 
 def real(expression: Any) -> Real:

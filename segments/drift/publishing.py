@@ -12,7 +12,6 @@ from sqlalchemy import (
     case,
     cast,
     func,
-    literal,
     select,
     union_all,
     update,
@@ -20,7 +19,7 @@ from sqlalchemy import (
 
 from segments.dates import day_start
 from segments.days import day_begins, day_of
-from segments.drift.formulas import DAY, Belief, Terms, corrected, weights_of
+from segments.drift.formulas import DAY, Belief, Terms, constant, corrected, weights_of
 from segments.drift.priors import Priors
 from segments.drift.recalibration import Recalibration
 from segments.drift.rhythms import KEPT, STATISTICS, Asked, Counting, whole
@@ -110,4 +109,4 @@ def _risks(mine: CTE, theirs: CTE | None) -> Select[Any]:
 
 
 def _silence(last_at: Micros) -> Any:
-    return cast(whole("given_published_at") - last_at, Float) / literal(DAY)
+    return cast(whole("given_published_at") - last_at, Float) / constant(DAY)
