@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from segments.days import day_begins, day_of, published_at
 from segments.drift.log import EventDays
@@ -21,11 +21,17 @@ from segments.drift.states import COOLING, DORMANT, DRIFTING, DriftState
 from segments.lexicon import Lexicon
 from store.drift import insert_priors
 from store.session import Store
-from store.tables import drift_states, pending_changes
+from store.tables import customers, drift_priors, drift_states, pending_changes
 from tests.conftest import MONDAY
 from tests.segments.drift_oracle import fold, state_of
 from tests.segments.history import History
-from workers.drift import StoredPriors, refresh_drift
+from workers.drift import (
+    StoredPriors,
+    priors_at,
+    publish_priors,
+    refresh_drift,
+    sample_days,
+)
 
 ZONE = ZoneInfo("Europe/Berlin")
 STEADY = ZoneInfo("Asia/Riyadh")  # where all days are equally long
@@ -253,3 +259,47 @@ def test_two_thousand_days_do_not_leave_the_range_of_numbers(keepers):
     assert (kept.n, kept.ee) == (2_000, pytest.approx(rhythm.ee))
     assert kept.last_at <= kept.crossings.cooling_at <= kept.crossings.lost_at
     assert np.isfinite(kept.ee)
+
+
+# --- what is learned, and when -------------------------------------------------------------------
+
+
+def versions(keeper: Keeper, days: range) -> int:
+    """How many times the goal clock was learned when looked at on each of these days."""
+    lexicon = LEXICONS[STEADY]
+    for day in days:
+        publish_priors(keeper.tx, lexicon, MONDAY + day * DAY)
+        publish_priors(keeper.tx, lexicon, MONDAY + day * DAY + 5 * HOUR)
+    query = select(func.count()).where(drift_priors.c.clock == "goal")
+    return keeper.tx.execute(query).scalar_one()
+
+
+def test_parameters_are_learned_daily_for_a_month_and_weekly_later(keepers):
+    keeper = keepers()
+
+    assert versions(keeper, range(30)) == 30
+    assert versions(keeper, range(30, 30 + 28)) == 30 + 1 + 3
+
+
+def test_who_is_counted_by_another_goal_is_counted_anew(keepers):
+    keeper = keepers()
+    keeper.hear([Act(1, BEGIN + n * DAY, BEGIN + n * DAY, "store") for n in range(5)])
+    keeper.hear([Act(2, BEGIN + 3 * DAY, BEGIN + 3 * DAY, "web")])
+    now = BEGIN + 6 * DAY
+    for goal in ("order.completed", "page.viewed"):
+        lexicon = Lexicon(frozenset({"web", "store"}), (goal,), STEADY, {})
+        publish_priors(keeper.tx, lexicon, now)
+        refresh_drift(keeper.tx, CUSTOMERS, now, lexicon, priors_at(keeper.tx, now))
+
+    assert {id_: kept.n for id_, kept in keeper.kept("goal").items()} == {2: 1}
+
+
+def test_few_who_ever_came_are_found_among_many(keepers):
+    keeper = keepers()
+    crowd = [{"id": n, "external_id": str(n), "known_at": BEGIN} for n in range(4, 20_000)]
+    keeper.tx.execute(insert(customers), crowd)
+    keeper.hear([Act(customer, BEGIN, BEGIN, "store") for customer in CUSTOMERS])
+
+    found = sample_days(keeper.tx, LEXICONS[STEADY], "goal", MONDAY)
+
+    assert found.everybody == list(CUSTOMERS)
