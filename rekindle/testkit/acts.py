@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from adapters.tracking.names import canonical_name
 from journeys.graph import build_graph
+from journeys.permission import Refused
 from journeys.timing import next_open
 from rekindle import acting
 from rekindle.durations import write_duration
@@ -19,6 +20,7 @@ from rekindle.workspace.cases import (
     TIME_OF_DAY,
     Advance,
     Answers,
+    Approves,
     Clicks,
     Consents,
     Does,
@@ -27,15 +29,18 @@ from rekindle.workspace.cases import (
     Opens,
     Past,
     Person,
+    Starts,
     Step,
     Unsubscribes,
     Until,
 )
+from store.approvals import answer_approvals, list_open_approvals
 from store.consents import save_choices
 from store.customers import make_numbered
 from store.intake import record_customers, record_events
 from store.records import CustomerId, Identity, IncomingCustomer, IncomingEvent
 from store.tables import EPOCH, MICROSECOND
+from workers.starts import Wanted, start_by_hand
 
 A_MINUTE = timedelta(minutes=1)  # between a mail and what its reader does: sooner is a machine
 CLICK_LINK = re.compile(r"/c/[\w.~-]+")
@@ -117,6 +122,10 @@ def do(step: Step, world: World) -> None:
             _choose(choices, customer, world)
         case Opens() | Clicks() | Answers() | Unsubscribes():
             _react(step, customer, world)
+        case Starts():
+            _start(step, customer, world)
+        case Approves():
+            _approve(step, customer, world)
         case Expect():
             raise TypeError("an expectation is not something that happens")
 
@@ -174,6 +183,28 @@ def _receive(step: Does | Learns, customer: str, world: World) -> None:
 def _choose(choices: Mapping[str, str], customer: str, world: World) -> None:
     with world.stage.services.store.begin() as tx:
         save_choices(tx, world.people[customer], choices, "test", world.now)
+    world.stage.run()
+
+
+def _start(step: Starts, customer: str, world: World) -> None:
+    services = world.stage.services
+    wanted = Wanted(
+        step.start, world.people[customer], f"now-{next(world.numbers)}", properties=step.with_
+    )
+    with services.store.begin() as tx:
+        begun = start_by_hand(tx, services.library(), wanted, world.now)
+    if isinstance(begun, Refused):
+        raise RekindleError(f"{customer} does not start {step.start}: {begun.reason}.")
+    world.stage.run()
+
+
+def _approve(step: Approves, customer: str, world: World) -> None:
+    with world.stage.services.store.begin() as tx:
+        asked = list_open_approvals(tx, step.approve)
+        ids = [one.id for one in asked if one.customer_id == world.people[customer]]
+        is_yes = step.says == "yes"
+        if not answer_approvals(tx, ids, is_granted=is_yes, by="test", now=world.now):
+            raise RekindleError(f"{step.approve} asks nothing about {customer} at present.")
     world.stage.run()
 
 

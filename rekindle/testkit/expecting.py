@@ -7,6 +7,7 @@ from typing import Any
 from rekindle.testkit.world import World, moment_of, show
 from rekindle.workspace.cases import (
     ANY,
+    Called,
     Expected,
     Happened,
     HasTrait,
@@ -38,10 +39,8 @@ def find_failure(expected: Expected, customer: str, world: World) -> str | None:
             return _travels(expected, customer, world)
         case Inside(in_=segment) | Outside(not_in=segment):
             return _membership(segment, customer, world, wanted=isinstance(expected, Inside))
-        case Notice():
-            return _notice(expected, world)
-        case NoNotice():
-            return _no_notice(expected, world)
+        case Notice() | NoNotice() | Called():
+            return _told(expected, world)
         case HasTrait():
             return _trait(expected, customer, world)
         case Happened():
@@ -153,6 +152,16 @@ def _membership(segment: str, customer: str, world: World, *, wanted: bool) -> s
     return f"{customer} is {'' if is_inside else 'not '}in {segment}."
 
 
+def _told(expected: Notice | NoNotice | Called, world: World) -> str | None:
+    match expected:
+        case Notice():
+            return _notice(expected, world)
+        case NoNotice():
+            return _no_notice(expected, world)
+        case Called():
+            return _called(expected, world)
+
+
 def _notice(expected: Notice, world: World) -> str | None:
     fresh = [
         one for one in world.notices() if one[0] not in world.told and one[1] == expected.notice
@@ -174,6 +183,22 @@ def _no_notice(expected: NoNotice, world: World) -> str | None:
     return None
 
 
+def _called(expected: Called, world: World) -> str | None:
+    calls = [one for one in world.calls() if one[0] not in world.told]
+    fresh = [(number, body) for number, url, body in calls if url == expected.webhook]
+    fitting = [number for number, body in fresh if _has_all(body, expected.with_)]
+    if len(fitting) >= expected.times:
+        world.told.update(fitting[: expected.times])
+        return None
+    said = f"; it was told {dict(fresh[-1][1])}" if fresh and not fitting else ""
+    counted = "not" if not fitting else f"only {_times(len(fitting))}"
+    return f"{expected.webhook} was {counted} called so{said}."
+
+
+def _has_all(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return all(known.get(name) == value for name, value in wanted.items())
+
+
 def _trait(expected: HasTrait, customer: str, world: World) -> str | None:
     value: Any = world.traits_of(customer)
     for part in expected.trait.split("."):
@@ -185,11 +210,7 @@ def _trait(expected: HasTrait, customer: str, world: World) -> str | None:
 
 def _happened(expected: Happened, customer: str, world: World) -> str | None:
     named = [one for one in world.events_of(customer) if one.name == expected.event]
-    fitting = [
-        one
-        for one in named
-        if all(one.properties.get(name) == value for name, value in expected.with_.items())
-    ]
+    fitting = [one for one in named if _has_all(one.properties, expected.with_)]
     if len(fitting) == expected.times:
         return None
     others = f"; it had {dict(named[-1].properties)}" if named and not fitting else ""

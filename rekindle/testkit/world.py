@@ -93,6 +93,13 @@ class World:
                 for number, enrollment_id, target, words in _load_notices(connection)
             ]  # fmt: skip
 
+    def calls(self) -> list[tuple[int, str, Mapping[str, object]]]:
+        """Every call of a webhook: its number, the address, the body; oldest first."""
+        query = select(effects.c.id, effects.c.payload).where(effects.c.kind == "webhook")
+        with self.stage.services.store.read() as connection:
+            rows = connection.execute(query.order_by(effects.c.id)).all()
+        return [(row.id, row.payload["url"], row.payload["body"]) for row in rows]
+
 
 def _load_notices(connection: Connection) -> list[tuple[int, EnrollmentId, str, str]]:
     query = (

@@ -27,7 +27,7 @@ NAMED_BY = {
     "mail": "template", "no_mail": "template", "held": "template", "refused": "template",
     "open": "template", "click": "template", "unsubscribe": "template", "answer": "survey",
     "journey": "journey", "in": "segment", "not_in": "segment", "notice": "people",
-    "no_notice": "people",
+    "no_notice": "people", "start": "journey", "approve": "journey",
 }  # fmt: skip
 
 

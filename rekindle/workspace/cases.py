@@ -150,6 +150,15 @@ class NoNotice(Expectation):
     no_notice: str
 
 
+class Called(Expectation):
+    """That many calls of a webhook that no expectation before has named."""
+
+    kind: ClassVar[str] = "webhook"
+    webhook: str
+    with_: Mapping[str, Any] = Field(default_factory=dict, alias="with")  # of the body
+    times: int = Field(1, ge=1)
+
+
 class HasTrait(Expectation):
     kind: ClassVar[str] = "trait"
     trait: str
@@ -168,7 +177,8 @@ class Happened(Expectation):
 EXPECTATIONS: Mapping[str, type[Expectation]] = {
     one.kind: one
     for one in (
-        Mail, NoMail, Held, Refused, Travels, Inside, Outside, Notice, NoNotice, HasTrait, Happened
+        Mail, NoMail, Held, Refused, Travels, Inside, Outside, Notice, NoNotice, Called, HasTrait,
+        Happened,
     )
 }  # fmt: skip
 SHORT = {"no mail": {"no_mail": ANY}, "no notice": {"no_notice": ANY}}
@@ -195,6 +205,7 @@ Expected = Annotated[
         | Annotated[Outside, Tag("not_in")]
         | Annotated[Notice, Tag("notice")]
         | Annotated[NoNotice, Tag("no_notice")]
+        | Annotated[Called, Tag("webhook")]
         | Annotated[HasTrait, Tag("trait")]
         | Annotated[Happened, Tag("event")],
         Discriminator(
@@ -288,6 +299,22 @@ class Unsubscribes(Act):
     unsubscribe: str
 
 
+class Starts(Act):
+    """A program or a person starts a journey that has the start `api`."""
+
+    kind: ClassVar[str] = "start"
+    start: Name
+    with_: Mapping[str, Any] = Field(default_factory=dict, alias="with")
+
+
+class Approves(Act):
+    """One of our people answers what a journey asked about the customer."""
+
+    kind: ClassVar[str] = "approve"
+    approve: Name
+    says: Literal["yes", "no"] = "yes"
+
+
 class Expect(Act):
     """What must have come of it by now: one expectation, or a list of them."""
 
@@ -304,7 +331,8 @@ class Expect(Act):
 ACTS: Mapping[str, type[Act]] = {
     one.kind: one
     for one in (
-        Advance, Until, Expect, Does, Learns, Consents, Opens, Clicks, Answers, Unsubscribes
+        Advance, Until, Expect, Does, Learns, Consents, Opens, Clicks, Answers, Unsubscribes,
+        Starts, Approves,
     )
 }  # fmt: skip
 
@@ -318,7 +346,9 @@ Step = Annotated[
     | Annotated[Opens, Tag("open")]
     | Annotated[Clicks, Tag("click")]
     | Annotated[Answers, Tag("answer")]
-    | Annotated[Unsubscribes, Tag("unsubscribe")],
+    | Annotated[Unsubscribes, Tag("unsubscribe")]
+    | Annotated[Starts, Tag("start")]
+    | Annotated[Approves, Tag("approve")],
     Discriminator(
         lambda value: _kind_among(ACTS, value),
         custom_error_type="unknown_step",

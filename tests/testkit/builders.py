@@ -16,6 +16,7 @@ FILES = {
     "rekindle.yaml": """
         brand: {name: Shop, zone: Europe/Berlin, address: "1 Street"}
         people: {leads: ["mailto:leads@example.com"]}
+        webhook: {secret: "${WEBHOOK_SECRET:-}"}
         quiet_hours: 21:00-08:00
         """,
     "surveys/csat.yaml": "survey: csat\nkind: csat\n",
@@ -33,6 +34,18 @@ FILES = {
                 share: 50%
                 steps: [{notify: leads, message: "{{ customer.id }} reads"}]
               - {name: short, share: 50%, steps: [{survey: csat, template: ask}]}
+        """,
+    "journeys/call.yaml": """
+        journey: call
+        topic: service
+        start: [api]
+        steps:
+          - approve: leads
+            message: "Shall we call {{ customer.id }}?"
+            up_to: 2 days
+            otherwise: [{set: {called: never}}]
+          - webhook: https://crm.example.com/calls
+            body: {stage: call}
         """,
     "templates/layouts/brand.html.j2": LAYOUT,
     "templates/hello.html.j2": MAIL,

@@ -116,6 +116,21 @@ PASSING = {
         customers: {ana: {chance: {welcome: [long, short]}}}
         steps: [{event: order.completed}, {expect: {mail: hello}}]
         """,
+    "a start by hand, a yes, and what it sets off": """
+        steps:
+          - start: call
+          - expect: {notice: leads, contains: Shall we call ana}
+          - approve: call
+          - expect: {webhook: "https://crm.example.com/calls", with: {stage: call}}
+          - expect: {journey: call, ended: finished}
+        """,
+    "a no": """
+        steps:
+          - start: call
+          - approve: call
+            says: no
+          - expect: {trait: called, is: never}
+        """,
     "an exit": """
         steps:
           - event: order.completed
@@ -145,6 +160,11 @@ FAILING = {
     "order.completed of ana happened once": """
         steps: [{event: order.completed}, {expect: {event: order.completed, times: 2}}]""",
     "ana has not had the mail hello so far.": "steps: [{click: hello}, {expect: no mail}]",
+    "call asks nothing about ana at present.": "steps: [{approve: call}, {expect: no mail}]",
+    "ana does not start welcome: welcome has no start 'api'.": """
+        steps: [{start: welcome}, {expect: no mail}]""",
+    "https://crm.example.com/calls was not called so.": """
+        steps: [{expect: {webhook: "https://crm.example.com/calls"}}]""",
     "this lies in the past: it is Mon 02 Mar 2026 09:00 by now.": """
         steps: [{at: 2026-03-01 09:00}, {expect: no mail}]""",
     "ana is not in buyers, in all of 3 days.": """
