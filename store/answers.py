@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from store.records import Answer, CustomerId, EnrollmentId, MessageId
-from store.tables import answers, enrollments, events, messages
+from store.standings import note_turns
+from store.tables import ANSWERED, answers, enrollments, events, messages
 
 ASKED_AT = func.coalesce(
     messages.c.sent_at,
@@ -108,14 +109,16 @@ def save_answer(tx: Connection, answer: Answer, now: datetime) -> None:
     _settle_current(tx, answer.message_id, answer.survey)
 
 
-def save_standing(tx: Connection, changed: Sequence[Answer]) -> None:
-    """Write which answers count now, and so which are current."""
+def save_standing(tx: Connection, changed: Sequence[Answer], now: datetime) -> None:
+    """Write which answers count from now on, and so which are current."""
     for answer in changed:
-        tx.execute(
+        written = tx.execute(
             update(answers)
             .where(*_of(answer.message_id, answer.survey), answers.c.revision == answer.revision)
             .values(is_counted=answer.is_counted)
+            .returning(answers.c.id)
         )
+        note_turns(tx, ANSWERED, dict.fromkeys(written.scalars(), answer.is_counted), now)
         _settle_current(tx, answer.message_id, answer.survey)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from store.records import Hit, MessageId
-from store.tables import delivery_events, hits, messages
+from store.standings import note_turns
+from store.tables import REPORTED, delivery_events, hits, messages
 from store.upserts import insert_or_skip
 
 OURS = "hit:"  # before the hit's id: the delivery events that no provider told us of
@@ -89,11 +90,13 @@ def load_acts(connection: Connection, message_id: MessageId) -> dict[int, Act]:
     return {act.hit_id: act for act in found}
 
 
-def save_standing(tx: Connection, changed: Iterable[Act]) -> None:
+def save_standing(tx: Connection, changed: Iterable[Act], now: datetime) -> None:
     """Write who these opens and clicks turned out to be."""
     for act in changed:
-        tx.execute(
+        written = tx.execute(
             update(delivery_events)
             .where(delivery_events.c.provider_event_id == f"{OURS}{act.hit_id}")
             .values(is_machine=act.is_machine)
+            .returning(delivery_events.c.id)
         )
+        note_turns(tx, REPORTED, dict.fromkeys(written.scalars(), not act.is_machine), now)

@@ -576,6 +576,19 @@ answers = Table(
     Index("ix_answers_survey", "survey", "answered_at"),
 )
 
+ANSWERED, REPORTED = "answer", "delivery_event"
+
+standings = Table(
+    "standings",  # later evidence that an answer or a click was a person's after all, or was not
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", Text, nullable=False),  # answer, delivery_event
+    Column("subject_id", Id, nullable=False),
+    Column("is_counted", Boolean, nullable=False),  # until then it was the reverse
+    Column("known_at", Instant, nullable=False),
+    Index("ix_standings_subject", "kind", "subject_id"),
+)
+
 # --- who may come in
 # -------------------------------------------------------------------------------
 

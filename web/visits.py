@@ -56,8 +56,8 @@ def record_visit(
     hits = load_hits(tx, message_id)
     arrived_at = delivered_at(tx, message_id)
     verdicts = {one.id: judge(one, hits, arrived_at) for one in hits}
-    events = _review_acts(tx, invited, hits, verdicts) + _review_answers(
-        tx, invited, hits, verdicts
+    events = _review_acts(tx, invited, hits, verdicts, now) + _review_answers(
+        tx, invited, hits, verdicts, now
     )
     record_own_events(tx, events, now)
     return Visit(hit, verdicts[hit.id], invited)
@@ -111,7 +111,7 @@ def _act_event(
 
 
 def _review_acts(
-    tx: Connection, invited: Invited, hits: Sequence[Hit], verdicts: Verdicts
+    tx: Connection, invited: Invited, hits: Sequence[Hit], verdicts: Verdicts, now: datetime
 ) -> list[OwnEvent]:
     """Let earlier opens and clicks stand as they look now; what turned out a person's is told."""
     changed = [
@@ -120,14 +120,14 @@ def _review_acts(
         if act.hit_id in verdicts and verdicts[act.hit_id].is_person == act.is_machine
     ]
     if changed:
-        hits_store.save_standing(tx, changed)
+        hits_store.save_standing(tx, changed, now)
         note_changes(tx, [(invited.customer_id, None)])
     kinds = {act.hit_id: act.kind for act in changed if not act.is_machine}
     return [_act_event(invited, hit, kinds[hit.id]) for hit in hits if hit.id in kinds]
 
 
 def _review_answers(
-    tx: Connection, invited: Invited, hits: Sequence[Hit], verdicts: Verdicts
+    tx: Connection, invited: Invited, hits: Sequence[Hit], verdicts: Verdicts, now: datetime
 ) -> list[OwnEvent]:
     """Let earlier answers stand as they look now; an answer is tied to its hit by the instant."""
     people = {
@@ -138,7 +138,7 @@ def _review_answers(
     given = [one for one in load_answers(tx, invited.message_id) if one.answered_at in people]
     changed = recount(given, {one.revision: people[one.answered_at] for one in given})
     if changed:
-        answers_store.save_standing(tx, changed)
+        answers_store.save_standing(tx, changed, now)
         note_changes(tx, [(invited.customer_id, None)])
     is_first = current_answer(given) is None
     name = "survey.answered" if is_first else "survey.revised"

@@ -23,6 +23,7 @@ def upgrade() -> None:
     _pace_messages()
     _refresh_segments()
     _learn_drift_anew()
+    _keep_standings()
 
 
 def downgrade() -> None:
@@ -39,6 +40,7 @@ def downgrade() -> None:
     op.drop_table("calendars")
     op.drop_table("approvals")
     op.drop_table("quintiles")
+    op.drop_table("standings")
 
 
 def _make_quintiles() -> None:
@@ -132,6 +134,19 @@ def _refresh_segments() -> None:
     op.create_index("ix_events_known_at", "events", ["known_at"])
     op.add_column("segment_states", sa.Column("failed_at", INSTANT))
     op.add_column("segment_states", sa.Column("error", sa.Text()))
+
+
+def _keep_standings() -> None:
+    op.create_table(
+        "standings",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("subject_id", ID, nullable=False),
+        sa.Column("is_counted", sa.Boolean, nullable=False),
+        sa.Column("known_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_standings"),
+    )
+    op.create_index("ix_standings_subject", "standings", ["kind", "subject_id"])
 
 
 # --- drift ---------------------------------------------------------------------------------------

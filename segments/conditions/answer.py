@@ -13,8 +13,9 @@ from segments.conditions.possible import check_bounds
 from segments.counting import Amount
 from segments.instants import NULL_INSTANT, as_instant, length, micros
 from segments.planning import looked_up_by
+from segments.standing import stands_at
 from segments.wording import bounds, moment, sentence, window
-from store.tables import answers
+from store.tables import ANSWERED, answers
 
 ANY = "any"
 
@@ -109,7 +110,7 @@ class Answer(ConditionBase):
             )
             .join(answers, self._owner(compilation))
             .where(
-                answers.c.is_counted,
+                stands_at(ANSWERED, answers.c.id, answers.c.is_counted, mine.at),
                 micros(answers.c.answered_at) <= mine.at,
                 micros(answers.c.known_at) <= mine.at,
                 *([] if self.answer == ANY else [answers.c.survey == self.answer]),

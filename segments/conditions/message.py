@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
-from sqlalchemy import CTE, ColumnElement, Select, and_, case, false, func, or_, select
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, not_, or_, select
 
 from segments.compilation import Compilation, Verdict
 from segments.conditions.occurrences import Occurrences
 from segments.counting import count
 from segments.instants import Micros, micros
 from segments.planning import looked_up_by
+from segments.standing import stands_at
 from segments.wording import sentence, shortfall, times, window
-from store.tables import delivery_events, messages
+from store.tables import REPORTED, delivery_events, messages
 
 ANY = "any"
 Outcome = Literal["sent", "delivered", "opened", "clicked", "bounced"]
@@ -89,7 +90,12 @@ class Message(Occurrences):
             sent_at = micros(messages.c.sent_at)
             return self._counted(compilation, mails, sent_at, sent_at)
         theirs = delivery_events.c.message_id == messages.c.id
-        by_people = delivery_events.c.is_machine == false()
+        by_people = stands_at(
+            REPORTED,
+            delivery_events.c.id,
+            not_(delivery_events.c.is_machine),
+            compilation.subjects.c.at,
+        )
         return self._counted(
             compilation,
             mails.join(delivery_events, theirs).where(

@@ -4,10 +4,12 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from segments.compile import Scope, Subjects
 from store.records import Actor
-from store.tables import events
+from store.standings import note_turns
+from store.tables import ANSWERED, REPORTED, answers, delivery_events, events
 from tests.conftest import MONDAY
 from tests.segments.history import DAY, HOUR, TICK, History
 
@@ -266,6 +268,24 @@ def test_the_latest_counting_answer_is_asked(history: History):
         True,
         MONDAY + HOUR + 2 * DAY,
     )
+
+
+def test_the_past_is_judged_as_it_was_then(history: History):
+    history.customer(1)
+    mail = history.message(1)
+    history.delivery(mail, "clicked", MONDAY, is_machine=True)
+    history.answer(1, 5, MONDAY)
+    click = history.tx.scalars(select(delivery_events.c.id)).one()
+    answer = history.tx.scalars(select(answers.c.id)).one()
+    note_turns(history.tx, REPORTED, {click: False}, MONDAY + DAY)
+    note_turns(history.tx, ANSWERED, {answer: False}, MONDAY + DAY)
+    note_turns(history.tx, ANSWERED, {answer: True}, MONDAY + 2 * DAY)
+
+    def at(rule: dict[str, Any], days: int) -> bool:
+        return bool(history.of(rule, 1, MONDAY + days * DAY)[0])
+
+    assert [at({"message": "any", "clicked": True}, days) for days in (0, 1)] == [True, False]
+    assert [at({"answer": "csat"}, days) for days in (0, 1, 2)] == [True, False, True]
 
 
 # --- inside a journey ----------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
@@ -38,7 +38,7 @@ def test_what_refreshes_keep_is_what_the_oracle_says(
 
 
 @pytest.mark.deep
-@many
+@settings(many, max_examples=1_000)
 @given(world=worlds(), written=conditions_over_facts(), data=st.data())
 def test_what_refreshes_keep_is_what_the_oracle_says_many_times(
     store: Store, world: World, written: dict[str, Any], data: st.DataObject
@@ -88,12 +88,10 @@ class Walk:
         found = ids_of(tx, map(str, CUSTOMERS))
         rules = {**world.segments, RULE: parse_condition(written)}
         segments = {name: Segment(segment=name, match=rule) for name, rule in rules.items()}
-        settings = Settings.model_validate(
+        applied = Settings.model_validate(
             {"brand": {"zone": world.zone.key}, "activity": {"any": sorted(world.own_channels)}}
         )
-        walk = cls(
-            tx, world, Library(settings, segments), {c: found[str(c)] for c in CUSTOMERS}, at
-        )
+        walk = cls(tx, world, Library(applied, segments), {c: found[str(c)] for c in CUSTOMERS}, at)
         walk._evaluate(sorted(walk.ids.values()), at)
         return walk
 

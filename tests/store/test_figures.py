@@ -152,7 +152,7 @@ def test_taking_an_answer_back_makes_the_one_before_it_current(store, now):
         save_answer(tx, an_answer(message, answered_at=now), now)
         save_answer(tx, an_answer(message, score=1, revision=2, answered_at=now), now)
         _, second = load_answers(tx, message)
-        save_standing(tx, [replace(second, is_counted=False)])
+        save_standing(tx, [replace(second, is_counted=False)], now)
         rows = tx.execute(answers.select().order_by(answers.c.revision)).all()
 
     assert [(row.score, row.is_current, row.is_counted) for row in rows] == [
