@@ -1,6 +1,7 @@
 """`rekindle test`: the workspace's own tests, played on a clock of their own."""
 
 import os
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +18,7 @@ def test(
 ) -> None:
     """Play the tests of the workspace: no services, no network, no waiting."""
     try:
-        played = list(play_all(options().workspace, os.environ, names or ()))
+        played = list(_watched(play_all(options().workspace, os.environ, names or ())))
     except NotApplied as refused:
         problems = [problem.as_document() for problem in refused.problems]
         shown = "\n\n".join(map(str, refused.problems))
@@ -28,14 +29,21 @@ def test(
     leave(1 if failed else 0)
 
 
+def _watched(played: Iterable[Played]) -> Iterator[Played]:
+    """Each case as it is done, with a line for people."""
+    for one in played:
+        if not options().as_json:
+            print(_line(one), flush=True)
+        yield one
+
+
 def _report(played: list[Played], failed: list[Played]) -> str:
     if not played:
         return "There are no tests here: write them in tests/NAME.yaml."
-    lines = [_line(one) for one in played]
     count = f"{len(played)} test{'s' if len(played) != 1 else ''}"
     took = sum(one.took.total_seconds() for one in played)
     summary = f"{len(failed)} of {count} failed" if failed else f"{count} passed"
-    return "\n".join((*lines, *map(_explain, failed), "", f"{summary} in {took:.1f} s."))
+    return "\n".join((*map(_explain, failed), "", f"{summary} in {took:.1f} s."))
 
 
 def _line(one: Played) -> str:

@@ -41,6 +41,7 @@ def init(
         f"{folder} has a workspace of {len(files)} files. What next:\n"
         f"  cd {folder}\n"
         "  rekindle check                                  is it all in order?\n"
+        "  rekindle test                                   does it do what its tests say?\n"
         "  rekindle import customers.csv --kind customers  who they are\n"
         "  rekindle import events.csv                      what they did\n"
         "  rekindle up                                     run it, and open the dashboard",

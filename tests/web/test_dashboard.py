@@ -154,6 +154,22 @@ def test_a_journey_is_drawn_with_the_people_at_each_step(inside):
     assert ">3</text>" in page
 
 
+def test_a_journey_with_a_goal_says_what_it_is_worth(inside):
+    with_journey(inside)
+    goal = "goal: {event: order.completed, within: 7 days, value: total}\n"
+    inside.write("journeys/hello.yaml", JOURNEY.replace("steps:\n", f"{goal}steps:\n", 1))
+    inside.apply()
+    for customer in range(1, 61):
+        enroll(inside, customer, is_held_out=customer <= 6, started_at=inside.clock.now())
+    inside.clock.move(7 * DAY)
+
+    page = inside.client.get("/journeys/hello").text
+
+    assert "What it is worth" in page
+    assert "Too early to say: of the smaller group 6 customers" in page
+    assert "6 of 60 are held out, 10 % expected" in page
+
+
 def test_a_segment_shows_its_newest_members_first(inside):
     with_journey(inside)
     now = inside.clock.now()
