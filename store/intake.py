@@ -146,6 +146,8 @@ def record_own_events(tx: Connection, items: Sequence[OwnEvent], now: datetime) 
 
     The ids come back in the order given, old ones for facts already known.
     """
+    if not items:
+        return []
     keys = [f"{OWN}:{item.message_id}" for item in items]
     known = find_events(tx, keys)
     fresh = {key: item for key, item in zip(keys, items, strict=True) if key not in known}

@@ -338,6 +338,8 @@ def store_mails(tx: Connection, mails: Mapping[MessageId, bytes]) -> None:
 
 
 def load_stored(tx: Connection, ids: Sequence[MessageId]) -> dict[MessageId, bytes]:
+    if not ids:
+        return {}
     return {MessageId(id_): mime for id_, mime in tx.execute(STORED, {"ids": ids})}
 
 

@@ -39,8 +39,8 @@ def _document(figures: Sequence[Figure]) -> str:
     return json.dumps(
         {
             one.name: {
-                "ours": round(median(one.ours), 3),
-                "limit": round(median(one.limit), 3),
+                "ours": round(median(one.ours), 5),
+                "limit": round(median(one.limit), 5),
                 "ratio": round(one.ratio, 3),
                 "unit": one.unit,
             }
@@ -51,15 +51,19 @@ def _document(figures: Sequence[Figure]) -> str:
 
 
 def _table(figures: Sequence[Figure]) -> str:
-    lines = [f"{'':<18}{'ours':>12}{'limit':>12}{'ratio':>9}  unit"]
+    lines = [f"{'':<25}{'ours':>12}{'limit':>12}{'ratio':>9}  unit"]
     for one in figures:
         better = "more is better" if one.more_is_better else "less is better"
         lines.append(
-            f"{one.name:<18}{median(one.ours):>12,.2f}{median(one.limit):>12,.2f}"
+            f"{one.name:<25}{_written(median(one.ours)):>12}{_written(median(one.limit)):>12}"
             f"{one.ratio:>9.2f}  {one.unit} ({better})"
         )
-        lines.append(f"{'':<18}{_spread(one.ours):>12}{_spread(one.limit):>12}")
+        lines.append(f"{'':<25}{_spread(one.ours):>12}{_spread(one.limit):>12}")
     return "\n".join(lines)
+
+
+def _written(number: float) -> str:
+    return f"{number:,.2f}" if number >= 0.1 else f"{number:.4f}"
 
 
 def _spread(runs: Sequence[float]) -> str:
