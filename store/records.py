@@ -101,6 +101,18 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class Returned:
+    """What a mail that came back says of one recipient."""
+
+    recipient: str  # in lower case; empty where it does not say
+    kind: str  # bounce, complaint, auto_reply, reply, report
+    hard: bool  # of a bounce: the address is no more
+    status: str  # enhanced status, or empty
+    mark: str  # of the mail it is from: the same bytes have the same one
+    header_id: str = ""  # Message-ID of ours that it is about, or empty
+
+
+@dataclass(frozen=True)
 class Customer:
     id: CustomerId
     external_id: str

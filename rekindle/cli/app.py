@@ -22,9 +22,9 @@ COMMANDS = {
     "users": "users", "db": "database", "segment": "segments", "drift": "drift",
     "preview": "preview", "run": "engine", "up": "servers", "web": "servers", "worker": "servers",
     "scheduler": "servers", "report": "report", "test": "testing", "simulate": "simulate",
-    "why": "why", "demo": "demo",
+    "why": "why", "demo": "demo", "inbound": "inbound", "send-test": "send_test",
 }  # fmt: skip
-NOT_YET = ("send-test", "inbound", "doctor")
+NOT_YET = ("doctor",)
 
 
 def split_globals(arguments: list[str]) -> tuple[Options, list[str]]:
@@ -82,7 +82,7 @@ def build_app(command: str | None) -> typer.Typer:
 
 def _register(app: typer.Typer, name: str) -> None:
     module = import_module(f"rekindle.cli.{COMMANDS[name]}")
-    found = getattr(module, f"{name}_" if name == "import" else name)
+    found = getattr(module, f"{name}_" if name == "import" else name.replace("-", "_"))
     if isinstance(found, typer.Typer):
         app.add_typer(found, name=name)
     else:

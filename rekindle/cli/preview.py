@@ -1,7 +1,7 @@
 """`rekindle preview`: a mail of this folder as one customer would get it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,8 +21,8 @@ from rekindle.workspace.folder import read_folder
 from rekindle.workspace.library import Library
 from store.customers import find_customer
 from store.events import load_timeline
-from store.records import Actor, Customer, StoredEvent
-from templates.compile import compile_mail
+from store.records import NOBODY, Actor, Customer, CustomerId, StoredEvent
+from templates.compile import CompiledMail, compile_mail
 from templates.context import Occasion, Said, Told, build_context
 from templates.links import MailLinks
 from templates.lint import names_read
@@ -60,27 +60,61 @@ def preview(
         say(f"Subject: {mail.subject}\n\n{mail.text}")
 
 
+@dataclass(frozen=True)
+class Sample:
+    """One mail of the folder with everything that it may say to one reader."""
+
+    library: Library
+    mail: CompiledMail
+    told: Told
+    links: MailLinks
+
+
 def _rendered(
     services: Services, template: str, external_id: str, locale: str | None
 ) -> RenderedMail:
-    library, _problems = read_folder(services.workspace, services.environment)
-    name = _known(template, library)
-    now = services.clock.now()
     with services.store.read() as connection:
         id_ = find_customer(connection, external_id)
         if id_ is None:
             raise NotFound(f"no customer has the id {external_id!r}.")
+    sample = make_sample(services, template, id_, locale)
+    brand = sample.library.settings.brand
+    return render(sample.mail, build_context(sample.told, brand, sample.library.data), sample.links)
+
+
+def make_sample(
+    services: Services, template: str, id_: CustomerId, locale: str | None, stranger: str = ""
+) -> Sample:
+    """The mail as this customer would read it; as NOBODY, whoever has the address `stranger`.
+
+    Raises NotFound for a mail that is not there.
+    """
+    library, _problems = read_folder(services.workspace, services.environment)
+    name = _known(template, library)
+    now = services.clock.now()
+    with services.store.read() as connection:
         told = tell_about(connection, library, [Reader(id_, None)], now)[0]
         timeline = load_timeline(connection, id_, now)
+    brand = library.settings.brand
+    read = names_read(name, library.templates, language=brand.language)
+    if id_ == NOBODY:
+        told = replace(told, customer=_made_up(stranger, read))
     if locale:
         reader = replace(told.customer, traits={**told.customer.traits, "locale": locale})
-        told = replace(told, customer=reader, cards=cards_for(library, reader))
-    brand = library.settings.brand
+        told = replace(told, customer=reader)
+    told = replace(told, cards=cards_for(library, told.customer))
     wanted = told.customer.traits.get("locale")
     mail = compile_mail(name, wanted, library.templates, language=brand.language)
-    read = names_read(name, library.templates, language=brand.language)
-    context = build_context(_with_samples(told, read, timeline, library), brand, library.data)
-    return render(mail, context, _links(services, library, name, mail.surveys, told.customer))
+    links = _links(services, library, name, mail.surveys, told.customer)
+    return Sample(library, mail, _with_samples(told, read, timeline, library), links)
+
+
+def _made_up(address: str, read: Iterable[str]) -> Customer:
+    """Somebody whose every trait is its own name in brackets."""
+    parts = [one.split(".") for one in read]
+    traits = {name[1]: f"[{name[1]}]" for name in parts if name[0] == "customer" and len(name) == 2}
+    known = {"email": address, "locale": None, "zone": None, "id": None}
+    return Customer(NOBODY, "test", {**traits, **known})
 
 
 def _known(template: str, library: Library) -> str:

@@ -1,0 +1,168 @@
+"""Acts on what came back: an address that is no more or complained is never mailed again, a reply
+is something that a customer did. The same mail again changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, case, func, select, update
+
+from rekindle.settings import Settings
+from store.blocking import suppress_addresses
+from store.identities import load_owners
+from store.intake import OwnEvent, record_events, record_own_events
+from store.records import NOBODY, CustomerId, Identity, IncomingEvent, MessageId, Returned, Trust
+from store.tables import delivery_events, messages
+from store.upserts import insert_or_skip_returning
+
+FATES = {"bounce": "bounced", "complaint": "complained"}
+REASONS = {"bounce": "hard_bounce", "complaint": "complaint"}
+# an address that fails softly on so many days within a fortnight is given up
+SOFT_DAYS = 3
+FORTNIGHT = timedelta(days=14)
+SOURCE = "inbound"
+
+
+@dataclass(frozen=True)
+class Ours:
+    """The mail that something came back about."""
+
+    id: MessageId
+    customer_id: CustomerId
+    template: str
+    topic: str
+    address: str
+
+
+def act_on(
+    tx: Connection, items: Sequence[Returned], now: datetime, settings: Settings
+) -> set[CustomerId]:
+    """Suppress, mark and tell as each item asks for; returns whose picture changed."""
+    changed: set[CustomerId] = set()
+    for item in items:  # a mail names a recipient or two, never thousands
+        if not item.recipient and not item.header_id:
+            continue
+        match item.kind:
+            case "bounce" | "complaint":
+                changed |= _came_back(tx, item, now)
+            case "reply":
+                changed |= _replied(tx, item, now, settings)
+            case _:  # a machine's answer or a report about us: seen, and nothing follows
+                pass
+    return changed
+
+
+def _came_back(tx: Connection, item: Returned, now: datetime) -> set[CustomerId]:
+    ours = _find_ours(tx, item)
+    whose = {ours.customer_id} if ours else set()
+    if ours is not None and _note(tx, item, ours, now):
+        _mark(tx, item, ours)
+        record_own_events(tx, [_event(item, ours, now)], now)
+    if item.kind == "complaint" or item.hard:
+        reason = REASONS[item.kind]
+    elif _fails_for_days(tx, item, now):
+        reason = "soft_bounces"
+    else:
+        return whose
+    # whoever reports may hide the address, or name the one it was forwarded to
+    addresses = {item.recipient, ours.address.lower() if ours and item.header_id else ""} - {""}
+    items = [(address, item.status) for address in sorted(addresses)]
+    return {*suppress_addresses(tx, items, now, reason=reason).customer_ids, *whose}
+
+
+def _replied(tx: Connection, item: Returned, now: datetime, settings: Settings) -> set[CustomerId]:
+    """As of anybody who writes: attached to the one customer of that address, else parked."""
+    ours = _find_ours(tx, item)
+    about = {"message": ours.id, "template": ours.template, "topic": ours.topic} if ours else {}
+    reply = IncomingEvent(
+        name="email.replied",
+        occurred_at=now,
+        message_id=f"{SOURCE}:{item.mark}",
+        identities=(Identity.of_email(item.recipient),),
+        channel="email",
+        properties=about,
+        source=SOURCE,
+        trust=Trust.HELPDESK,
+    )
+    return set(record_events(tx, [reply], now=now, settings=settings).customer_ids)
+
+
+def _find_ours(tx: Connection, item: Returned) -> Ours | None:
+    """The mail that is named; without a name the last one to that address."""
+    query = select(
+        messages.c.id,
+        messages.c.customer_id,
+        messages.c.template,
+        messages.c.topic,
+        messages.c.address,
+    ).where(messages.c.sent_at.is_not(None), messages.c.customer_id != NOBODY)
+    if who := _owners(tx, item):
+        query = query.where(messages.c.customer_id.in_(who))
+    if item.header_id:
+        query = query.where(messages.c.header_id == item.header_id)
+    elif item.kind == "reply" or not who:
+        return None
+    else:
+        query = query.where(func.lower(messages.c.address) == item.recipient)
+    row = tx.execute(query.order_by(messages.c.id.desc()).limit(1)).first()
+    return Ours(*row) if row else None
+
+
+def _note(tx: Connection, item: Returned, ours: Ours, now: datetime) -> bool:
+    """True if this is news."""
+    row: dict[str, Any] = {
+        "message_id": ours.id,
+        "kind": FATES[item.kind],
+        "occurred_at": now,
+        "known_at": now,
+        "provider_event_id": f"{SOURCE}:{item.mark}:{ours.id}",
+        "is_machine": False,
+        "details": _details(item),
+    }
+    statement = insert_or_skip_returning(tx, delivery_events, delivery_events.c.id)
+    return tx.execute(statement, [row]).first() is not None
+
+
+def _mark(tx: Connection, item: Returned, ours: Ours) -> None:
+    """A complaint stays one, whatever else comes back."""
+    fate = FATES[item.kind]
+    status = case((messages.c.status == "complained", "complained"), else_=fate)
+    tx.execute(
+        update(messages).where(messages.c.id == ours.id).values(status=status, reason=item.status)
+    )
+
+
+def _event(item: Returned, ours: Ours, now: datetime) -> OwnEvent:
+    about = {"message": ours.id, "template": ours.template, "topic": ours.topic}
+    return OwnEvent(
+        ours.customer_id,
+        f"message.{FATES[item.kind]}",
+        now,
+        f"{SOURCE}:{item.mark}:{ours.id}",
+        {**about, **_details(item)},
+    )
+
+
+def _details(item: Returned) -> dict[str, Any]:
+    return {"hard": item.hard, "status": item.status} if item.kind == "bounce" else {}
+
+
+def _fails_for_days(tx: Connection, item: Returned, now: datetime) -> bool:
+    times = tx.scalars(
+        select(delivery_events.c.occurred_at)
+        .join(messages, messages.c.id == delivery_events.c.message_id)
+        .where(
+            func.lower(messages.c.address) == item.recipient,
+            messages.c.customer_id.in_(_owners(tx, item)),
+            delivery_events.c.kind == "bounced",
+            delivery_events.c.occurred_at > now - FORTNIGHT,
+        )
+    )
+    return len({at.date() for at in times}) >= SOFT_DAYS
+
+
+def _owners(tx: Connection, item: Returned) -> list[CustomerId]:
+    owners = load_owners(tx, [Identity.of_email(item.recipient)])
+    return sorted({customer for found in owners.values() for customer in found})

@@ -1,0 +1,115 @@
+"""What follows from a mail that came back."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select
+
+from rekindle.settings import Settings
+from store.customers import find_customer
+from store.events import load_timeline
+from store.intake import record_customers
+from store.records import IncomingCustomer, Returned
+from store.returns import act_on
+from store.session import Store
+from store.suppressions import find_suppressed
+from store.tables import delivery_events, messages
+from tests.conftest import MONDAY
+
+ANA = "ana@example.com"
+BOUNCE = Returned(ANA, "bounce", True, "5.1.1", "mark-1", "m1@shop")
+
+
+@pytest.fixture
+def shop(store: Store) -> Store:
+    """Ana was sent a mail."""
+    with store.begin() as tx:
+        record_customers(tx, [IncomingCustomer("ana", {"email": ANA})], now=MONDAY)
+        customer = find_customer(tx, "ana")
+        tx.execute(
+            insert(messages).values(
+                customer_id=customer, template="hello", topic="offers", status="sent",
+                address=ANA, queued_at=MONDAY, sent_at=MONDAY, header_id="m1@shop",
+            )
+        )  # fmt: skip
+    return store
+
+
+def act(store: Store, *items: Returned, days: int = 0) -> None:
+    with store.begin() as tx:
+        act_on(tx, items, MONDAY + timedelta(days=days), Settings())
+
+
+def standing(store: Store) -> dict[str, Any]:
+    """Why no mail may go to Ana, how her mail stands, and what she and we did."""
+    later = MONDAY + timedelta(days=30)
+    with store.read() as connection:
+        customer = find_customer(connection, "ana")
+        assert customer is not None
+        return {
+            "suppressed": find_suppressed(connection, [ANA], later).get(ANA),
+            "mail": connection.scalar(select(messages.c.status)),
+            "events": [e.name for e in load_timeline(connection, customer, later)],
+            "told": connection.scalars(select(delivery_events.c.kind)).all(),
+        }
+
+
+def test_a_hard_bounce_suppresses_the_address_and_marks_the_mail(shop: Store):
+    act(shop, BOUNCE)
+
+    assert standing(shop) == {
+        "suppressed": "hard_bounce",
+        "mail": "bounced",
+        "events": ["message.bounced"],
+        "told": ["bounced"],
+    }
+
+
+def test_the_same_mail_again_changes_nothing(shop: Store):
+    act(shop, BOUNCE)
+    once = standing(shop)
+
+    act(shop, BOUNCE, days=1)
+
+    assert standing(shop) == once
+
+
+def test_a_complaint_suppresses_even_where_the_reporter_hides_the_address(shop: Store):
+    act(shop, Returned("redacted@example.net", "complaint", False, "", "mark-2", "m1@shop"))
+
+    found = standing(shop)
+    assert (found["suppressed"], found["mail"]) == ("complaint", "complained")
+    assert found["events"] == ["message.complained"]
+
+
+def test_a_soft_bounce_suppresses_only_after_failing_on_several_days(shop: Store):
+    soft = [Returned(ANA, "bounce", False, "4.2.2", f"mark-{day}", "m1@shop") for day in range(3)]
+
+    act(shop, soft[0], soft[1])
+    early = standing(shop)["suppressed"]
+    act(shop, soft[2], days=1)
+    act(shop, Returned(ANA, "bounce", False, "4.2.2", "mark-9", "m1@shop"), days=2)
+
+    assert (early, standing(shop)["suppressed"]) == (None, "soft_bounces")
+
+
+def test_a_reply_is_something_that_the_customer_did(shop: Store):
+    act(shop, Returned(ANA, "reply", False, "", "mark-3", "m1@shop"))
+
+    with shop.read() as connection:
+        customer = find_customer(connection, "ana")
+        assert customer is not None
+        (event,) = load_timeline(connection, customer, MONDAY)
+    assert (event.name, event.channel, event.actor.value) == ("email.replied", "email", "customer")
+    assert event.properties["template"] == "hello"
+    assert standing(shop)["suppressed"] is None
+
+
+@pytest.mark.parametrize("kind", ["auto_reply", "report"])
+def test_machines_change_nothing(shop: Store, kind: str):
+    before = standing(shop)
+
+    act(shop, Returned(ANA, kind, False, "", "mark-4", "m1@shop"))
+
+    assert standing(shop) == before
