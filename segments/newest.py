@@ -63,19 +63,19 @@ def _with_newest(subjects: CTE, kinds: CTE, bounds: Bounds) -> CTE:
 
 def _having(subjects: CTE, kinds: CTE, bounds: Bounds, fewest: int) -> CTE:
     """Who has that many events; no more than that are read."""
-    some = (
-        select(ONE.label("one"))
+    last = (
+        select(ONE)
         .where(
             seen.c.customer_id == subjects.c.customer_id,
             seen.c.kind_id.in_(select(kinds.c.id)),
             *bounds(micros(seen.c.occurred_at), subjects.c.at),
         )
-        .limit(fewest)
+        .limit(1)
+        .offset(fewest - 1)
         .correlate(subjects)
-        .subquery()
+        .scalar_subquery()
     )
-    number = select(func.count(some.c.one)).scalar_subquery()
-    return select(subjects).where(number >= fewest).cte()
+    return select(subjects).where(last == ONE).cte()
 
 
 def _with_ranks(subjects: CTE, kinds: CTE, bounds: Bounds, ranks: Sequence[int]) -> CTE:

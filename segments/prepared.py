@@ -17,6 +17,7 @@ from segments.subjects import Scope, Sort, Subjects
 from store.tables import microseconds
 
 IDS, AT = "asked_ids", "asked_at"
+LOW, HIGH = "asked_from", "asked_to"
 
 
 def prepare(
@@ -41,19 +42,28 @@ def prepare(
     return statement
 
 
-def prepare_together(conditions: Sequence[ConditionBase], lexicon: Lexicon) -> Select[Any]:
+def prepare_together(
+    conditions: Sequence[ConditionBase], lexicon: Lexicon, *, is_range: bool = False
+) -> Select[Any]:
     """As `compile_together`, for customers that `parameters` name; kept with the lexicon."""
-    key = tuple(repr(one) for one in conditions)
+    key = (is_range, *(repr(one) for one in conditions))
     if key not in lexicon.prepared:
-        subjects = _subjects(Sort.CUSTOMER)
+        subjects = _between() if is_range else _subjects(Sort.CUSTOMER)
         lexicon.prepared[key] = compile_together(conditions, subjects, lexicon)
     statement: Select[Any] = lexicon.prepared[key]
     return statement
 
 
 def parameters(ids: Collection[int], at: datetime) -> dict[str, Any]:
-    """What a prepared statement is run with."""
-    return {IDS: list(ids), AT: microseconds(at)}
+    """What a prepared statement is run with; a range means all from its first to its last."""
+    if isinstance(ids, range):
+        return {LOW: ids[0], HIGH: ids[-1], AT: microseconds(at)}
+    return {IDS: sorted(set(ids)), AT: microseconds(at)}
+
+
+def _between() -> Subjects:
+    low, high, at = (bindparam(name, type_=BigInteger) for name in (LOW, HIGH, AT))
+    return Subjects.customers_between(low, high, at)
 
 
 def _subjects(sort: Sort) -> Subjects:

@@ -6,14 +6,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from sqlalchemy import BindParameter, ColumnElement, Select, func, select
+from sqlalchemy import BindParameter, ColumnElement, Select, Table, func, select
 
-from segments.choosing import is_one_of
+from segments.choosing import listed
 from segments.instants import Micros, instant, micros
 from store.tables import customers, enrollments, events, positions
 
 At = datetime | ColumnElement[Any]
 # a parameter's value is given when the statement runs
+Bound = int | BindParameter[Any]
 Ids = Collection[int] | BindParameter[Any] | Select[Any]
 
 
@@ -44,47 +45,45 @@ class Subjects:
     select: Select[Any]
 
     @classmethod
-    def customers_between(cls, low: int, high: int, at: At) -> Self:
+    def customers_between(cls, low: Bound, high: Bound, at: At) -> Self:
         """Living customers known at `at`, with ids from `low` to `high`, both included."""
         return cls(Sort.CUSTOMER, _customers(at).where(customers.c.id.between(low, high)))
 
     @classmethod
     def customers_in(cls, ids: Ids, at: At) -> Self:
         """Those of `ids` who are neither erased nor merged away, as far as known at `at`."""
-        return cls(Sort.CUSTOMER, _customers(at).where(_chosen(customers.c.id, ids)))
+        return cls(Sort.CUSTOMER, _chosen(_customers(at), customers, ids))
 
     @classmethod
     def enrollments_in(cls, ids: Ids, at: At) -> Self:
         """Enrollments, active or ended, with where they started and where they stand."""
         started = func.coalesce(micros(events.c.occurred_at), micros(enrollments.c.started_at))
+        statement = select(
+            enrollments.c.id,
+            enrollments.c.customer_id,
+            _micros(at).label("at"),
+            started.label("started_at"),
+            events.c.id.label("event_id"),
+            enrollments.c.key,
+            micros(positions.c.arrived_at).label("arrived_at"),
+        )
         return cls(
             Sort.ENROLLMENT,
-            select(
-                enrollments.c.id,
-                enrollments.c.customer_id,
-                _micros(at).label("at"),
-                started.label("started_at"),
-                events.c.id.label("event_id"),
-                enrollments.c.key,
-                micros(positions.c.arrived_at).label("arrived_at"),
-            )
+            _chosen(statement, enrollments, ids)
             .outerjoin(events, events.c.id == enrollments.c.event_id)
-            .outerjoin(positions, positions.c.enrollment_id == enrollments.c.id)
-            .where(_chosen(enrollments.c.id, ids)),
+            .outerjoin(positions, positions.c.enrollment_id == enrollments.c.id),
         )
 
     @classmethod
     def events_in(cls, ids: Ids, at: At) -> Self:
         """Single events: an event condition asks about that very one."""
-        return cls(
-            Sort.EVENT,
-            select(
-                events.c.id,
-                events.c.customer_id,
-                _micros(at).label("at"),
-                events.c.id.label("event_id"),
-            ).where(_chosen(events.c.id, ids)),
+        statement = select(
+            events.c.id,
+            events.c.customer_id,
+            _micros(at).label("at"),
+            events.c.id.label("event_id"),
         )
+        return cls(Sort.EVENT, _chosen(statement, events, ids))
 
 
 def _customers(at: At) -> Select[Any]:
@@ -93,8 +92,12 @@ def _customers(at: At) -> Select[Any]:
     return select(*columns).where(alive, micros(customers.c.known_at) <= _micros(at))
 
 
-def _chosen(column: ColumnElement[int], ids: Ids) -> ColumnElement[bool]:
-    return is_one_of(column, ids) if isinstance(ids, BindParameter) else column.in_(ids)
+def _chosen(statement: Select[Any], table: Table, ids: Ids) -> Select[Any]:
+    """The rows of `table` with these ids."""
+    if isinstance(ids, BindParameter):
+        each = listed(ids)
+        return statement.select_from(each.join(table, table.c.id == each.c.value))
+    return statement.select_from(table).where(table.c.id.in_(ids))
 
 
 def _micros(at: At) -> Micros:

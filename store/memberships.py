@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, true, update
 
 from store.records import CustomerId, Membership
 from store.tables import customers, memberships
@@ -27,10 +27,8 @@ def load_memberships(
 ) -> dict[CustomerId, Membership]:
     """What is stored of these customers in one segment; those far from it have nothing."""
     found: dict[CustomerId, Membership] = {}
-    for some in _in_parts(customer_ids):
-        query = select(memberships).where(
-            memberships.c.segment == segment, memberships.c.customer_id.in_(some)
-        )
+    for chosen in _chosen(customer_ids):
+        query = select(memberships).where(memberships.c.segment == segment, chosen)
         for row in connection.execute(query):
             found[CustomerId(row.customer_id)] = Membership(**row._mapping)
     return found
@@ -139,6 +137,15 @@ def count_members(connection: Connection) -> dict[str, int]:
 def forget_segment(tx: Connection, segment: str) -> None:
     """Nobody is in a segment that is no more."""
     tx.execute(delete(memberships).where(memberships.c.segment == segment))
+
+
+def _chosen(ids: Collection[int]) -> Iterator[ColumnElement[bool]]:
+    """These customers, of a range all from the first to the last, in one condition or several."""
+    if isinstance(ids, range):
+        yield memberships.c.customer_id.between(ids[0], ids[-1])
+        return
+    for some in _in_parts(ids):
+        yield memberships.c.customer_id.in_(some)
 
 
 def _in_parts(ids: Collection[int]) -> Iterator[Sequence[int]]:

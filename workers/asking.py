@@ -73,7 +73,8 @@ def _ask(
     now: datetime,
 ) -> Answers:
     rules = [library.segments[segment].match for segment in segments]
-    rows = tx.execute(prepare_together(rules, library.lexicon), parameters(ids, now)).all()
+    statement = prepare_together(rules, library.lexicon, is_range=isinstance(ids, range))
+    rows = tx.execute(statement, parameters(ids, now)).all()
     answers: dict[str, list[Evaluation] | Refused] = {}
     for number, segment in enumerate(segments):
         holds, check = answer_names(number)

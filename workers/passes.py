@@ -4,8 +4,9 @@ They go in chunks, each its own short transaction, so that neither ingest nor se
 them; a stopped pass goes on where it was.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import cast
 
 from sqlalchemy import Connection
 
@@ -256,7 +257,8 @@ def _look_at(
         for name, one in running.items()
         if name in library.segments
     }
-    counts = evaluate_segments(tx, library, causes, ids, now) if causes else Counts()
+    chunk = cast(Collection[CustomerId], range(ids[0], ids[-1] + 1))
+    counts = evaluate_segments(tx, library, causes, chunk, now) if causes else Counts()
     if running.keys() >= {DRIFT, *library.segments}:
         mark_evaluated(tx, ids)
     return counts

@@ -11,6 +11,7 @@ from sqlalchemy import (
     case,
     func,
     literal_column,
+    or_,
     select,
     union_all,
 )
@@ -101,7 +102,8 @@ class Event(Acts):
         ends = soonest(own.ends, case((own.tie.is_not(None), answered_at)))
         kept = [column for column in own if column.name != "ends"]
         answered = select(*kept, ends.label("ends")).cte()
-        return select(answered).where(answered.c.is_answer == 0).cte()
+        still_counts = or_(answered.c.ends.is_(None), answered.c.ends > answered.c.at)
+        return select(answered).where(answered.c.is_answer == 0, still_counts).cte()
 
     def _asked(self, compilation: Compilation) -> Select[Any]:
         occurred_at = micros(events.c.occurred_at)
