@@ -10,6 +10,10 @@ from store.records import DefinitionId
 from store.tables import journey_states
 from store.upserts import insert_or_replace
 
+STOPPED = select(journey_states.c.journey, journey_states.c.stopped).where(
+    journey_states.c.stopped_at.is_not(None)
+)
+
 
 @dataclass(frozen=True)
 class JourneyState:
@@ -29,10 +33,7 @@ def load_journey_states(connection: Connection) -> Mapping[str, JourneyState]:
 
 def find_stopped(connection: Connection) -> dict[str, str]:
     """The journeys that a person or their own breaker has stopped, each with the reason."""
-    query = select(journey_states.c.journey, journey_states.c.stopped).where(
-        journey_states.c.stopped_at.is_not(None)
-    )
-    return {row.journey: row.stopped for row in connection.execute(query)}
+    return {row.journey: row.stopped for row in connection.execute(STOPPED)}
 
 
 def save_journey_state(tx: Connection, state: JourneyState) -> None:
