@@ -52,6 +52,10 @@ class RecordedMails:
 class StagedServices(Services):
     """Services that read only what was applied; a notice bears the name of its group."""
 
+    def library(self) -> Library:
+        """What was applied; nobody applies anything in a test, so it is read once."""
+        return self._library or super().library()
+
     def begin_at(self, instant: datetime) -> None:
         """From now on everything was applied at `instant`; what was prepared stays prepared."""
         library = self.library()
