@@ -127,7 +127,7 @@ def publish_priors(tx: Connection, lexicon: Lexicon, now: datetime) -> frozenset
 
     Returns the clocks whose parameters changed: everybody's states on them are outdated.
     """
-    in_force = priors_at(tx, now)
+    in_force = {clock: one for clock, one in priors_at(tx, now).items() if one.known_at <= now}
     if not any(_is_due(tx, in_force.get(clock), clock, lexicon, now) for clock in CLOCKS):
         return frozenset()
     logs = {clock: sample_days(tx, lexicon, clock, now) for clock in CLOCKS}
@@ -156,7 +156,7 @@ def _is_due(
 ) -> bool:
     """Never learned, or old, or of a time when nobody had come twice and now somebody has."""
     counted = what_counts(lexicon, clock)
-    if stored is None or stored.priors.counted != counted:
+    if stored is None or stored.known_at > now or stored.priors.counted != counted:
         return True
     first = load_priors(connection, clock, EPOCH)
     known = published_at(stored.known_at, lexicon.zone)

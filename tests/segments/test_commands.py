@@ -97,6 +97,18 @@ def test_a_segment_shows_how_it_became_what_it_is(shop: Shop, say, now):
     assert (then["size"], len(then["changes"])) == (2, 2)
 
 
+def test_the_past_is_told_the_same_whatever_is_learned_later(shop: Shop, say, now):
+    asked = ("segment", "drifting", "--explain", "anna", "--now", (now - 240 * DAY).isoformat())
+    before = say(*asked)
+
+    for number in range(60):
+        shop.happened("order.completed", "ben", now - number * 3 * DAY)
+    shop.run()
+
+    assert say(*asked) == before
+    assert before[1]["conditions"][1]["facts"]["state"] is not None
+
+
 def test_each_condition_is_explained_for_one_customer(say):
     _, found = say("segment", "drifting", "--explain", "Zoë")
 
