@@ -14,6 +14,8 @@ each customer again. Everything is asked about in the same database, and must fi
   idle_tick_ms         a look with nothing changed and nothing due; limit: one bare query
   ten_segments         ten rules over those events, with other counts, shorter windows and other
                        times of quiet, all at once; limit: ours, the rule alone
+  event_to_member_ms   from an accepted event to membership, with 100,000 customers, while everybody
+                       is evaluated for another segment: the worst; limit: a second
   full_stored          everybody, with memberships and events written; limit: as `full`
   incremental_stored   the 1,000 a day later, the difference written; limit: as `incremental`
 """
@@ -33,6 +35,7 @@ sys.path.insert(0, str(ROOT))
 from sqlalchemy import Connection  # noqa: E402 (path first)
 
 from benchmarks.parts import by_hand  # noqa: E402
+from benchmarks.parts.freshness import measure_freshness  # noqa: E402
 from benchmarks.parts.history import NOW, count_up, make_history, store_history  # noqa: E402
 from benchmarks.parts.report import Figure, arguments, print_figures  # noqa: E402
 from rekindle.migrating import upgrade  # noqa: E402
@@ -203,7 +206,10 @@ def main() -> None:
         base = Base(store, chosen.scale)
         whole = measure(base, chosen.repeats)
         stored = measure_stored(base)
-    print_figures(figures(whole, small, stored), as_json=chosen.json)
+    found = figures(whole, small, stored)
+    worst = max(measure_freshness())
+    found.append(Figure("event_to_member_ms", "ms", [worst], [1000.0], more_is_better=False))
+    print_figures(found, as_json=chosen.json)
 
 
 def figures(

@@ -40,9 +40,10 @@ from workers.lease import LEASE, take_turn, worker_name
 from workers.quintiles import are_quintiles_due, find_quintiles, publish_quintiles
 
 Report = Callable[[int, int], None]
-AIM = timedelta(milliseconds=20)  # for one transaction, well below the 50 ms that it may take
-FIRST_CHUNK, SMALLEST_CHUNK, LARGEST_CHUNK = 500, 20, 5_000  # customers in one transaction
-LARGEST_STEP = 4  # times as many at most as in the chunk before
+AIM = timedelta(milliseconds=25)  # for one transaction, well below the 50 ms that it may take
+MOMENT = timedelta(microseconds=1)
+FIRST_CHUNK, SMALLEST_CHUNK, LARGEST_CHUNK = 500, 500, 5_000  # customers in one transaction
+LARGEST_STEP = 2  # times as many at most, or half: the first chunks also prepare their statements
 DRIFT = "~drift"  # the pass that rebuilds everybody's drift; no segment can be called so
 
 
@@ -211,15 +212,15 @@ def _run_passes(services: Services, library: Library, report: Report) -> Counts:
     while cursor is not None:
         began = services.clock.wall()
         cursor, counts = _run_chunk(services, library, cursor, size)
-        size = _next_size(size, services.clock.wall() - began)
+        size = next_size(size, services.clock.wall() - began)
         total += counts
         report(of if cursor is None else min(cursor, of), of)
     return total
 
 
-def _next_size(size: int, took: timedelta) -> int:
+def next_size(size: int, took: timedelta) -> int:
     """So many customers that nobody waits long for the one writer that there may be."""
-    share = AIM / max(took, AIM / LARGEST_STEP)
+    share = min(max(AIM / max(took, MOMENT), 1 / LARGEST_STEP), LARGEST_STEP)
     return min(max(round(size * share), SMALLEST_CHUNK), LARGEST_CHUNK)
 
 

@@ -9,6 +9,7 @@ from store.figures import list_alarms
 from store.freshness import Delay, load_freshness
 from store.memberships import count_members
 from tests.shop import Shop
+from workers.passes import LARGEST_CHUNK, SMALLEST_CHUNK, next_size
 from workers.schedule import look
 from workers.watching import watch_segments
 
@@ -118,3 +119,12 @@ def test_a_segment_that_fails_is_shown_with_those_it_kept(shop):
 
     assert members == ["anna"]
     assert fresh.waits_for is Delay.FAILURE
+
+
+def test_chunks_grow_and_shrink_so_that_the_writer_is_never_held_for_long():
+    quick, slow = timedelta(milliseconds=5), timedelta(seconds=1)
+
+    assert next_size(1_000, took=quick) == 2_000
+    assert next_size(2_000, took=slow) == 1_000
+    assert next_size(SMALLEST_CHUNK, took=slow) == SMALLEST_CHUNK
+    assert next_size(LARGEST_CHUNK, took=quick) == LARGEST_CHUNK
