@@ -81,6 +81,7 @@ class Record:
     places: Mapping[int, Place]
     outcomes: Mapping[Place, Recorded]
     trips: Mapping[int, Trip]  # by recorded enrollment
+    starts: Mapping[int, datetime]  # recorded event -> when it last started somebody
 
 
 def load_record(connection: Connection) -> Record:
@@ -92,4 +93,10 @@ def load_record(connection: Connection) -> Record:
         for row in connection.execute(query)
         if row.id in mails.by_id
     }
-    return Record(mails.by_id, outcomes, mails.trips)
+    started = (
+        select(enrollments.c.event_id, enrollments.c.started_at)
+        .where(enrollments.c.event_id.is_not(None))
+        .order_by(enrollments.c.id)
+    )
+    starts = {row.event_id: row.started_at for row in connection.execute(started)}
+    return Record(mails.by_id, outcomes, mails.trips, starts)

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from rekindle.rehearsal.assumed import Assumed, Assumptions
 from rekindle.rehearsal.matching import Mails, Record
 from rekindle.rehearsal.page import Page, find_match
-from rekindle.rehearsal.script import Entry, Happened, Looked, Requested
+from rekindle.rehearsal.script import Entry, Happened, Looked, Requested, Written
 from rekindle.rehearsal.stage import Stage
+from store.tables import MICROSECOND
 from workers.starts import Wanted, start_by_hand
 
 A_CHUNK = 2_000  # entries in one transaction
@@ -33,6 +34,7 @@ class Replay:
     _assumed: list[Assumed] = field(default_factory=list)  # still to come
     _waiting: list[Entry] = field(default_factory=list)
     _early: list[Entry] = field(default_factory=list)  # about mails that have yet to be sent
+    _unseen: list[int] = field(default_factory=list)  # recorded events since the last look
     _is_dirty: bool = True
     _last_run: datetime | None = None
 
@@ -42,6 +44,8 @@ class Replay:
             at = self._grained(max(entry.at, self.begins))
             if entry.at > ends:
                 break
+            if isinstance(entry, Written):
+                self._look_before(entry)
             self._go_to(min(at, ends))
             if isinstance(entry, Looked):
                 self._look()
@@ -49,6 +53,16 @@ class Replay:
                 self._wait(entry)
         self._go_to(ends)
         self._settle()
+
+    def _look_before(self, edit: Written) -> None:
+        """A live engine looks all the time; where nothing came of it, there is no record of it.
+
+        So what happened before an edit was looked at before it, unless it started somebody later.
+        """
+        is_led = self.is_recorded and self.begins < edit.at <= self.follows_until
+        came_later = (self.record.starts.get(id_, edit.at - MICROSECOND) for id_ in self._unseen)
+        if is_led and self._unseen and all(at < edit.at for at in came_later):
+            self._look()
 
     def _grained(self, at: datetime) -> datetime:
         """The end of the stretch in which things are looked at together; never before `at`."""
@@ -102,6 +116,8 @@ class Replay:
             self._run()
 
     def _wait(self, entry: Entry) -> None:
+        if isinstance(entry, Happened):
+            self._unseen.append(entry.order)
         self._waiting.append(entry)
         if len(self._waiting) >= A_CHUNK:
             self._flush()
@@ -109,6 +125,7 @@ class Replay:
     def _run(self) -> None:
         self.stage.run()
         self._is_dirty, self._last_run = False, self.stage.clock.at
+        self._unseen.clear()
         self._assume()
 
     def _flush(self) -> None:
