@@ -298,6 +298,7 @@ class Place:
 
     journey: str
     key: str
+    customer_id: CustomerId
     external_id: str  # empty for one who was erased
     event: Mapping[str, Any]  # the properties of what started it
 
@@ -306,13 +307,29 @@ def find_place(connection: Connection, id_: EnrollmentId) -> Place:
     """Raises NoResultFound if there is no such enrollment: a programmer's mistake."""
     row = connection.execute(
         select(
-            enrollments.c.journey, enrollments.c.key, customers.c.external_id, events.c.properties
+            enrollments.c.journey,
+            enrollments.c.key,
+            enrollments.c.customer_id,
+            customers.c.external_id,
+            events.c.properties,
         )
         .outerjoin(customers, customers.c.id == enrollments.c.customer_id)
         .outerjoin(events, events.c.id == enrollments.c.event_id)
         .where(enrollments.c.id == id_)
     ).one()
-    return Place(row.journey, row.key, row.external_id or "", row.properties or {})
+    return Place(
+        row.journey,
+        row.key,
+        CustomerId(row.customer_id),
+        row.external_id or "",
+        row.properties or {},
+    )
+
+
+def end_lost(tx: Connection, id_: EnrollmentId, now: datetime) -> None:
+    """Close an enrollment that stands nowhere."""
+    over = update(enrollments).where(enrollments.c.id == id_)
+    tx.execute(over.values(ended="failed", ended_at=now))
 
 
 def find_customer_of(connection: Connection, id_: EnrollmentId) -> CustomerId:

@@ -23,8 +23,8 @@ COMMANDS = {
     "preview": "preview", "run": "engine", "up": "servers", "web": "servers", "worker": "servers",
     "scheduler": "servers", "report": "report", "test": "testing", "simulate": "simulate",
     "why": "why", "demo": "demo", "inbound": "inbound", "send-test": "send_test",
+    "doctor": "doctor",
 }  # fmt: skip
-NOT_YET = ("doctor",)
 
 
 def split_globals(arguments: list[str]) -> tuple[Options, list[str]]:
@@ -111,8 +111,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(rest: list[str]) -> int:
     command = next((word for word in rest if not word.startswith("-")), None)
-    if command in NOT_YET:
-        raise WrongUse(f"'{command}' is not there yet in this version.")
     try:
         build_app(command)(rest, prog_name="rekindle")
     except SystemExit as ended:  # Typer's way to say the exit code, usage errors (2) included

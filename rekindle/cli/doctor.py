@@ -1,0 +1,66 @@
+"""`rekindle doctor`: is all reachable and in time, is anyone stuck?"""
+
+import os
+import socket
+from typing import Annotated
+
+import typer
+
+from rekindle.cli.context import leave, say
+from rekindle.cli.opening import open_here
+from rekindle.errors import ProviderUnavailable, RekindleError
+from rekindle.services import Services
+from workers.brokers import open_broker, require_answer
+from workers.doctor import Finding, examine
+from workers.doctor import repair as free
+
+PATIENCE_SECONDS = 5
+
+
+def doctor(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Free everybody and everything that is stuck.")
+    ] = False,
+) -> None:
+    """Whether database, broker and provider answer, all is in time and nobody is stuck; exit 1 if
+    not.
+    """
+    with open_here() as services:
+        now = services.clock.now()
+        freed = free(services, now) if repair else 0
+        found = [*_reachability(services), *examine(services, now)]
+    document = {
+        "findings": [{"kind": f.kind, "count": f.count, "message": f.said} for f in found],
+        "freed": freed,
+    }
+    lines = [f"Freed {freed}."] if repair else []
+    lines += [f"{one.count} {one.said}" if one.count else one.said for one in found]
+    text = "\n".join(lines or ["All is reachable and in time, and nobody is stuck."])
+    say(text, document)
+    if found:
+        leave(1)
+
+
+def _reachability(services: Services) -> list[Finding]:
+    """The database was opened, and its schema with it, or we would not be here."""
+    found = []
+    url = os.environ.get("REKINDLE_BROKER_URL")
+    try:
+        require_answer(open_broker(url), url)
+    except RekindleError as error:
+        found.append(Finding("unreachable.broker", 0, str(error)))
+    settings = services.settings
+    if settings.provider == "smtp":
+        try:
+            _reach(settings.smtp.host, settings.smtp.port)
+        except RekindleError as error:
+            found.append(Finding("unreachable.provider", 0, str(error)))
+    return found
+
+
+def _reach(host: str, port: int) -> None:
+    """Raises ProviderUnavailable unless something listens there."""
+    try:
+        socket.create_connection((host, port), PATIENCE_SECONDS).close()
+    except OSError as error:
+        raise ProviderUnavailable(f"the mail server at {host}:{port} does not answer.") from error

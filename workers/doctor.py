@@ -1,0 +1,101 @@
+"""Is all reachable, in time, and is anyone stuck? And freeing those who are."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from rekindle.services import Services
+from store.enrollments import Place, end_lost, find_place
+from store.figures import list_alarms
+from store.intake import OwnEvent, record_own_events
+from store.records import EnrollmentId
+from store.stuck import (
+    Overdue,
+    Stuck,
+    count_failed_effects,
+    count_overdue,
+    find_stuck,
+    free_stuck,
+)
+from workers.pausing import paused_journeys
+
+LATE_AFTER = timedelta(minutes=15)  # a sweep comes about once a second
+SAID = {
+    "homeless": "customers are in a journey and stand at no step of it",
+    "idle": "customers wait in a journey for nothing",
+    "orphans": "places are left of journeys that are over",
+    "mails": "mails wait for nothing",
+    "effects": "notices or webhooks wait for nothing",
+}
+OVERDUE = {
+    "checks": "memberships",
+    "positions": "customers in journeys",
+    "mails": "mails",
+    "effects": "notices and webhooks",
+    "calendars": "starts of the calendar",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be, in words; `kind` is for programs."""
+
+    kind: str
+    count: int
+    said: str
+
+
+def examine(services: Services, now: datetime) -> list[Finding]:
+    """Everything that is stuck, late or failed; nothing is changed."""
+    library = services.library()
+    with services.store.read() as connection:
+        paused = tuple(sorted(paused_journeys(connection, library)))
+        stuck = find_stuck(connection, paused)
+        overdue = count_overdue(connection, now - LATE_AFTER)
+        failed = count_failed_effects(connection)
+        alarms = list_alarms(connection)
+    found = [*_stuck(stuck), *_overdue(overdue)]
+    if failed:
+        found.append(Finding("effects.failed", failed, "notices or webhooks have failed for good"))
+    found += [Finding(f"alarm.{one.kind}", 1, one.message) for one in alarms]
+    return found
+
+
+def _stuck(stuck: Stuck) -> list[Finding]:
+    return [
+        Finding(f"stuck.{one.name}", len(ids), SAID[one.name])
+        for one in fields(stuck)
+        if (ids := getattr(stuck, one.name))
+    ]
+
+
+def _overdue(overdue: Overdue) -> list[Finding]:
+    said = "have been due for more than a quarter of an hour: is a worker running?"
+    return [
+        Finding(f"late.{one.name}", count, f"{OVERDUE[one.name]} {said}")
+        for one in fields(overdue)
+        if (count := getattr(overdue, one.name))
+    ]
+
+
+def repair(services: Services, now: datetime) -> int:
+    """Free whatever is stuck; how many were. The workers go on with them."""
+    library = services.library()
+    with services.store.begin() as tx:
+        stuck = find_stuck(tx, tuple(sorted(paused_journeys(tx, library))))
+        for id_ in free_stuck(tx, stuck, now):
+            _end(tx, id_, find_place(tx, id_), now)
+    if stuck.is_any:
+        services.wake.changed()
+    return sum(len(getattr(stuck, one.name)) for one in fields(stuck))
+
+
+def _end(tx: Connection, id_: EnrollmentId, place: Place, now: datetime) -> None:
+    """Nobody knows any more where this one stood."""
+    end_lost(tx, id_, now)
+    what = {
+        "journey": place.journey, "key": place.key, "enrollment_id": id_, "ended": "failed",
+    }  # fmt: skip
+    told = OwnEvent(place.customer_id, "enrollment.ended", now, f"enrollment:{id_}:ended", what)
+    record_own_events(tx, [told], now)
