@@ -1,14 +1,13 @@
 """The conditions that must be answered before an enrollment can be advanced."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
 from journeys.definition import Branch, ExitRule, OnEnters, OnLeaves, Step, WaitFor, When
 from journeys.graph import Graph
 from segments.definition import Condition, parse_condition
-from segments.subjects import Scope
-from store.records import Enrollment
+from segments.subjects import Scope, Window
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,10 @@ class Question:
     since: Literal["start", "arrival"] = "start"
     until: timedelta | None = None
 
-    def asked_at(self, enrollment: Enrollment, now: datetime) -> datetime:
-        """The instant this question is about: `now`, but never past its window."""
-        if self.until is None:
-            return now
-        begins = enrollment.started_at if self.since == "start" else enrollment.arrived_at
-        return min(now, begins + self.until)
+    @property
+    def window(self) -> Window | None:
+        """How long this is asked about, from the start or the arrival; None: for ever."""
+        return None if self.until is None else Window(self.since, self.until)
 
 
 def questions(graph: Graph, step: str) -> tuple[Question, ...]:

@@ -222,7 +222,7 @@ class Compilation:
             select()
             .select_from(self.subjects)
             .join(events, events.c.customer_id == looked_up_by(self.subjects.c.customer_id))
-            .where(events.c.kind_id.in_(kinds), *self._ties())
+            .where(events.c.kind_id.in_(kinds), *self._ties(is_own=since_step is not None))
         )
         if since_step is None:
             return statement
@@ -231,12 +231,13 @@ class Compilation:
             micros(events.c.occurred_at) >= reached.c.reached_at
         )
 
-    def _ties(self) -> list[ColumnElement[bool]]:
+    def _ties(self, *, is_own: bool) -> list[ColumnElement[bool]]:
+        """The key ties what is asked of the enrollment's own time, not all of history."""
         mine = self.subjects.c
         ties: list[ColumnElement[bool]] = []
         if self.sort is Sort.EVENT:
             ties.append(events.c.id == mine.event_id)
-        if self.per is not None:
+        if self.per is not None and (is_own or self.scope is not Scope.HISTORY):
             ties.append(JsonValue.named(events.c.properties, self.per).plain == mine.key)
         if self.scope is not Scope.HISTORY and self.sort is Sort.ENROLLMENT:
             occurred_at = micros(events.c.occurred_at)

@@ -13,7 +13,7 @@ from segments.choosing import IdList
 from segments.compile import compile_condition, compile_together
 from segments.conditions.base import ConditionBase
 from segments.lexicon import Lexicon
-from segments.subjects import Scope, Sort, Subjects
+from segments.subjects import Scope, Sort, Subjects, Window
 from store.tables import microseconds
 
 IDS, AT = "asked_ids", "asked_at"
@@ -27,14 +27,16 @@ def prepare(
     *,
     scope: Scope = Scope.HISTORY,
     per: str | None = None,
+    window: Window | None = None,
 ) -> Select[Any]:
-    """As `compile_condition`, for subjects that `parameters` name; kept with the lexicon.
+    """As `compile_condition`, for subjects that `parameters` name; kept with the lexicon. Each
+    enrollment is asked about within its own `window`.
 
     Raises ValueError for a segment that is not there or refers to itself.
     """
-    key = (sort, scope, per, repr(condition))
+    key = (sort, scope, per, window, repr(condition))
     if key not in lexicon.prepared:
-        subjects = _subjects(sort)
+        subjects = _subjects(sort, window)
         lexicon.prepared[key] = compile_condition(
             condition, subjects, lexicon, scope=scope, per=per
         )
@@ -66,13 +68,13 @@ def _between() -> Subjects:
     return Subjects.customers_between(low, high, at)
 
 
-def _subjects(sort: Sort) -> Subjects:
+def _subjects(sort: Sort, window: Window | None) -> Subjects:
     ids = bindparam(IDS, type_=IdList())
     at = bindparam(AT, type_=BigInteger)
     match sort:
         case Sort.CUSTOMER:
             return Subjects.customers_in(ids, at)
         case Sort.ENROLLMENT:
-            return Subjects.enrollments_in(ids, at)
+            return Subjects.enrollments_in(ids, at, window)
         case Sort.EVENT:
             return Subjects.events_in(ids, at)

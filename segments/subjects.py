@@ -2,14 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from sqlalchemy import BindParameter, ColumnElement, Select, Table, func, select
+from sqlalchemy import BindParameter, ColumnElement, Select, Table, case, func, select
 
 from segments.choosing import listed
-from segments.instants import Micros, instant, micros
+from segments.instants import Micros, instant, length, micros
 from store.tables import customers, enrollments, events, positions
 
 At = datetime | ColumnElement[Any]
@@ -35,6 +35,17 @@ class Sort(StrEnum):
 
 
 @dataclass(frozen=True)
+class Window:
+    """How long after its start, or after its arrival at the present step, one is asked about."""
+
+    since: Literal["start", "arrival"]
+    length: timedelta
+
+
+BY_STEP = "start by "  # how the cause of an enrollment begins that a step of another one started
+
+
+@dataclass(frozen=True)
 class Subjects:
     """A set of subjects as a statement: id, customer_id, at, and the scope of those not customers.
 
@@ -55,13 +66,19 @@ class Subjects:
         return cls(Sort.CUSTOMER, _chosen(_customers(at), customers, ids))
 
     @classmethod
-    def enrollments_in(cls, ids: Ids, at: At) -> Self:
-        """Enrollments, active or ended, with where they started and where they stand."""
+    def enrollments_in(cls, ids: Ids, at: At, window: Window | None = None) -> Self:
+        """Enrollments, active or ended, with where they started and where they stand.
+
+        Each is asked about at `at`, but never past its `window`. One that another journey started
+        has not heard the event that started that one as its own: it starts where it started.
+        """
+        is_started_by_step = enrollments.c.cause.like(f"{BY_STEP}%")
+        is_start = (events.c.id == enrollments.c.event_id) & ~is_started_by_step
         started = func.coalesce(micros(events.c.occurred_at), micros(enrollments.c.started_at))
         statement = select(
             enrollments.c.id,
             enrollments.c.customer_id,
-            _micros(at).label("at"),
+            _within(_micros(at), window).label("at"),
             started.label("started_at"),
             events.c.id.label("event_id"),
             enrollments.c.key,
@@ -70,7 +87,7 @@ class Subjects:
         return cls(
             Sort.ENROLLMENT,
             _chosen(statement, enrollments, ids)
-            .outerjoin(events, events.c.id == enrollments.c.event_id)
+            .outerjoin(events, is_start)
             .outerjoin(positions, positions.c.enrollment_id == enrollments.c.id),
         )
 
@@ -98,6 +115,14 @@ def _chosen(statement: Select[Any], table: Table, ids: Ids) -> Select[Any]:
         each = listed(ids)
         return statement.select_from(each.join(table, table.c.id == each.c.value))
     return statement.select_from(table).where(table.c.id.in_(ids))
+
+
+def _within(at: Micros, window: Window | None) -> Micros:
+    if window is None:
+        return at
+    begins = enrollments.c.started_at if window.since == "start" else positions.c.arrived_at
+    over_at = micros(begins) + length(window.length)
+    return case((over_at < at, over_at), else_=at)
 
 
 def _micros(at: At) -> Micros:

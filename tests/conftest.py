@@ -7,9 +7,10 @@ fails them, as REKINDLE_REQUIRE_SHARED=1 does for the folder of third-party fixt
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +115,35 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def fresh_url(
+    request: pytest.FixtureRequest, sqlite_template: Path, tmp_path: Path
+) -> Callable[[], str]:
+    """A migrated, empty database each time it is called, once of each kind."""
+    if request.param == "postgresql":
+        url: str = request.getfixturevalue("postgres_database")
+        return lambda: _emptied(url)
+    numbers = count(1)
+
+    def copy() -> str:
+        file = tmp_path / f"rekindle-{next(numbers)}.db"
+        shutil.copyfile(sqlite_template, file)
+        return f"sqlite:///{file}"
+
+    return copy
+
+
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
     """An open, empty store, once on each database."""
     opened = Store(database_url)
     yield opened
     opened.close()
+
+
+def _emptied(url: str) -> str:
+    _empty(url)
+    return url
 
 
 def _empty(url: str) -> None:

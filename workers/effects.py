@@ -22,6 +22,7 @@ from journeys.advance import (
 from rekindle.errors import ProviderRefused, RekindleError, TemplateFailed
 from rekindle.services import Services
 from rekindle.workspace.library import Library
+from segments.subjects import BY_STEP
 from store.alarms import raise_alarm
 from store.approvals import Asking, ask_approvals
 from store.effects import DueEffect, NewEffect, add_effects, claim_due_effects, finish_effect
@@ -109,7 +110,7 @@ def _candidate(library: Library, one: Enrollment, journey: str) -> Candidate:
     other = library.journeys.get(journey)
     key = one.key if other is not None and other.per is not None else ""
     occurrence = f"enrollment:{one.id}:{one.step}:{one.visit}"
-    cause = f"start by {one.journey}"
+    cause = f"{BY_STEP}{one.journey}"
     return Candidate(journey, one.customer_id, key, occurrence, one.event_id, cause)
 
 
