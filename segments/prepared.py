@@ -68,7 +68,7 @@ def _between() -> Subjects:
     return Subjects.customers_between(low, high, at)
 
 
-def _subjects(sort: Sort, window: Window | None) -> Subjects:
+def _subjects(sort: Sort, window: Window | None = None) -> Subjects:
     ids = bindparam(IDS, type_=IdList())
     at = bindparam(AT, type_=BigInteger)
     match sort:
