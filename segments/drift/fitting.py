@@ -1,6 +1,6 @@
 """Parameters by maximum likelihood: which ones make the log of a workspace most likely?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,13 +40,23 @@ def fit_priors(
     if int((sample.counts > 1).sum()) < FEWEST_RETURNING:
         is_settled = now is not None and now.sample == 0 and defaults.is_close_to(now)
         return now if now is not None and is_settled else defaults
-    evidence = {rho: Evidence.of(sample, as_of, rho) for rho in RHOS}
-    fits = _fit_each(evidence, (defaults.r, defaults.alpha, defaults.a, defaults.b))
+    settled = now if now is not None and now.sample else None
+    evidence = {rho: Evidence.of(sample, as_of, rho) for rho in _worth_trying(settled)}
+    begin = settled or defaults
+    fits = _fit_each(evidence, (begin.r, begin.alpha, begin.a, begin.b))
     chosen = _choose(fits, None if now is None else now.rho)
     if now is not None and _still_holds(now, defaults, evidence, fits[chosen]):
         return now
     r, alpha, a, b = fits[chosen].parameters
     return replace(defaults, r=r, alpha=alpha, a=a, b=b, rho=chosen, sample=len(sample.counts))
+
+
+def _worth_trying(settled: Priors | None) -> Sequence[float]:
+    """All discounts at first; once one is in force, it and its neighbours, night by night."""
+    if settled is None or settled.rho not in RHOS:
+        return RHOS
+    place = RHOS.index(settled.rho)
+    return RHOS[max(place - 1, 0) : place + 2]
 
 
 def _fit_each(evidence: Mapping[float, Evidence], start: Parameters) -> dict[float, Fit]:

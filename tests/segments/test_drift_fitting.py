@@ -131,7 +131,8 @@ def test_another_discount_must_explain_the_log_a_good_deal_better():
     kept = fit_priors(steady, 400, clock="goal", horizon_days=90, now=replace(settled, rho=0.95))
     moved = fit_priors(steady, 400, clock="goal", horizon_days=90, now=replace(settled, rho=0.5))
 
-    assert (settled.rho, kept.rho, moved.rho) == (1.0, 0.95, 1.0)
+    assert (settled.rho, kept.rho) == (1.0, 0.95)
+    assert moved.rho == 0.6  # a step a night
 
 
 def test_parameters_in_force_stay_while_they_explain_the_log_as_well():
@@ -142,7 +143,8 @@ def test_parameters_in_force_stay_while_they_explain_the_log_as_well():
     mistaken = replace(settled, r=settled.r * 3)
 
     assert fit_priors(steady, 400, clock="goal", horizon_days=90, now=almost) == almost
-    assert fit_priors(steady, 400, clock="goal", horizon_days=90, now=mistaken) == settled
+    found = fit_priors(steady, 400, clock="goal", horizon_days=90, now=mistaken)
+    assert (found.r, found.alpha) == pytest.approx((settled.r, settled.alpha), rel=0.05)
 
 
 # --- the correction of the risk ------------------------------------------------------------------
