@@ -53,6 +53,15 @@ def test_every_step_is_a_box_between_start_and_finish():
     assert kinds == ["start", "send", "wait", "finish"]
 
 
+def test_people_behind_a_question_stand_at_their_own_steps():
+    asked = {"approve": "leads", "up_to": "1 day", "otherwise": [{"emit": "vip.missed"}]}
+    people = {"send:a/b": 3, "approve:leads.otherwise.emit:vip.missed": 2}
+
+    boxes = boxes_of(draw([asked, {"send": "a/b"}], people))
+
+    assert {box.kind: box.people for box in boxes if box.people} == {"send": 3, "emit": 2}
+
+
 def test_people_and_mails_stand_at_their_step():
     picture = draw(SIMPLE, people={"wait": 7}, sent={"send:a/b": 9})
 

@@ -7,7 +7,7 @@ the same journey always looks the same.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from journeys.definition import Branch, End, Split, Step, WaitFor, When
+from journeys.definition import Approve, Branch, End, Split, Step, WaitFor, When
 from journeys.graph import Graph
 from web.dashboard.words import detail_of, title_of, write_condition
 
@@ -72,6 +72,7 @@ class _Loose:
 class _Arm:
     label: str
     steps: Sequence[Step]
+    is_last: bool = False  # what follows the step is not for those who go this way
 
 
 def draw_journey(
@@ -140,7 +141,8 @@ class _Drawing:
             self.shapes.append(Way(_bend(x, below, middle, top - LINE_ENDS), has_tip=False))
             self.shapes.append(Label(arm.label, middle, top - LABEL_UP))
             start = _Loose(_at(middle, top - LINE_GOES_ON), middle, top - LINE_GOES_ON)
-            loose += self.place(arm.steps, middle, top, [start])
+            ends = self.place(arm.steps, middle, top, [start])
+            loose += [] if arm.is_last else ends
             left += width + GAP_ACROSS
         return loose
 
@@ -159,6 +161,8 @@ def _arms(step: Step) -> list[_Arm]:
             return arms if has_rest else [*arms, _Arm("otherwise", ())]
         case WaitFor():
             return [_Arm("came", step.came), _Arm("did not", step.otherwise)]
+        case Approve():
+            return [_Arm("yes", ()), _Arm("no", step.otherwise, is_last=True)]
         case Split():
             return [_Arm(f"{arm.name} · {arm.share:.0%}", arm.steps) for arm in step.split]
         case _:
