@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Table, select, update
 
 from rekindle.cli.app import main
 from rekindle.customers import erase, export_document
 from rekindle.errors import NotFound, NotNow
+from store import erasing
 from store.blocking import suppress_addresses
 from store.exports import NOUNS, export_rows
 from store.records import Reject
@@ -135,3 +136,11 @@ def test_the_commands_hand_over_and_forget(shop: Shop, capsys: Any):
     assert main(["customer", "erase", "omar", *where]) == 0
     assert json.loads(capsys.readouterr().out) == {"erased": ["omar"]}
     assert main(["customer", "omar", *where]) == 1
+
+
+def test_every_table_that_speaks_of_a_person_is_thought_of():
+    ties = {"customer_id", "enrollment_id", "message_id"}
+    personal = {table.name for table in metadata.sorted_tables if ties & set(table.c.keys())}
+    handled = {one.name for one in vars(erasing).values() if isinstance(one, Table)}
+
+    assert personal - handled == set()
