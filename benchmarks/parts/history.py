@@ -102,6 +102,7 @@ def store_history(store: Store, history: History) -> None:
         with store.begin() as tx:
             _add_events(tx, history, first)
     with store.begin() as tx:
+        _count_on(tx)
         for index in late:
             index.create(tx)
         tx.execute(text("CREATE INDEX ev_ckt ON ev(customer_id, kind, ts, ticket)"))
@@ -112,6 +113,13 @@ def count_up(store: Store) -> None:
     """Let the planner know what there is, as it does after a while by itself."""
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
+
+
+def _count_on(tx: Connection) -> None:
+    """PostgreSQL's counters know nothing of ids that came with their rows."""
+    for table in (customers, event_kinds, events) if tx.dialect.name == "postgresql" else ():
+        counter = f"pg_get_serial_sequence('{table.name}', 'id')"
+        tx.execute(text(f"SELECT setval({counter}, (SELECT max(id) FROM {table.name}))"))
 
 
 def _add_people(tx: Connection, history: History) -> None:
