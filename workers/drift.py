@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from segments.days import DAY, day_begins, day_of, published_at
 from segments.drift.fitting import LARGEST_SAMPLE, fit_priors
 from segments.drift.log import EventDays
-from segments.drift.priors import HORIZON_DAYS, Priors, default_priors
+from segments.drift.priors import HORIZON_DAYS, Priors, default_priors, lapse_limit_of
 from segments.drift.publishing import OTHER, risk_values
 from segments.drift.recalibration import AS_IT_IS, Clock, Recalibration, recalibrate
 from segments.drift.rhythms import IDS, ONE_IN, Asked
@@ -122,27 +122,52 @@ def as_of_now(
 # --- what is learned of everybody ----------------------------------------------------------------
 
 
-def publish_priors(tx: Connection, lexicon: Lexicon, now: datetime) -> frozenset[str]:
-    """Learn the parameters of each clock anew, daily at first, then weekly; most calls do nothing.
+@dataclass(frozen=True)
+class Learned:
+    """What everybody's past teaches of one clock."""
 
-    Returns the clocks whose parameters changed: everybody's states on them are outdated.
+    priors: Priors
+    recalibration: Recalibration
+    is_news: bool  # other than what is in force
+
+
+def publish_priors(tx: Connection, lexicon: Lexicon, now: datetime) -> frozenset[str]:
+    """`learn`, and keep what was learned."""
+    return keep_learned(tx, learn(tx, lexicon, now), now)
+
+
+def learn(connection: Connection, lexicon: Lexicon, now: datetime) -> Mapping[str, Learned]:
+    """What each clock's past teaches, daily at first, then weekly; most calls learn nothing.
+
+    Takes seconds where there are millions of events: not for a transaction that others wait for.
     """
-    in_force = {clock: one for clock, one in priors_at(tx, now).items() if one.known_at <= now}
-    if not any(_is_due(tx, in_force.get(clock), clock, lexicon, now) for clock in CLOCKS):
-        return frozenset()
-    logs = {clock: sample_days(tx, lexicon, clock, now) for clock in CLOCKS}
-    changed = set()
-    learned: dict[str, Priors] = {}
-    for clock in CLOCKS:
-        stored = in_force.get(clock)
-        learned[clock] = _learn(logs[clock], lexicon, clock, now, stored.priors if stored else None)
-        insert_priors(tx, asdict(learned[clock]), now)
-        if stored is None or learned[clock] != stored.priors:
-            changed.add(clock)
-    for clock in CLOCKS:
-        correction = _correct(tx, lexicon, clock, logs, learned, now)
-        insert_recalibration(tx, clock, asdict(correction), now)
-    return frozenset(changed)
+    in_force = {
+        clock: one for clock, one in priors_at(connection, now).items() if one.known_at <= now
+    }
+    if not any(_is_due(connection, in_force.get(one), one, lexicon, now) for one in CLOCKS):
+        return {}
+    logs = {clock: sample_days(connection, lexicon, clock, now) for clock in CLOCKS}
+    stored = {clock: one.priors for clock, one in in_force.items()}
+    learned = {
+        clock: _learn(connection, logs[clock], lexicon, clock, now, stored.get(clock))
+        for clock in CLOCKS
+    }
+    return {
+        clock: Learned(
+            learned[clock],
+            _correct(connection, lexicon, clock, logs, learned, now),
+            is_news=learned[clock] != stored.get(clock),
+        )
+        for clock in CLOCKS
+    }
+
+
+def keep_learned(tx: Connection, learned: Mapping[str, Learned], now: datetime) -> frozenset[str]:
+    """Store it as a version; the clocks on which everybody's states are outdated by it."""
+    for clock, one in learned.items():
+        insert_priors(tx, asdict(one.priors), now)
+        insert_recalibration(tx, clock, asdict(one.recalibration), now)
+    return frozenset(clock for clock, one in learned.items() if one.is_news)
 
 
 def are_priors_due(connection: Connection, lexicon: Lexicon, now: datetime) -> bool:
@@ -169,12 +194,30 @@ def _is_due(
 
 
 def _learn(
-    log: EventDays, lexicon: Lexicon, clock: str, now: datetime, in_force: Priors | None
+    connection: Connection,
+    log: EventDays,
+    lexicon: Lexicon,
+    clock: str,
+    now: datetime,
+    in_force: Priors | None,
 ) -> Priors:
     counted = what_counts(lexicon, clock)
-    kept = in_force if in_force and in_force.counted == counted else None
-    found = fit_priors(log, _day_at(now, lexicon), clock=clock, horizon_days=HORIZON_DAYS, now=kept)
+    found = fit_priors(
+        log,
+        _day_at(now, lexicon),
+        clock=clock,
+        horizon_days=HORIZON_DAYS,
+        now=in_force if in_force and in_force.counted == counted else None,
+        lapse_days=_lapse_days(connection, lexicon, clock, now),
+    )
     return replace(found, counted=counted)
+
+
+def _lapse_days(connection: Connection, lexicon: Lexicon, clock: str, now: datetime) -> float:
+    """Of all customers' gaps: a sample would move the day on which somebody is lost."""
+    statement = _winding(connection, lexicon, clock, is_of_all=True).gap_counts
+    rows = connection.execute(statement, {"given_at": microseconds(now)})
+    return lapse_limit_of({row.days: row.seen for row in rows})
 
 
 def _correct(

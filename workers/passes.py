@@ -33,7 +33,14 @@ from store.passes import (
 from store.pending import mark_evaluated
 from store.records import CustomerId
 from workers.counts import Counts
-from workers.drift import are_priors_due, priors_at, publish_priors, refresh_drift
+from workers.drift import (
+    Learned,
+    are_priors_due,
+    keep_learned,
+    learn,
+    priors_at,
+    refresh_drift,
+)
 from workers.evaluate import evaluate_segments
 from workers.failing import is_tried_again, recover_segment
 from workers.lease import LEASE, take_turn, worker_name
@@ -63,13 +70,14 @@ def evaluate_everybody(services: Services, now: datetime, report: Report = unhea
         return Counts()
     try:
         with services.store.read() as connection:
+            learned = learn(connection, library.lexicon, now)
             found = None
             if are_quintiles_due(connection, library, now):
                 found = find_quintiles(connection, library.lexicon, now)
         while _retire_some(services, library, now):
             pass
         with services.store.begin() as tx:
-            _begin_passes(tx, library, now)
+            _begin_passes(tx, library, learned, now)
             if found is not None:
                 publish_quintiles(tx, found, now)
                 _look_again(tx, _using(library, _asks_fifths), now)
@@ -102,7 +110,9 @@ def _take_turn(services: Services) -> bool:
         return take_turn(tx, "passes", wall, LEASE)
 
 
-def _begin_passes(tx: Connection, library: Library, now: datetime) -> None:
+def _begin_passes(
+    tx: Connection, library: Library, learned: Mapping[str, Learned], now: datetime
+) -> None:
     """Say which passes there are to run; what runs already and is still wanted goes on."""
     passes = load_passes(tx)
     for one in passes.values():
@@ -112,10 +122,10 @@ def _begin_passes(tx: Connection, library: Library, now: datetime) -> None:
     for segment, definition_id in _outdated(library, passes).items():
         newly: PassCause = "definition" if segment in passes else "first"
         begin_pass(tx, segment, definition_id, newly, now)
-    learned = publish_priors(tx, library.lexicon, now)
-    if learned or _are_risks_due(library, passes, now):
+    is_news = bool(keep_learned(tx, learned, now))
+    if is_news or _are_risks_due(library, passes, now):
         begin_pass(tx, DRIFT, _figures_of(library, now), "refit", now)
-    if learned:
+    if is_news:
         _look_again(tx, _using(library, _asks_drift), now)
     elif _are_risks_due(library, passes, now):
         _look_again(tx, _using(library, _asks_risk), now, cause="time")

@@ -27,15 +27,24 @@ class Fit:
 
 
 def fit_priors(
-    days: EventDays, as_of: float, *, clock: str, horizon_days: float, now: Priors | None = None
+    days: EventDays,
+    as_of: float,
+    *,
+    clock: str,
+    horizon_days: float,
+    now: Priors | None = None,
+    lapse_days: float | None = None,
 ) -> Priors:
     """What a clock's log before `as_of` (days since 1970) teaches.
 
     `now` are the ones in force: they stay unless others explain the log better, and so does their
-    rho unless another explains it a good deal better.
+    rho unless another explains it a good deal better. `lapse_days`: the limit of everybody, where
+    `days` are of some.
     """
     known = days.before(as_of)
     defaults = default_priors(clock, known.gaps.tolist(), horizon_days=horizon_days)
+    if lapse_days is not None:
+        defaults = replace(defaults, lapse_days=lapse_days)
     sample = known.sampled(LARGEST_SAMPLE)
     if int((sample.counts > 1).sum()) < FEWEST_RETURNING:
         is_settled = now is not None and now.sample == 0 and defaults.is_close_to(now)

@@ -1,7 +1,9 @@
 """What is believed of a customer before much is known of them, learned from everybody's gaps."""
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import accumulate
 from typing import Any, Self
 
 MEDIAN_GAP_OF_NOBODY = 30.0  # days, until somebody has come twice
@@ -78,13 +80,33 @@ def lapse_limit(gaps: Sequence[float]) -> float:
     """The length of silence that hardly any returning customer exceeds, kept within reason."""
     if not gaps:
         return LONGEST_LIMIT / 2
-    longest_usual = quantile(sorted(gaps), LAPSE_QUANTILE)
-    return min(max(longest_usual, SHORTEST_LIMIT), LONGEST_LIMIT)
+    return _within_reason(quantile(sorted(gaps), LAPSE_QUANTILE))
+
+
+def lapse_limit_of(counts: Mapping[int, int]) -> float:
+    """As `lapse_limit`, of how often each length in days was seen."""
+    if not counts:
+        return lapse_limit(())
+    lengths = sorted(counts)
+    reached = list(accumulate(counts[length] for length in lengths))
+
+    def at(place: int) -> float:
+        return float(lengths[bisect_right(reached, place)])
+
+    return _within_reason(_between(at, reached[-1], LAPSE_QUANTILE))
+
+
+def _within_reason(days: float) -> float:
+    return min(max(days, SHORTEST_LIMIT), LONGEST_LIMIT)
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
     """Linear between neighbours, as the usual definition (Hyndman & Fan 1996, type 7) has it."""
-    place = share * (len(ordered) - 1)
+    return _between(ordered.__getitem__, len(ordered), share)
+
+
+def _between(at: Callable[[int], float], count: int, share: float) -> float:
+    place = share * (count - 1)
     below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+    above = min(below + 1, count - 1)
+    return at(below) + (place - below) * (at(above) - at(below))

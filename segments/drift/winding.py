@@ -130,6 +130,16 @@ class Winding:
         return select(dated.c.customer_id, dated.c.day).distinct()
 
     @cached_property
+    def gap_counts(self) -> Select[Any]:
+        """How often each length of gap ended, in days; the lapse limit is of everybody."""
+        dated = self._counting.dated(self._counting.acts(self.asked.customers(), _at()))
+        once = select(dated.c.customer_id, dated.c.day).distinct().cte()
+        before = func.lag(once.c.day).over(partition_by=once.c.customer_id, order_by=once.c.day)
+        gaps = select((once.c.day - before).label("days")).cte()
+        is_gap = gaps.c.days.is_not(None)
+        return select(gaps.c.days, func.count().label("seen")).where(is_gap).group_by(gaps.c.days)
+
+    @cached_property
     def publish(self) -> Update:
         """See `publishing.publish`."""
         return publish(self.lexicon, self.clock, self.asked)

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from segments.drift.fitting import RHOS, fit_priors, maximise
 from segments.drift.likelihood import Evidence
 from segments.drift.log import EventDays
-from segments.drift.priors import Pace, default_priors
+from segments.drift.priors import Pace, default_priors, lapse_limit, lapse_limit_of
 from segments.drift.recalibration import AS_IT_IS, Clock, Recalibration, inputs_at, recalibrate
 from segments.drift.scoring import LoggedEvent, score_log
 from tests.segments.drift_oracle import fold
@@ -236,3 +237,10 @@ def test_an_empty_log_has_no_scores():
 
     assert found.scores == []
     assert found.priors == default_priors("any", (), horizon_days=28)
+
+
+def test_the_lapse_limit_of_counted_gaps_is_that_of_the_gaps():
+    gaps = [float(1 + n % 37 * n % 91) for n in range(400)]
+
+    assert lapse_limit_of(Counter(map(int, gaps))) == lapse_limit(gaps)
+    assert lapse_limit_of({}) == lapse_limit([])
