@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 
-from rekindle.api import customers, journeys, messages, plans, segments, surveys
+from rekindle.api import approvals, customers, journeys, messages, plans, segments, surveys
 from rekindle.api.asking import REFUSED, proven
 from rekindle.errors import Malformed, NotFound, NotNow, StoreUnavailable, WrongUse
 from rekindle.services import Services
@@ -32,7 +32,7 @@ def create_api(services: Services) -> FastAPI:
     api = FastAPI(
         title="Rekindle",
         version="1",
-        summary="Customers, segments, journeys, messages, surveys and plans.",
+        summary="Customers, segments, journeys, approvals, messages, surveys and plans.",
         openapi_url="/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -40,7 +40,7 @@ def create_api(services: Services) -> FastAPI:
         servers=[{"url": "/api/v1"}],
         root_path_in_servers=False,
     )
-    for part in (customers, segments, journeys, messages, surveys, plans):
+    for part in (customers, segments, journeys, approvals, messages, surveys, plans):
         api.include_router(part.router, dependencies=[Depends(proven)], responses=REFUSED)
     for expected in STATUS:
         api.add_exception_handler(expected, _say_what_is_wrong)

@@ -166,6 +166,32 @@ class ExitedDocument(Document):
     ended: int
 
 
+class ApprovalDocument(Document):
+    """A question to our own people, and the ids of the steps that follow each answer."""
+
+    id: int
+    journey: str
+    step: str
+    customer: str
+    people: str
+    message: str
+    asked_at: datetime
+    until: datetime
+    after_yes: list[str]
+    after_no: list[str]
+
+
+class ApprovalsDocument(Document):
+    """The oldest first; `after` leads to the next page, null after the last."""
+
+    approvals: list[ApprovalDocument]
+    after: int | None
+
+
+class AnsweredDocument(Document):
+    answered: int
+
+
 class MessageDocument(MailDocument):
     """One mail; `customer` is empty for a notice to our own people."""
 

@@ -200,7 +200,7 @@ def _start(step: Starts, customer: str, world: World) -> None:
 
 def _approve(step: Approves, customer: str, world: World) -> None:
     with world.stage.services.store.begin() as tx:
-        asked = list_open_approvals(tx, step.approve)
+        asked = list_open_approvals(tx, step.approve, now=world.now)
         ids = [one.id for one in asked if one.customer_id == world.people[customer]]
         is_yes = step.says == "yes"
         if not answer_approvals(tx, ids, is_granted=is_yes, by="test", now=world.now):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from store.suppressions import find_suppressed
-from tests.api.conftest import Caller
+from tests.api.conftest import SETTINGS, Caller
 
 
 def test_a_customer_is_the_document_that_the_command_prints(caller: Caller):
@@ -93,6 +93,58 @@ def test_nobody_starts_in_a_paused_journey_until_it_is_resumed(caller: Caller):
     assert caller.status("POST", "/journeys/welcome/start", again) == 201
 
 
+CALL = """
+journey: call
+topic: service
+start: [{api: true}]
+steps:
+  - approve: leads
+    up_to: 2 days
+    otherwise: [{set: {called: false}}]
+  - send: welcome
+"""
+
+
+def asked_about(caller: Caller, *customers: str) -> list[dict[str, Any]]:
+    """What is asked about customers who have come to an `approve`."""
+    settings = f"{SETTINGS}people: {{leads: ['log:']}}\n"
+    caller.shop.write("rekindle.yaml", settings)
+    caller.shop.write("journeys/call.yaml", CALL)
+    caller.shop.apply()
+    for customer in customers:
+        wanted = {"customer": customer, "request_id": customer}
+        caller.ask("POST", "/journeys/call/start", wanted)
+    caller.shop.run()
+    found: list[dict[str, Any]] = caller.ask("GET", "/approvals")["approvals"]
+    return found
+
+
+def test_what_waits_for_a_yes_comes_in_pages_with_what_follows(caller: Caller):
+    ana, bo = asked_about(caller, "ana", "bo")
+
+    first = caller.ask("GET", "/approvals?limit=1")
+    second = caller.ask("GET", f"/approvals?journey=call&after={first['after']}")
+
+    assert (ana["customer"], ana["step"], ana["people"]) == ("ana", "approve:leads", "leads")
+    assert ana["after_yes"] == ["send:welcome"]
+    assert ana["after_no"] == ["approve:leads.otherwise.set:called"]
+    assert (first["approvals"], second["approvals"], second["after"]) == ([ana], [bo], None)
+
+
+def test_a_question_is_answered_once_in_somebodys_name(caller: Caller):
+    ana, _ = asked_about(caller, "ana", "bo")
+    yes = {"ids": [ana["id"]], "says": "yes", "by": "lea"}
+
+    answers = [caller.ask("POST", "/approvals", yes) for _ in range(2)]
+    caller.shop.run()
+
+    (mail,) = caller.ask("GET", "/messages?status=sent")["messages"]
+    (trip,) = caller.ask("GET", "/customers/ana")["enrollments"]
+    assert answers == [{"answered": 1}, {"answered": 0}]
+    assert mail["customer"] == "ana"
+    assert "by lea" in [step["reason"] for step in trip["steps"]]
+
+
 def test_the_plan_is_that_of_the_command_and_names_problems(caller: Caller):
     caller.shop.write("segments/all.yaml", "segment: all\nmatch: {not: {event: nothing.happened}}")
     planned = caller.ask("GET", "/plan")
@@ -123,6 +175,8 @@ GOOD: dict[tuple[str, str], tuple[str, Any]] = {
         {"customer": "cy", "request_id": "9"},
     ),
     ("post", "/journeys/{name}/exit/{external_id}"): ("/journeys/welcome/exit/ana", None),
+    ("get", "/approvals"): ("/approvals?journey=welcome", None),
+    ("post", "/approvals"): ("/approvals", {"ids": [1], "says": "no", "by": "lea"}),
     ("get", "/messages"): ("/messages?status=sent&template=welcome&limit=500", None),
     ("get", "/messages/{message_id}"): ("/messages/1", None),
     ("get", "/surveys"): ("/surveys", None),
@@ -170,6 +224,8 @@ def test_every_operation_answers_as_it_is_documented(caller: Caller):
         ("PUT", "/customers/a%00", {}, 422, "NUL"),
         ("PUT", "/customers/ana", {"traits": {"a": "x" * 70_000}}, 413, "too large"),
         ("GET", "/segments/buyers/members?limit=501", None, 422, "query.limit"),
+        ("POST", "/approvals", {"ids": [], "says": "yes", "by": "lea"}, 422, "body.ids"),
+        ("POST", "/approvals", {"ids": [1], "says": "maybe", "by": "lea"}, 422, "body.says"),
         ("GET", "/messages?status=lost", None, 422, "query.status"),
         ("GET", "/messages/99999999999999999999", None, 422, "path.message_id"),
         ("POST", "/journeys/x/start", {"customer": "ana", "request_id": "1"}, 404, "no journey"),

@@ -83,7 +83,7 @@ steps:
 
 def test_nothing_goes_on_without_a_persons_yes(shop: Shop) -> None:
     begin(shop, APPROVED)
-    [question] = in_transaction(shop, list_open_approvals)
+    [question] = in_transaction(shop, list_open_approvals, now=shop.clock.now())
     asked = [str(mail["Subject"]) for mail in shop.mails("leads@example.com")]
     before = len(shop.mails("ana@"))
 
@@ -98,7 +98,7 @@ def test_nothing_goes_on_without_a_persons_yes(shop: Shop) -> None:
 
 def test_after_a_no_only_the_other_way_is_taken_and_then_the_end(shop: Shop) -> None:
     begin(shop, APPROVED)
-    [question] = in_transaction(shop, list_open_approvals)
+    [question] = in_transaction(shop, list_open_approvals, now=shop.clock.now())
 
     in_transaction(
         shop, answer_approvals, [question.id], is_granted=False, by="lea", now=shop.clock.now()

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rekindle.workspace.library import Library
+from store.approvals import list_waiting_steps
 from store.figures import (
     JourneyFigures,
     SurveyFigures,
@@ -50,6 +51,7 @@ def show_overview(request: Request) -> Response:
             "mails": count_mails(connection),
             "sent_by_day": count_sent_by_day(connection, now, days=SENT_DAYS),
             "alarms": list_alarms(connection),
+            "asked": sum(one.count for one in list_waiting_steps(connection, now)),
         }
     values |= {
         "segments": [(one, sizes.get(name, 0)) for name, one in sorted(library.segments.items())],
