@@ -113,6 +113,21 @@ class Returned:
 
 
 @dataclass(frozen=True)
+class Report:
+    """What a provider says became of a mail."""
+
+    mark: str  # the provider's id of this report: known by it when it comes again
+    kind: str  # delivered, opened, clicked, bounced, complained, refused, unsubscribed
+    address: str  # in lower case
+    occurred_at: datetime
+    message_id: int | None = None  # ours, as we handed it over
+    provider_message_id: str = ""
+    is_machine: bool = False
+    suppression: str = ""  # why this address is not mailed again, or empty
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Customer:
     id: CustomerId
     external_id: str

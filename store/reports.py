@@ -1,0 +1,152 @@
+"""Keeps what a provider reports of mails, in sets; what was reported before changes nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, or_, select, update
+
+from store.blocking import suppress_addresses
+from store.enrollments import wake_enrollments
+from store.intake import OwnEvent, record_own_events
+from store.records import NOBODY, Actor, CustomerId, Report
+from store.returns import FORTNIGHT, SOFT_DAYS
+from store.tables import delivery_events, messages
+from store.upserts import insert_or_skip_returning
+
+# what a mail may have been before: reports come in any order, and the graver one stays
+BEFORE = {
+    "delivered": ("sent", "uncertain"),
+    "refused": ("sent", "uncertain"),
+    "bounced": ("sent", "uncertain", "delivered"),
+    "complained": ("sent", "uncertain", "delivered", "bounced"),
+}
+BY_PEOPLE = ("opened", "clicked")
+Mails = Mapping[str, Row[Any]]  # by the report's mark
+
+
+def record_reports(tx: Connection, reports: Sequence[Report], now: datetime) -> set[CustomerId]:
+    """Keep, mark, tell, suppress and wake; returns whose picture changed."""
+    found = _find_mails(tx, reports)
+    once = {one.mark: one for one in reports}
+    ours = [one for mark, one in once.items() if mark in found]
+    news = _keep(tx, ours, found, now)
+    _mark(tx, news, found)
+    told = [one for one in news if one.kind != "unsubscribed" and not one.is_machine]
+    record_own_events(tx, [_event(one, found[one.mark]) for one in told], now)
+    woken = {found[one.mark].enrollment_id for one in news} - {None}
+    wake_enrollments(tx, sorted(woken), now)
+    changed = {CustomerId(found[one.mark].customer_id) for one in news}
+    # a bounce is a bounce whoever wrote; leaving somebody else's list says nothing of ours
+    final = [one for one in once.values() if one.kind != "unsubscribed" or one.mark in found]
+    return changed | _suppress(tx, final, news, found, now)
+
+
+def _find_mails(tx: Connection, reports: Sequence[Report]) -> Mails:
+    """By our id where it went to that address (an account may serve two of us), else by theirs."""
+    ids = {one.message_id for one in reports if one.message_id is not None}
+    # their ids have no index: asked only for what came without ours
+    theirs = {one.provider_message_id for one in reports if one.message_id is None} - {""}
+    query = select(
+        messages.c.id,
+        messages.c.customer_id,
+        messages.c.enrollment_id,
+        messages.c.template,
+        messages.c.topic,
+        func.lower(messages.c.address).label("address"),
+        messages.c.provider_message_id,
+    ).where(
+        or_(messages.c.id.in_(ids), messages.c.provider_message_id.in_(theirs)),
+        messages.c.customer_id != NOBODY,
+    )
+    rows = list(tx.execute(query))
+    by_id = {(row.id, row.address): row for row in rows}
+    by_theirs = {(row.provider_message_id, row.address): row for row in rows}
+    found: dict[str, Any] = {}
+    for one in reports:
+        row = by_id.get((one.message_id, one.address))
+        row = row or by_theirs.get((one.provider_message_id, one.address))
+        if row is not None:
+            found[one.mark] = row
+    return found
+
+
+def _keep(tx: Connection, reports: Sequence[Report], found: Mails, now: datetime) -> list[Report]:
+    """Those that are news."""
+    rows = [
+        {
+            "message_id": found[one.mark].id,
+            "kind": one.kind,
+            "occurred_at": one.occurred_at,
+            "known_at": now,
+            "provider_event_id": one.mark,
+            "is_machine": one.is_machine,
+            "details": dict(one.details),
+        }
+        for one in reports
+    ]
+    if not rows:
+        return []
+    statement = insert_or_skip_returning(tx, delivery_events, delivery_events.c.provider_event_id)
+    written = set(tx.scalars(statement, rows))
+    return [one for one in reports if one.mark in written]
+
+
+def _mark(tx: Connection, news: Sequence[Report], found: Mails) -> None:
+    """The least grave first, so that the gravest stays. What arrived had been sent."""
+    for kind, before in BEFORE.items():
+        ids = sorted({found[one.mark].id for one in news if one.kind == kind})
+        if ids:
+            tx.execute(
+                update(messages)
+                .where(messages.c.id.in_(ids), messages.c.status.in_(before))
+                .values(
+                    status=kind,
+                    sent_at=func.coalesce(messages.c.sent_at, messages.c.handed_over_at),
+                )
+            )
+
+
+def _event(report: Report, mail: Row[Any]) -> OwnEvent:
+    about = {"message": mail.id, "template": mail.template, "topic": mail.topic}
+    return OwnEvent(
+        customer_id=CustomerId(mail.customer_id),
+        name=f"message.{report.kind}",
+        occurred_at=report.occurred_at,
+        message_id=report.mark,
+        properties={**report.details, **about},
+        actor=Actor.CUSTOMER if report.kind in BY_PEOPLE else Actor.REKINDLE,
+    )
+
+
+def _suppress(
+    tx: Connection, final: Iterable[Report], news: Sequence[Report], found: Mails, now: datetime
+) -> set[CustomerId]:
+    reasons = {one.address: one.suppression for one in final if one.suppression and one.address}
+    soft = [found[one.mark] for one in news if one.kind == "bounced" and not one.suppression]
+    reasons = dict.fromkeys(_failing_for_days(tx, soft, now), "soft_bounces") | reasons
+    changed: set[CustomerId] = set()
+    for reason in sorted(set(reasons.values())):
+        items = [(address, "") for address, why in sorted(reasons.items()) if why == reason]
+        changed.update(suppress_addresses(tx, items, now, reason=reason).customer_ids)
+    return changed
+
+
+def _failing_for_days(tx: Connection, mails: Sequence[Row[Any]], now: datetime) -> list[str]:
+    if not mails:
+        return []
+    address = func.lower(messages.c.address)
+    query = (
+        select(address, delivery_events.c.occurred_at)
+        .join(messages, messages.c.id == delivery_events.c.message_id)
+        .where(
+            messages.c.customer_id.in_({mail.customer_id for mail in mails}),
+            address.in_({mail.address for mail in mails}),
+            delivery_events.c.kind == "bounced",
+            delivery_events.c.occurred_at > now - FORTNIGHT,
+        )
+    )
+    days: dict[str, set[Any]] = {}
+    for failing, at in tx.execute(query):
+        days.setdefault(failing, set()).add(at.date())
+    return [failing for failing, seen in days.items() if len(seen) >= SOFT_DAYS]

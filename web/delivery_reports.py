@@ -1,0 +1,57 @@
+"""`/hooks/sendgrid/events`: what became of mails, as SendGrid reports it and signs.
+
+Anything but a 2xx is sent again for a day, so a genuine batch is answered 200 whatever it holds.
+"""
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from adapters.inbound.sendgrid import read_reports, verify_reports
+from rekindle.errors import Malformed, StoreUnavailable, WebhookNotGenuine
+from store.records import CustomerId
+from store.reports import record_reports
+from web.bodies import read_body
+from web.requests import services_of, write
+
+log = structlog.get_logger()
+MOST_BODY_BYTES = 4 * 1024 * 1024  # SendGrid posts at 768 kB
+
+
+async def take_reports(request: Request) -> Response:
+    """200 once everything that follows is durable."""
+    try:
+        await _take(request)
+    except WebhookNotGenuine as error:
+        log.warning("webhook.refused", source="sendgrid", reason=str(error))
+        return PlainTextResponse(f"{error}\n", 401)
+    except Malformed as error:
+        return PlainTextResponse(f"{error}\n", 400)
+    except (StoreUnavailable, SQLAlchemyError) as error:
+        log.error("webhook.lost", source="sendgrid", cause=type(error).__name__)
+        return PlainTextResponse("not stored\n", 503, {"Retry-After": "30"})
+    return PlainTextResponse("ok\n")
+
+
+routes: list[BaseRoute] = [
+    Route("/hooks/sendgrid/events", take_reports, methods=["POST"]),
+    Route("/hooks/sendgrid/events/", take_reports, methods=["POST"]),
+]
+
+
+async def _take(request: Request) -> None:
+    """Raises WebhookNotGenuine, Malformed, or StoreUnavailable if nothing was stored."""
+    services = services_of(request)
+    body, now = await read_body(request, MOST_BODY_BYTES), services.clock.now()
+    verify_reports(services.settings.sendgrid.webhook_public_key, request.headers, body, now)
+    reports, unread = read_reports(body, now)
+
+    def work(tx: Connection) -> set[CustomerId]:
+        return record_reports(tx, reports, now)
+
+    if await write(services, work):
+        services.wake.changed()
+    log.info("mail.reported", reports=len(reports), unread=unread)
