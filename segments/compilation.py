@@ -20,7 +20,6 @@ from sqlalchemy import (
     true,
 )
 
-from segments.dates import add_columns, add_local_day, day_start, number
 from segments.folding import opposite
 from segments.instants import NULL_INSTANT, Micros, micros
 from segments.lexicon import Lexicon
@@ -136,15 +135,6 @@ class Compilation:
     @property
     def at(self) -> Micros:
         return self.subjects.c.at
-
-    def with_days(self) -> CTE:
-        """The subjects, and the first instants of their day in the brand's zone and of the next."""
-        zone = self.lexicon.zone
-        dated = add_local_day(self.subjects, "at", zone, name="day")
-        day = dated.c.day
-        return add_columns(
-            dated, today=day_start(day, zone), tomorrow=day_start(day + number(1), zone)
-        )
 
     def of_segment(self, name: str) -> "Compilation":
         """The view in which another segment is asked: all of history, no ties to a journey."""

@@ -10,7 +10,7 @@ from store.blocking import suppress_addresses
 from store.enrollments import wake_enrollments
 from store.intake import OwnEvent, record_own_events
 from store.records import NOBODY, Actor, CustomerId, Report
-from store.returns import FORTNIGHT, SOFT_DAYS
+from store.returns import find_failing
 from store.tables import delivery_events, messages
 from store.upserts import insert_or_skip_returning
 
@@ -124,29 +124,12 @@ def _suppress(
 ) -> set[CustomerId]:
     reasons = {one.address: one.suppression for one in final if one.suppression and one.address}
     soft = [found[one.mark] for one in news if one.kind == "bounced" and not one.suppression]
-    reasons = dict.fromkeys(_failing_for_days(tx, soft, now), "soft_bounces") | reasons
+    if soft:
+        owners = {CustomerId(mail.customer_id) for mail in soft}
+        failing = find_failing(tx, {mail.address for mail in soft}, owners, now)
+        reasons = dict.fromkeys(failing, "soft_bounces") | reasons
     changed: set[CustomerId] = set()
     for reason in sorted(set(reasons.values())):
         items = [(address, "") for address, why in sorted(reasons.items()) if why == reason]
         changed.update(suppress_addresses(tx, items, now, reason=reason).customer_ids)
     return changed
-
-
-def _failing_for_days(tx: Connection, mails: Sequence[Row[Any]], now: datetime) -> list[str]:
-    if not mails:
-        return []
-    address = func.lower(messages.c.address)
-    query = (
-        select(address, delivery_events.c.occurred_at)
-        .join(messages, messages.c.id == delivery_events.c.message_id)
-        .where(
-            messages.c.customer_id.in_({mail.customer_id for mail in mails}),
-            address.in_({mail.address for mail in mails}),
-            delivery_events.c.kind == "bounced",
-            delivery_events.c.occurred_at > now - FORTNIGHT,
-        )
-    )
-    days: dict[str, set[Any]] = {}
-    for failing, at in tx.execute(query):
-        days.setdefault(failing, set()).add(at.date())
-    return [failing for failing, seen in days.items() if len(seen) >= SOFT_DAYS]

@@ -2,9 +2,9 @@
 is something that a customer did. The same mail again changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select, update
@@ -62,7 +62,7 @@ def _came_back(tx: Connection, item: Returned, now: datetime) -> set[CustomerId]
         record_own_events(tx, [_event(item, ours, now)], now)
     if item.kind == "complaint" or item.hard:
         reason = REASONS[item.kind]
-    elif _fails_for_days(tx, item, now):
+    elif find_failing(tx, [item.recipient], _owners(tx, item), now):
         reason = "soft_bounces"
     else:
         return whose
@@ -149,18 +149,25 @@ def _details(item: Returned) -> dict[str, Any]:
     return {"hard": item.hard, "status": item.status} if item.kind == "bounce" else {}
 
 
-def _fails_for_days(tx: Connection, item: Returned, now: datetime) -> bool:
-    times = tx.scalars(
-        select(delivery_events.c.occurred_at)
+def find_failing(
+    tx: Connection, addresses: Collection[str], owners: Collection[CustomerId], now: datetime
+) -> list[str]:
+    """Those of these addresses that bounced on so many days lately; `owners` are whose they are."""
+    address = func.lower(messages.c.address)
+    query = (
+        select(address, delivery_events.c.occurred_at)
         .join(messages, messages.c.id == delivery_events.c.message_id)
         .where(
-            func.lower(messages.c.address) == item.recipient,
-            messages.c.customer_id.in_(_owners(tx, item)),
+            messages.c.customer_id.in_(owners),
+            address.in_(addresses),
             delivery_events.c.kind == "bounced",
             delivery_events.c.occurred_at > now - FORTNIGHT,
         )
     )
-    return len({at.date() for at in times}) >= SOFT_DAYS
+    days: dict[str, set[date]] = {}
+    for failing, at in tx.execute(query):
+        days.setdefault(failing, set()).add(at.date())
+    return [failing for failing, seen in days.items() if len(seen) >= SOFT_DAYS]
 
 
 def _owners(tx: Connection, item: Returned) -> list[CustomerId]:

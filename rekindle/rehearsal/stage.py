@@ -41,13 +41,6 @@ class Stage:
         self.clock.at = instant
         return self.run()
 
-    def play_until(self, until: datetime) -> Counts:
-        """Let time pass, stopping at every instant at which something is due, `until` included."""
-        total = self.run()
-        for counts in self.jumps(until, self.clock.at):
-            total += counts
-        return total + self.run_at(until)
-
     def jumps(
         self, end: datetime, after: datetime, grain: timedelta = timedelta()
     ) -> Iterator[Counts]:

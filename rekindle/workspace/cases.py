@@ -15,8 +15,6 @@ HELD_OUT = "held_out"  # instead of an arm: the customer is among those who get 
 DEFAULT_BEGINNING = "2026-03-02 09:00"  # a Monday morning
 TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):[0-5]\d\Z")
 
-Plain = bool | int | float | str | None
-
 
 def _check_moment(written: str) -> str:
     """Raises ValueError for anything but `2026-03-02 09:00`, with or without an offset."""

@@ -83,14 +83,6 @@ class ConditionBase(BaseModel):
         return ()
 
     @property
-    def named_traits(self) -> tuple[str, ...]:
-        return ()
-
-    @property
-    def named_journeys(self) -> tuple[str, ...]:
-        return ()
-
-    @property
     def named_steps(self) -> tuple[str, ...]:
         return ()
 

@@ -47,10 +47,6 @@ class InJourney(ConditionBase):
         return self
 
     @property
-    def named_journeys(self) -> tuple[str, ...]:
-        return (self.journey,)
-
-    @property
     def heard_nouns(self) -> frozenset[str]:
         return frozenset({"enrollment"})
 

@@ -25,10 +25,6 @@ class Trait(Operators, ConditionBase):
     trait: PropertyName
 
     @property
-    def named_traits(self) -> tuple[str, ...]:
-        return (self.trait,)
-
-    @property
     def sentence(self) -> str:
         return f"{self.trait} {values(self.asked)}"
 

@@ -81,12 +81,6 @@ def write_days(count: int, locale: str) -> str:
     return _Writer(sentences()[chosen], locale, str).counted(sentences()[chosen]["days"], count, {})
 
 
-def write_state(state: str, locale: str) -> str:
-    """What readers of `locale` call a state."""
-    name: str = sentences()[pick_locale(locale, sentences(), "en")]["states"][state]
-    return name
-
-
 def _cadence(figures: DriftFigures, writer: _Writer) -> str:
     texts = writer.texts["cadence"]
     if figures.usual_days is None:
