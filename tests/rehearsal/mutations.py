@@ -1,10 +1,11 @@
 """Random workspaces of a small shop, random edits of them, and a random past."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from random import Random
 
-from tests.shop import Shop
+from tests.shop import LAYOUT, Shop
 
 EVENTS = ("order.completed", "page.viewed", "ticket.opened", "ticket.solved")
 MAILS = ("hello", "offer", "story", "sorry")
@@ -141,3 +142,15 @@ def happen(shop: Shop, chance: Random) -> None:
     late = timedelta(hours=chance.choice([0, 0, 0, 1, 30]))
     customer = f"c{chance.randrange(CUSTOMERS)}"
     shop.happens(chance.choice(EVENTS), customer, ago=late, ticket_id=str(chance.randint(1, 3)))
+
+
+def open_authored(folder: Path, url: str, now: datetime, chance: Random) -> tuple[Shop, Author]:
+    """A shop with people in it, for which an author wrote and applied the first files."""
+    folder.mkdir()
+    shop = Shop(folder, url, now)
+    shop.write("templates/layouts/brand.html.j2", LAYOUT)
+    author = Author(shop, chance)
+    author.write_first()
+    shop.apply()
+    people_come(shop, chance)
+    return shop, author

@@ -14,9 +14,9 @@ from store.approvals import answer_approvals
 from store.customers import find_customer
 from store.records import MessageId
 from store.tables import customers, decisions, definitions, enrollments, messages
-from tests.rehearsal.mutations import Author, live_a_while, people_come
+from tests.rehearsal.mutations import live_a_while, open_authored
 from tests.rehearsal.test_plan import everything
-from tests.shop import LAYOUT, Shop
+from tests.shop import Shop
 from web.tracking import record_request
 from web.visits import Visitor
 from workers.starts import Wanted, start_by_hand
@@ -59,13 +59,7 @@ def deployed_at(shop: Shop, journey: str) -> datetime:
 def as_recorded(folder: Path, url: str, now: datetime, seed: int, edits: int) -> None:
     """Live for some days with edits in between, then play it all again."""
     chance = Random(seed)
-    folder.mkdir()
-    shop = Shop(folder, url, now)
-    shop.write("templates/layouts/brand.html.j2", LAYOUT)
-    author = Author(shop, chance)
-    author.write_first()
-    shop.apply()
-    people_come(shop, chance)
+    shop, author = open_authored(folder, url, now, chance)
     for _ in range(edits):
         live_a_while(shop, chance, days=2)
         author.edit()

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from rekindle.rehearsal.plan import make_plan
 from store.tables import enrollments, messages
-from tests.rehearsal.mutations import Author, live_a_while, people_come
-from tests.shop import LAYOUT, Shop
+from tests.rehearsal.mutations import live_a_while, open_authored
+from tests.shop import Shop
 from workers.schedule import next_due_at
 
 A_DAY = timedelta(hours=24)
@@ -44,13 +44,7 @@ def never_more(folder: Path, url: str, now: datetime, seed: int, edits: int) -> 
     there are is not.
     """
     chance, is_prompt = Random(seed), bool(seed % 2)
-    folder.mkdir()
-    shop = Shop(folder, url, now)
-    shop.write("templates/layouts/brand.html.j2", LAYOUT)
-    author = Author(shop, chance)
-    author.write_first()
-    shop.apply()
-    people_come(shop, chance)
+    shop, author = open_authored(folder, url, now, chance)
     live_a_while(shop, chance, days=3)
     for _ in range(edits):
         author.edit()
