@@ -53,11 +53,8 @@ def customer(
 
 
 def _show(external_id: str) -> None:
-    services = open_here()
-    try:
+    with open_here() as services:
         portrait = _portrait(services, external_id)
-    finally:
-        services.close()
     say(as_text(portrait), as_document(portrait))
 
 

@@ -26,17 +26,13 @@ def segment(
     """Size and members of one segment or of all, by evaluation at `--now`."""
     if explain_ is not None and name is None:
         raise WrongUse("--explain needs the name of a segment.")
-    services = open_here()
-    try:
-        with looking(services, name) as look:
-            if explain_ is not None and name is not None:
-                _explain(look, name, explain_)
-            elif name is None or members:
-                _list(look, name, is_long=members)
-            else:
-                _show(look, name)
-    finally:
-        services.close()
+    with open_here() as services, looking(services, name) as look:
+        if explain_ is not None and name is not None:
+            _explain(look, name, explain_)
+        elif name is None or members:
+            _list(look, name, is_long=members)
+        else:
+            _show(look, name)
 
 
 def _list(look: Look, name: str | None, *, is_long: bool) -> None:
