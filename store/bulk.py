@@ -1,5 +1,8 @@
-"""Writes many rows by one statement without SQLAlchemy's work for each: for the few statements that
-every step and every mail waits for.
+"""Runs the few statements that every step, every mail and every segment waits for.
+
+A statement is put into the database's words once. SQLAlchemy would look all through it at each
+execution to recognize it, which for a rule takes longer than the database needs to answer it, and
+would do its own work for each row.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -7,10 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Update
+from sqlalchemy import Connection, CursorResult, Delete, Dialect, Insert, Select, Update
 
-Statement = Insert | Update | Delete
+Statement = Insert | Update | Delete | Select[Any]
 Row = Mapping[str, Any]
+Convert = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Bind:
     name: str
     is_fixed: bool
     value: Any  # as the driver takes it, where it is fixed
-    convert: Callable[[Any], Any] | None  # what SQLAlchemy itself would do to a row's value
+    convert: Convert | None  # what SQLAlchemy itself would do to a row's value
 
     def column(self, rows: Sequence[Row]) -> list[Any]:
         if self.is_fixed:
@@ -36,6 +40,24 @@ class Prepared:
     sql: str
     binds: tuple[Bind, ...]
     is_positional: bool
+    converts: tuple[Convert | None, ...]  # of each column that comes back
+
+    def run(self, connection: Connection, rows: Sequence[Row]) -> CursorResult[Any]:
+        lines = list(zip(*(bind.column(rows) for bind in self.binds), strict=True))
+        if self.is_positional:
+            return connection.exec_driver_sql(self.sql, lines)
+        names = [bind.name for bind in self.binds]
+        named = [dict(zip(names, line, strict=True)) for line in lines]
+        return connection.exec_driver_sql(self.sql, named)
+
+    def converted(self, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+        """The rows as SQLAlchemy would give them, in plain tuples."""
+        columns = zip(*rows, strict=True)
+        told = [
+            column if convert is None else map(convert, column)
+            for convert, column in zip(self.converts, columns, strict=False)  # none without rows
+        ]
+        return list(zip(*told, strict=True))
 
 
 def write_many(tx: Connection, statement: Statement, rows: Sequence[Row]) -> None:
@@ -45,26 +67,38 @@ def write_many(tx: Connection, statement: Statement, rows: Sequence[Row]) -> Non
     """
     if not rows:
         return
-    prepared = _prepared(statement, tx.dialect, tuple(rows[0]))
-    lines = list(zip(*(bind.column(rows) for bind in prepared.binds), strict=True))
-    if prepared.is_positional:
-        tx.exec_driver_sql(prepared.sql, lines)
-    else:
-        names = [bind.name for bind in prepared.binds]
-        tx.exec_driver_sql(prepared.sql, [dict(zip(names, line, strict=True)) for line in lines])
+    _prepared(statement, tx.dialect, tuple(rows[0])).run(tx, rows)
+
+
+def read_all(connection: Connection, statement: Select[Any], values: Row) -> list[tuple[Any, ...]]:
+    """All rows of `statement`, run with `values`; it is one that is made once and kept."""
+    prepared = _prepared(statement, connection.dialect, tuple(values))
+    return prepared.converted(prepared.run(connection, [values]).all())
 
 
 @lru_cache(maxsize=200)
 def _prepared(statement: Statement, dialect: Dialect, keys: tuple[str, ...]) -> Prepared:
-    compiled: Any = statement.compile(dialect=dialect, column_keys=list(keys))
-    names = compiled.positiontup or compiled.binds
-    binds = tuple(_bind(name, compiled, keys) for name in names)
-    return Prepared(compiled.string, binds, compiled.positional)
+    compiled: Any = statement.compile(
+        dialect=dialect, column_keys=list(keys), compile_kwargs={"render_postcompile": True}
+    )
+    binds = tuple(_bind(name, compiled, keys) for name in compiled.positiontup or compiled.params)
+    converts = tuple(
+        column.type._cached_result_processor(dialect, None) for column in compiled._result_columns
+    )
+    return Prepared(compiled.string, binds, compiled.positional, converts)
 
 
 def _bind(name: str, compiled: Any, keys: tuple[str, ...]) -> Bind:
-    convert = compiled._bind_processors.get(name)
+    lists = compiled._post_compile_expanded_state  # None where there are none in the statement
+    converts = compiled._bind_processors | (lists.processors if lists else {})
+    convert = converts.get(name)
     if name in keys:
         return Bind(name, is_fixed=False, value=None, convert=convert)
-    value = compiled.binds[name].value
-    return Bind(name, is_fixed=True, value=convert(value) if convert else value, convert=None)
+    value = compiled.params[name]
+    fixed = convert(value) if convert else value
+    return Bind(_written(name, compiled), is_fixed=True, value=fixed, convert=None)
+
+
+def _written(name: str, compiled: Any) -> str:
+    """A placeholder's name as it stands in the statement."""
+    return str((compiled.escaped_bind_names or {}).get(name, name))

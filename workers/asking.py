@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from rekindle.workspace.library import Library
-from segments.compile import answer_names
 from segments.prepared import parameters, prepare_together
+from store.bulk import read_all
 from store.records import CustomerId, Evaluation
 from store.session import is_refused
 
@@ -74,11 +74,10 @@ def _ask(
 ) -> Answers:
     rules = [library.segments[segment].match for segment in segments]
     statement = prepare_together(rules, library.lexicon, is_range=isinstance(ids, range))
-    rows = tx.execute(statement, parameters(ids, now)).all()
+    rows = read_all(tx, statement, parameters(ids, now))
     answers: dict[str, list[Evaluation] | Refused] = {}
     for number, segment in enumerate(segments):
-        holds, check = answer_names(number)
-        found = ((row.id, getattr(row, holds), getattr(row, check)) for row in rows)
+        found = ((row[0], row[1 + 2 * number], row[2 + 2 * number]) for row in rows)
         answers[segment] = [
             Evaluation(CustomerId(id_), bool(is_in), check_at)
             for id_, is_in, check_at in found
