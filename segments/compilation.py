@@ -24,6 +24,7 @@ from segments.folding import opposite
 from segments.instants import NULL_INSTANT, Micros, micros
 from segments.lexicon import Lexicon
 from segments.planning import looked_up_by
+from segments.sources import Source
 from segments.subjects import Scope, Sort, Subjects
 from segments.tallying import Tallied, tally
 from segments.values import JsonValue
@@ -78,9 +79,7 @@ class Book:
 
     leaves: dict[str, Leaf] = field(default_factory=dict)
     families: dict[str, dict[str, Tallied]] = field(default_factory=dict)  # counted in one pass
-    # how each leaf or family is found: one or several statements of a subject's id, columns of
-    # leaves and, of a family, everything about the subject
-    sources: dict[str, tuple[Select[Any], ...]] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)  # of each leaf or family
 
     def enter(self, name: str, asked_in: Round) -> None:
         known = self.leaves.get(name) or Leaf(len(self.leaves) + 1, asked_in)
@@ -112,6 +111,7 @@ class Compilation:
     is_negated: bool = False
     round: Round | None = None
     is_of_nobody: bool = False  # as if no leaf of this round had found anything
+    tells_of_all: bool = False  # a family also tells of whoever has none of its events
     book: Book = field(default_factory=Book)  # shared by all views
     passed: tuple[str, ...] = ()  # segments on the way here, to stop at a circle
 
@@ -135,6 +135,11 @@ class Compilation:
     @property
     def at(self) -> Micros:
         return self.subjects.c.at
+
+    @property
+    def due(self) -> list[str]:
+        """The leaves of this round."""
+        return [name for name, leaf in self.book.leaves.items() if leaf.round == self.round]
 
     def of_segment(self, name: str) -> "Compilation":
         """The view in which another segment is asked: all of history, no ties to a journey."""
@@ -172,7 +177,7 @@ class Compilation:
         if self._is_asked_now(leaf) and name not in self.book.sources:
             found, names = build().subquery(), leaf.names
             columns = found.c.holds.label(names[0]), found.c.next_check_at.label(names[1])
-            self.book.sources[name] = (select(found.c.id, *columns),)
+            self.book.sources[name] = Source((select(found.c.id, *columns),))
         return self._verdict(leaf, on_nothing)
 
     def tallied(self, one: Tallied, *, is_costly: bool = False) -> Verdict:

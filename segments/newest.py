@@ -5,11 +5,13 @@ as in a column store, reading all events of a window gives the same (`segments.t
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    FromClause,
     Select,
     and_,
     case,
@@ -17,7 +19,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    true,
 )
 
 from segments.instants import LONG_AGO, Micros, micros
@@ -25,28 +26,33 @@ from segments.planning import looked_up_by
 from store.tables import events
 
 Bounds = Callable[[Micros, Micros], list[ColumnElement[bool]]]  # of when it occurred, and now
+Asks = Callable[[FromClause], list[ColumnElement[bool]]]  # of a row of events
 ONE: ColumnElement[int] = literal_column("1")
 seen = events.alias("seen")
 
 
-def find_newest(
-    subjects: CTE, kinds: Select[int], bounds: Bounds, *, ranks: Sequence[int], fewest: int
-) -> CTE:
+@dataclass(frozen=True)
+class Meant:
+    """Events of some kinds that are looked for."""
+
+    kinds: Select[int]
+    bounds: Bounds  # of when they occurred
+    asks: Asks  # of each event: what is inside it, or what came after
+    answers: Select[int] | None = None  # kinds of later events that `asks` looks at
+
+
+def find_newest(subjects: CTE, meant: Meant, ranks: Sequence[int], fewest: int) -> CTE:
     """Everything about a subject, newest_N_at for each of `ranks`, and lies_ahead (0 or 1).
 
-    Who has fewer than `fewest` events of these kinds within `bounds` is left out. Something lies
-    ahead if an event occurs later than the subject's instant or becomes known later; the newest
-    events are then not those that count.
+    Who has fewer than `fewest` such events is left out; 0: nobody is. Something lies ahead if an
+    event occurs later than the subject's instant or becomes known later; the newest events are
+    then not those that count.
     """
-    sought = kinds.cte().prefix_with("MATERIALIZED")
-    if max(ranks) == 1:
-        found = _with_newest(subjects, sought, bounds)
-    else:
-        found = _with_ranks(_having(subjects, sought, bounds, fewest), sought, bounds, ranks)
-    newest_at = found.c.newest_1_at
-    is_ahead = or_(newest_at > found.c.at, _becomes_known_later(found, sought, bounds))
-    lies_ahead = case((is_ahead, 1), else_=0).label("lies_ahead")
-    return select(found, lies_ahead).where(newest_at.is_not(None)).cte()
+    sought = Sought(subjects, meant)
+    columns = [sought.newest(rank).label(f"newest_{rank}_at") for rank in ranks]
+    lies_ahead = case((sought.any_lies_ahead(), 1), else_=0).label("lies_ahead")
+    has_enough = [sought.newest(fewest).is_not(None)] if fewest else []
+    return select(subjects, *columns, lies_ahead).where(*has_enough).cte()
 
 
 def newest(ranked: CTE, ranks: Sequence[int]) -> list[ColumnElement[Any]]:
@@ -55,81 +61,78 @@ def newest(ranked: CTE, ranks: Sequence[int]) -> list[ColumnElement[Any]]:
     return [func.max(case((own.rank == n, own.occurred_at))).label(f"newest_{n}_at") for n in ranks]
 
 
-def _with_newest(subjects: CTE, kinds: CTE, bounds: Bounds) -> CTE:
-    of_kind = _look_up(subjects, kinds, bounds, func.max(micros(seen.c.occurred_at)))
-    column = _in_all(subjects, kinds, func.max(of_kind.scalar_subquery())).label("newest_1_at")
-    return select(subjects, column).cte().prefix_with("MATERIALIZED")
+class Sought:
+    """What is meant, looked for one subject at a time."""
 
+    def __init__(self, subjects: CTE, meant: Meant) -> None:
+        self.subjects, self.meant = subjects, meant
+        self.kinds = meant.kinds.cte().prefix_with("MATERIALIZED")
+        self.concerned = self.kinds
+        if meant.answers is not None:
+            both = select(self.kinds.c.id).union_all(meant.answers)
+            self.concerned = both.cte().prefix_with("MATERIALIZED")
 
-def _having(subjects: CTE, kinds: CTE, bounds: Bounds, fewest: int) -> CTE:
-    """Who has that many events; no more than that are read."""
-    last = (
-        select(ONE)
-        .where(
-            seen.c.customer_id == subjects.c.customer_id,
-            seen.c.kind_id.in_(select(kinds.c.id)),
-            *bounds(micros(seen.c.occurred_at), subjects.c.at),
+    def newest(self, rank: int) -> ColumnElement[Any]:
+        """When the subject's `rank`-newest of them occurred; NULL if there are not so many.
+
+        A name that is asked for is nearly always one kind: its events lie in order in the index.
+        """
+        number = select(func.count()).select_from(self.kinds).scalar_subquery()
+        the_only = select(self.kinds.c.id).limit(1).scalar_subquery()
+        found = _ranked(self._of_subject(seen.c.kind_id == the_only), rank)
+        return case((number == ONE, found.scalar_subquery()), else_=self._newest_of_several(rank))
+
+    def _newest_of_several(self, rank: int) -> ColumnElement[Any]:
+        """Of each kind as many of the newest events are read as the rank needs."""
+        of_kind = self._of_subject(seen.c.kind_id == self.kinds.c.id)
+        if rank == 1:
+            newest = of_kind.with_only_columns(func.max(micros(seen.c.occurred_at)))
+            found = select(func.max(newest.correlate(self.subjects, self.kinds).scalar_subquery()))
+            return found.select_from(self.kinds).correlate(self.subjects).scalar_subquery()
+        earliest = _ranked(of_kind, rank).correlate(self.subjects, self.kinds).scalar_subquery()
+        occurred_at = micros(events.c.occurred_at)
+        is_theirs = and_(
+            events.c.customer_id == looked_up_by(self.subjects.c.customer_id),
+            events.c.kind_id == looked_up_by(self.kinds.c.id),
         )
-        .limit(1)
-        .offset(fewest - 1)
-        .correlate(subjects)
-        .scalar_subquery()
-    )
-    return select(subjects).where(last == ONE).cte()
-
-
-def _with_ranks(subjects: CTE, kinds: CTE, bounds: Bounds, ranks: Sequence[int]) -> CTE:
-    """Of each kind as many of the newest events are read as the farthest rank needs."""
-    occurred_at = micros(events.c.occurred_at)
-    seen_at = micros(seen.c.occurred_at)
-    earliest = _look_up(subjects, kinds, bounds, seen_at).order_by(seen_at.desc()).limit(1)
-    since = func.coalesce(earliest.offset(max(ranks) - 1).scalar_subquery(), LONG_AGO)
-    is_theirs = and_(
-        events.c.customer_id == looked_up_by(subjects.c.customer_id),
-        events.c.kind_id == looked_up_by(kinds.c.id),
-    )
-    rank = func.row_number().over(partition_by=subjects.c.id, order_by=occurred_at.desc())
-    ranked = (
-        select(subjects, occurred_at.label("occurred_at"), rank.label("rank"))
-        .select_from(subjects.join(kinds, true()).join(events, is_theirs))
-        .where(occurred_at >= since)
-        .where(*bounds(occurred_at, subjects.c.at))
-        .cte()
-    )
-    about = [func.max(ranked.c[c.name]).label(c.name) for c in subjects.c if c.name != "id"]
-    return select(ranked.c.id, *about, *newest(ranked, ranks)).group_by(ranked.c.id).cte()
-
-
-def _look_up(subjects: CTE, kinds: CTE, bounds: Bounds, column: ColumnElement[Any]) -> Select[Any]:
-    """Something of the events of one subject and kind."""
-    return (
-        select(column)
-        .where(
-            seen.c.customer_id == subjects.c.customer_id,
-            seen.c.kind_id == kinds.c.id,
-            *bounds(micros(seen.c.occurred_at), subjects.c.at),
+        among = (
+            select(occurred_at)
+            .select_from(self.kinds.join(events, is_theirs))
+            .where(occurred_at >= func.coalesce(earliest, LONG_AGO))
+            .where(*self.meant.bounds(occurred_at, self.subjects.c.at), *self.meant.asks(events))
+            .correlate(self.subjects)
         )
-        .correlate(subjects, kinds)
-    )
+        return among.order_by(occurred_at.desc()).limit(1).offset(rank - 1).scalar_subquery()
 
-
-def _in_all(subjects: CTE, kinds: CTE, column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A figure over all kinds, of one subject."""
-    return select(column).select_from(kinds).correlate(subjects).scalar_subquery()
-
-
-def _becomes_known_later(found: CTE, kinds: CTE, bounds: Bounds) -> ColumnElement[bool]:
-    """Whether any event does; asked of each subject only if any event at all does."""
-    newest_known_at = select(func.max(micros(seen.c.known_at))).scalar_subquery()
-    later = (
-        select(ONE)
-        .where(
-            seen.c.customer_id == found.c.customer_id,
-            seen.c.kind_id.in_(select(kinds.c.id)),
-            seen.c.known_at > found.c.at,
-            *bounds(micros(seen.c.occurred_at), found.c.at),
+    def _of_subject(self, is_of_kind: ColumnElement[bool]) -> Select[Any]:
+        occurred_at = micros(seen.c.occurred_at)
+        return (
+            select(occurred_at)
+            .where(seen.c.customer_id == self.subjects.c.customer_id, is_of_kind)
+            .where(*self.meant.bounds(occurred_at, self.subjects.c.at), *self.meant.asks(seen))
+            .correlate(self.subjects)
         )
-        .correlate(found)
-        .exists()
-    )
-    return case((newest_known_at > found.c.at, later), else_=False)
+
+    def any_lies_ahead(self) -> ColumnElement[bool]:
+        """Whether anything does; asked of each subject only if any event at all does."""
+        occurred_at, known_at = micros(seen.c.occurred_at), micros(seen.c.known_at)
+        of_kind = select(func.max(occurred_at)).where(seen.c.kind_id == self.concerned.c.id)
+        latest = select(func.max(of_kind.correlate(self.concerned).scalar_subquery()))
+        occurs_last = latest.select_from(self.concerned).scalar_subquery()
+        is_known_last = select(func.max(known_at)).scalar_subquery()
+        return or_(
+            self._is_ahead(occurs_last, occurred_at), self._is_ahead(is_known_last, known_at)
+        )
+
+    def _is_ahead(self, last_of_all: ColumnElement[Any], moment: Micros) -> ColumnElement[bool]:
+        at = self.subjects.c.at
+        theirs = select(ONE).where(
+            seen.c.customer_id == self.subjects.c.customer_id,
+            seen.c.kind_id.in_(select(self.concerned.c.id)),
+            moment > at,
+        )
+        return case((last_of_all > at, theirs.correlate(self.subjects).exists()), else_=False)
+
+
+def _ranked(found: Select[Any], rank: int) -> Select[Any]:
+    return found.order_by(seen.c.occurred_at.desc()).limit(1).offset(rank - 1)

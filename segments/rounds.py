@@ -64,8 +64,7 @@ def ask(asked: Sequence[Asked], compilation: Compilation, *, everybody: bool) ->
 def _says_no_to_nobody(asked: Sequence[Asked], view: Compilation) -> bool:
     """Whether all that is asked is false, for good, of whoever no family of this round found."""
     in_families = {name for members in view.book.families.values() for name in members}
-    due = {name for name, leaf in view.book.leaves.items() if leaf.round == view.round}
-    if not due <= in_families:
+    if not set(view.due) <= in_families:
         return False
     verdicts = [one.condition.compile(replace(view, is_of_nobody=True)) for one in asked]
     return all(is_never(opposite(one.is_known)) and is_never(one.holds) for one in verdicts)
@@ -75,21 +74,31 @@ def _gathered(
     asked: Sequence[Asked], view: Compilation, *, needs_all: bool
 ) -> tuple[CTE, list[Verdict]]:
     """One row for each subject with all columns of leaves so far, and what they say together."""
+    is_family = any(set(view.due) == set(members) for members in view.book.families.values())
+    view = replace(view, tells_of_all=needs_all and is_family)
     before = set(view.book.sources)
     verdicts = [one.condition.compile(view) for one in asked]
-    found = [each for name, group in view.book.sources.items() if name not in before
-             for each in group]  # fmt: skip
-    sources = [select(view.subjects), *found] if needs_all else found
+    found = [source for name, source in view.book.sources.items() if name not in before]
     columns = [*view.subjects.c, *_columns_of(view)]
+    if len(found) == 1 and found[0].whole is not None and found[0].tells_of_all >= needs_all:
+        rest = [_grouped(found[0].parts, columns)] if found[0].parts else []
+        return union_all(_aligned(found[0].whole, columns), *rest).cte(), verdicts
+    own = [select(view.subjects)] if needs_all else []
+    return _grouped(
+        [*own, *(each for one in found for each in one.statements)], columns
+    ).cte(), verdicts
+
+
+def _grouped(sources: Sequence[Select[Any]], columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    """What they say of each subject, in one row."""
     rows = union_all(*(_aligned(source, columns) for source in sources)).cte()
-    own = [func.max(rows.c[each.name]).label(each.name) for each in columns if each.name != "id"]
-    return select(rows.c.id, *own).group_by(rows.c.id).cte(), verdicts
+    told = [func.max(rows.c[each.name]).label(each.name) for each in columns if each.name != "id"]
+    return select(rows.c.id, *told).group_by(rows.c.id)
 
 
 def _columns_of(view: Compilation) -> list[Column[Any]]:
     """Those that the leaves of this round add."""
-    due = [leaf for leaf in view.book.leaves.values() if leaf.round == view.round]
-    return [column for leaf in due for column in _named(leaf)]
+    return [column for name in view.due for column in _named(view.book.leaves[name])]
 
 
 def _named(leaf: Leaf) -> tuple[Column[Any], Column[Any]]:

@@ -23,7 +23,8 @@ from sqlalchemy import (
 
 from segments.counting import Amount, count
 from segments.instants import NULL_INSTANT, Micros, greatest, length, micros
-from segments.newest import Bounds, find_newest, newest
+from segments.newest import Meant, find_newest, newest
+from segments.sources import Source
 from segments.subjects import Sort
 from store.tables import events
 
@@ -41,9 +42,7 @@ class Tallied:
     family: object  # equal for counts of the same events
     amount: Amount
     within: timedelta | None
-    reads_inside: bool  # properties decide which events count
-    kinds: "Callable[[Compilation], Select[int]]"
-    bounds: "Callable[[Compilation], Bounds]"
+    meant: "Callable[[Compilation], Meant]"
     found: "Callable[[Compilation], Select[Any]]"  # the events it may ever count, and their subject
     stretches: "Callable[[Compilation], CTE]"  # as `segments.counting` wants them
 
@@ -61,24 +60,21 @@ class Tallied:
         return tuple(n for n in wanted if n > 0)
 
 
-def tally(view: "Compilation", members: Mapping[Names, Tallied]) -> tuple[Select[Any], ...]:
-    """Statements of everything about a subject with its columns of all `members`."""
+def tally(view: "Compilation", members: Mapping[Names, Tallied]) -> Source:
+    """Everything about a subject with its columns of all `members`."""
     family = tuple(members.values())
     widest = max(family, key=lambda one: one.within or timedelta.max)
-    ranks = sorted({1, *(n for one in family for n in one.looked_for)})
-    fewest = min(one.matters_from for one in family)
-    if view.sort is Sort.CUSTOMER and not widest.reads_inside:
-        found = find_newest(
-            view.subjects,
-            widest.kinds(view),
-            widest.bounds(view),
-            ranks=ranks,
-            fewest=fewest,
-        )
-    else:
-        found = _read_all(view, widest, ranks, fewest)
+    ranks = sorted({n for one in family for n in one.looked_for})
+    fewest = 0 if view.tells_of_all else min(one.matters_from for one in family)
+    looks_up = view.sort is Sort.CUSTOMER
+    found = (
+        find_newest(view.subjects, widest.meant(view), ranks, fewest)
+        if looks_up
+        else _read_all(view, widest, ranks, fewest)
+    )
     ahead = select(found).where(found.c.lies_ahead == 1).cte()
-    return (_verdicts(view, found, members), *_counted_anew(view, ahead, members))
+    anew = tuple(_counted_anew(view, ahead, members))
+    return Source(anew, _verdicts(view, found, members), looks_up and view.tells_of_all)
 
 
 def _read_all(view: "Compilation", widest: Tallied, ranks: Sequence[int], fewest: int) -> CTE:

@@ -78,27 +78,20 @@ def read_all(connection: Connection, statement: Select[Any], values: Row) -> lis
 
 @lru_cache(maxsize=200)
 def _prepared(statement: Statement, dialect: Dialect, keys: tuple[str, ...]) -> Prepared:
-    compiled: Any = statement.compile(
-        dialect=dialect, column_keys=list(keys), compile_kwargs={"render_postcompile": True}
-    )
-    binds = tuple(_bind(name, compiled, keys) for name in compiled.positiontup or compiled.params)
-    converts = tuple(
-        column.type._cached_result_processor(dialect, None) for column in compiled._result_columns
-    )
-    return Prepared(compiled.string, binds, compiled.positional, converts)
+    compiled: Any = statement.compile(dialect=dialect, column_keys=list(keys))
+    expanded = compiled.construct_expanded_state(dict.fromkeys(keys))  # lists written out
+    converts = {**compiled._bind_processors, **expanded.processors}
+    names = expanded.positiontup or expanded.parameters
+    binds = tuple(_bind(name, expanded.parameters[name], converts, keys) for name in names)
+    columns = compiled._result_columns if isinstance(statement, Select) else ()
+    told = tuple(column.type._cached_result_processor(dialect, None) for column in columns)
+    return Prepared(expanded.statement, binds, compiled.positional, told)
 
 
-def _bind(name: str, compiled: Any, keys: tuple[str, ...]) -> Bind:
-    lists = compiled._post_compile_expanded_state  # None where there are none in the statement
-    converts = compiled._bind_processors | (lists.processors if lists else {})
+def _bind(
+    name: str, value: Any, converts: Mapping[str, Convert | None], keys: tuple[str, ...]
+) -> Bind:
     convert = converts.get(name)
     if name in keys:
         return Bind(name, is_fixed=False, value=None, convert=convert)
-    value = compiled.params[name]
-    fixed = convert(value) if convert else value
-    return Bind(_written(name, compiled), is_fixed=True, value=fixed, convert=None)
-
-
-def _written(name: str, compiled: Any) -> str:
-    """A placeholder's name as it stands in the statement."""
-    return str((compiled.escaped_bind_names or {}).get(name, name))
+    return Bind(name, is_fixed=True, value=convert(value) if convert else value, convert=None)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import CTE, ColumnElement, FromClause, Select, and_, case, func, or_, select
 
 from segments.compilation import Compilation, Verdict
 from segments.conditions.dated import place
@@ -14,7 +14,7 @@ from segments.conditions.occurrences import AMOUNTS, Occurrences, Window
 from segments.conditions.operators import Operators
 from segments.counting import FIGURES, count, edge, figure
 from segments.instants import NULL_INSTANT, as_instant, greatest, length, micros, soonest
-from segments.newest import Bounds
+from segments.newest import Meant
 from segments.tallying import Tallied
 from segments.values import JsonValue
 from segments.wording import bounds, moment, sentence, shortfall, times, values, window
@@ -116,7 +116,7 @@ class Acts(Occurrences):
         return shortfall(found["number"], self.amount) if "number" in found else ""
 
     def compile(self, compilation: Compilation) -> Verdict:
-        if self._is_plain_count():
+        if self._is_tallied(compilation):
             return compilation.tallied(self._tallied(), is_costly=self.reads_inside)
         return compilation.leaf(
             self,
@@ -130,8 +130,8 @@ class Acts(Occurrences):
         """Whether properties must be read, and not an index alone."""
         return bool(self.where) or self.figure is not None
 
-    def _is_plain_count(self) -> bool:
-        """Whether events are counted from the instant at which they occur."""
+    def _is_tallied(self, compilation: Compilation) -> bool:
+        """Whether it is a plain count, of events from the instant at which they occur."""
         others = self.figure, self.first, self.last, self.older_than
         return not self._dated() and all(other is None for other in others)
 
@@ -142,16 +142,26 @@ class Acts(Occurrences):
             family=self.model_copy(update=unbound),
             amount=self.amount,
             within=self.within,
-            reads_inside=self.reads_inside,
-            kinds=self.kinds,
-            bounds=self._bounds_in,
+            meant=self.meant_in,
             found=self.found,
             stretches=self.stretches,
         )
 
-    def _bounds_in(self, compilation: Compilation) -> Bounds:
+    def meant_in(self, compilation: Compilation) -> Meant:
+        """Which events, for those who look them up one by one."""
         zone = compilation.lexicon.zone
-        return lambda happened_at, at: self.bounds(happened_at, at, zone)
+        return Meant(
+            kinds=self.kinds(compilation),
+            bounds=lambda happened_at, at: self.bounds(happened_at, at, zone),
+            asks=self._where,
+        )
+
+    def _where(self, one: FromClause) -> list[ColumnElement[bool]]:
+        """What `where` asks of a row of events."""
+        return [
+            operators.ask(JsonValue.named(one.c.properties, name))
+            for name, operators in self.where.items()
+        ]
 
     def _nothing_is_a_number(self) -> bool:
         """Whether no events at all make a zero, rather than a figure that is missing."""
@@ -231,11 +241,7 @@ class Acts(Occurrences):
         statement = view.events_of(self.kinds(view), since_step=steps[0] if steps else None)
         own = compilation.subjects.c
         bounds = self.bounds(micros(events.c.occurred_at), own.at, compilation.lexicon.zone)
-        asked = [
-            operators.ask(JsonValue.named(events.c.properties, name))
-            for name, operators in self.where.items()
-        ]
-        return statement.where(*bounds, *asked).add_columns(own.id, own.at)
+        return statement.where(*bounds, *self._where(events)).add_columns(own.id, own.at)
 
     def moments(self, compilation: Compilation) -> CTE:
         """When each happened, and during which time that is known: id, at, moment, begins, ends."""

@@ -1,11 +1,13 @@
 """`event: NAME`: something the customer did, or that was done for them."""
 
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     case,
@@ -21,7 +23,9 @@ from segments.conditions.acts import Acts
 from segments.conditions.fields import EventNames, PropertyName
 from segments.instants import NULL_INSTANT, greatest, micros, soonest
 from segments.kinds import kinds_named, own_kinds
+from segments.newest import Meant
 from segments.planning import looked_up_by
+from segments.subjects import Sort
 from segments.values import JsonValue
 from segments.wording import listed, sentence
 from store.tables import events
@@ -78,8 +82,39 @@ class Event(Acts):
     def reads_inside(self) -> bool:
         return super().reads_inside or self.without_later is not None
 
-    def _is_plain_count(self) -> bool:
-        return super()._is_plain_count() and self.without_later is None
+    def _is_tallied(self, compilation: Compilation) -> bool:
+        """Answers are looked up in all of a customer's history, as `stretches` does elsewhere."""
+        looks_up = self.without_later is None or compilation.sort is Sort.CUSTOMER
+        return looks_up and super()._is_tallied(compilation)
+
+    def meant_in(self, compilation: Compilation) -> Meant:
+        meant = super().meant_in(compilation)
+        if self.without_later is None:
+            return meant
+        return replace(
+            meant,
+            asks=lambda one: [*meant.asks(one), ~self._is_answered(one)],
+            answers=kinds_named(self.without_later),
+        )
+
+    def _is_answered(self, one: FromClause) -> ColumnElement[bool]:
+        """Whether an event of the names that answer, with the same property, comes later."""
+        answer, tie = events.alias("answer"), self.same or ""
+        occurred_at = micros(answer.c.occurred_at)
+        is_later = or_(occurred_at > micros(one.c.occurred_at), answer.c.id > one.c.id)
+        same = JsonValue.named(answer.c.properties, tie).identity
+        return (
+            select(literal_column("1"))
+            .where(
+                answer.c.customer_id == one.c.customer_id,
+                answer.c.kind_id.in_(kinds_named(self.without_later or ())),
+                occurred_at >= micros(one.c.occurred_at),
+                is_later,
+                same == JsonValue.named(one.c.properties, tie).identity,
+            )
+            .correlate(one)
+            .exists()
+        )
 
     def kinds(self, compilation: Compilation) -> Select[int]:
         if self.is_any:
