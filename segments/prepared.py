@@ -45,13 +45,16 @@ def prepare(
 
 
 def prepare_together(
-    conditions: Sequence[ConditionBase], lexicon: Lexicon, *, is_range: bool = False
+    segments: Sequence[str], lexicon: Lexicon, *, is_range: bool = False
 ) -> Select[Any]:
-    """As `compile_together`, for customers that `parameters` name; kept with the lexicon."""
-    key = (is_range, *(repr(one) for one in conditions))
+    """As `compile_together` of these segments' rules, for customers that `parameters` name; kept
+    with the lexicon.
+    """
+    key = (is_range, *segments)
     if key not in lexicon.prepared:
         subjects = _between() if is_range else _subjects(Sort.CUSTOMER)
-        lexicon.prepared[key] = compile_together(conditions, subjects, lexicon)
+        rules = [lexicon.segments[segment].match for segment in segments]
+        lexicon.prepared[key] = compile_together(rules, subjects, lexicon)
     statement: Select[Any] = lexicon.prepared[key]
     return statement
 

@@ -50,14 +50,13 @@ class Prepared:
         named = [dict(zip(names, line, strict=True)) for line in lines]
         return connection.exec_driver_sql(self.sql, named)
 
-    def converted(self, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
-        """The rows as SQLAlchemy would give them, in plain tuples."""
-        columns = zip(*rows, strict=True)
-        told = [
-            column if convert is None else map(convert, column)
-            for convert, column in zip(self.converts, columns, strict=False)  # none without rows
+    def columns(self, rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+        """What came back as SQLAlchemy would give it, column by column."""
+        columns = zip(*rows, strict=True) if rows else ((),) * len(self.converts)
+        return [
+            column if convert is None else list(map(convert, column))
+            for convert, column in zip(self.converts, columns, strict=True)
         ]
-        return list(zip(*told, strict=True))
 
 
 def write_many(tx: Connection, statement: Statement, rows: Sequence[Row]) -> None:
@@ -70,10 +69,12 @@ def write_many(tx: Connection, statement: Statement, rows: Sequence[Row]) -> Non
     _prepared(statement, tx.dialect, tuple(rows[0])).run(tx, rows)
 
 
-def read_all(connection: Connection, statement: Select[Any], values: Row) -> list[tuple[Any, ...]]:
-    """All rows of `statement`, run with `values`; it is one that is made once and kept."""
+def read_columns(
+    connection: Connection, statement: Select[Any], values: Row
+) -> list[Sequence[Any]]:
+    """The columns of `statement`, run with `values`; it is one that is made once and kept."""
     prepared = _prepared(statement, connection.dialect, tuple(values))
-    return prepared.converted(prepared.run(connection, [values]).all())
+    return prepared.columns(prepared.run(connection, [values]).all())
 
 
 @lru_cache(maxsize=200)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, NewType
+from typing import Any, Literal, NamedTuple, NewType
 
 CustomerId = NewType("CustomerId", int)
 EventId = NewType("EventId", int)
@@ -170,15 +170,13 @@ class Definition:
 Cause = Literal["event", "time", "late", "definition", "refit", "first"]
 
 
-@dataclass(frozen=True)
-class Evaluation:
+class Evaluation(NamedTuple):
     """What a segment says of one customer at one instant."""
 
     customer_id: CustomerId
     holds: bool
-    next_check_at: (
-        datetime | None
-    )  # never later than the first instant at which time alone can change it
+    # never later than the first instant at which time alone can change it
+    next_check_at: datetime | None
 
 
 @dataclass(frozen=True)

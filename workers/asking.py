@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from rekindle.workspace.library import Library
 from segments.prepared import parameters, prepare_together
-from store.bulk import read_all
+from store.bulk import read_columns
 from store.records import CustomerId, Evaluation
 from store.session import is_refused
 
@@ -72,18 +72,16 @@ def _ask(
     ids: Collection[CustomerId],
     now: datetime,
 ) -> Answers:
-    rules = [library.segments[segment].match for segment in segments]
-    statement = prepare_together(rules, library.lexicon, is_range=isinstance(ids, range))
-    rows = read_all(tx, statement, parameters(ids, now))
-    answers: dict[str, list[Evaluation] | Refused] = {}
-    for number, segment in enumerate(segments):
-        found = ((row[0], row[1 + 2 * number], row[2 + 2 * number]) for row in rows)
-        answers[segment] = [
-            Evaluation(CustomerId(id_), bool(is_in), check_at)
-            for id_, is_in, check_at in found
+    statement = prepare_together(segments, library.lexicon, is_range=isinstance(ids, range))
+    ids_found, *told = read_columns(tx, statement, parameters(ids, now))
+    return {
+        segment: [
+            Evaluation(id_, holds=is_in == 1, next_check_at=check_at)
+            for id_, is_in, check_at in zip(ids_found, held, checks, strict=True)
             if is_in or check_at is not None
         ]
-    return answers
+        for segment, held, checks in zip(segments, told[::2], told[1::2], strict=True)
+    }
 
 
 def refusal(error: Exception) -> Refused:
