@@ -9,15 +9,13 @@ Both must find the same.
 
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.parts.report import Figure, arguments, print_figures  # noqa: E402 (path first)
-from benchmarks.parts.scoring import Learning, filled  # noqa: E402
+from benchmarks.parts.report import Figure, arguments, in_turn, print_figures  # noqa: E402 (path first)
+from benchmarks.parts.scoring import Learning, measure_scoring  # noqa: E402
 
 
 def main() -> None:
@@ -28,9 +26,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         url = chosen.database or f"sqlite:///{folder}/drift.sqlite3"
-        with filled(url, chosen.customers) as states:
-            scored = in_turn(states.score, states.score_by_hand, chosen.repeats)
-            states.check()
+        scored = measure_scoring(url, chosen.customers, chosen.repeats)
     learning = Learning.of(chosen.sample)
     learning.check()
     learned = in_turn(learning.fit, learning.fit_by_hand, chosen.repeats)
@@ -39,20 +35,6 @@ def main() -> None:
         Figure("fit_priors", "s", *learned, more_is_better=False),
     ]
     print_figures(figures, as_json=chosen.json)
-
-
-def in_turn(
-    ours: Callable[[], object], limit: Callable[[], object], repeats: int
-) -> tuple[list[float], list[float]]:
-    """Seconds of each, run alternately."""
-    pairs = [(seconds(ours), seconds(limit)) for _ in range(repeats)]
-    return [one for one, _ in pairs], [other for _, other in pairs]
-
-
-def seconds(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
 
 
 if __name__ == "__main__":

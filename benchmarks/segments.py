@@ -18,11 +18,15 @@ each customer again. Everything is asked about in the same database, and must fi
                        is evaluated for another segment: the worst; limit: a second
   full_stored          everybody, with memberships and events written; limit: as `full`
   incremental_stored   the 1,000 a day later, the difference written; limit: as `incremental`
+  drift_million        the drift crossings of five times as many customers (`--scale 1`: a million),
+                       computed and stored in one statement; limit: that statement by hand
+
+Times are of this process where the database is inside it. Everything is asked on the connection on
+which workers evaluate.
 """
 
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -37,7 +41,8 @@ from sqlalchemy import Connection  # noqa: E402 (path first)
 from benchmarks.parts import by_hand  # noqa: E402
 from benchmarks.parts.freshness import measure_freshness  # noqa: E402
 from benchmarks.parts.history import NOW, count_up, make_history, store_history  # noqa: E402
-from benchmarks.parts.report import Figure, arguments, print_figures  # noqa: E402
+from benchmarks.parts.report import Figure, arguments, clock_of, print_figures  # noqa: E402
+from benchmarks.parts.scoring import measure_scoring  # noqa: E402
 from rekindle.migrating import upgrade  # noqa: E402
 from rekindle.workspace.library import Library  # noqa: E402
 from segments.definition import Segment  # noqa: E402
@@ -47,7 +52,7 @@ from workers.evaluate import evaluate_segments  # noqa: E402
 from workers.passes import LARGEST_CHUNK  # noqa: E402
 from workers.schedule import look  # noqa: E402
 
-CUSTOMERS, EVENTS = 200_000, 10_000_000
+CUSTOMERS, EVENTS, SCORED = 200_000, 10_000_000, 1_000_000
 CHANGED, CHANGED_IN_GROWTH = 1_000, 200
 IDLE_LOOKS = 200
 # purchases, in so many days, and days without a visit: the rule itself first
@@ -90,7 +95,7 @@ class Base:
         upgrade(store)
         store_history(store, self.history)
         count_up(store)
-        self.clock = time.process_time if store.is_sqlite else time.perf_counter
+        self.clock = clock_of(store)
 
     def chunks(self) -> Iterator[range]:
         for first in range(1, self.history.customers + 1, LARGEST_CHUNK):
@@ -131,7 +136,7 @@ def opened(database: str | None, name: str) -> Iterator[Store]:
 
 
 def measure(base: Base, repeats: int) -> dict[str, list[float]]:
-    with base.store.read() as connection:
+    with base.store.begin() as connection:
         return _read_only(base, connection, repeats) | {"idle": _idle(base, connection)}
 
 
@@ -193,6 +198,13 @@ def measure_stored(base: Base) -> dict[str, list[float]]:
     return {"full": [full], "incremental": [base.took(lambda: keep(ids, timedelta(days=1)))]}
 
 
+def measure_drift(database: str | None, customers: int, repeats: int) -> Figure:
+    with tempfile.TemporaryDirectory() as folder:
+        url = database or f"sqlite:///{folder}/drift.db"
+        scored = measure_scoring(url, customers, repeats)
+    return Figure("drift_million", "s", *scored, more_is_better=False)
+
+
 def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--scale", type=float, default=0.1, help="1: 200,000 customers")
@@ -207,6 +219,8 @@ def main() -> None:
         whole = measure(base, chosen.repeats)
         stored = measure_stored(base)
     found = figures(whole, small, stored)
+    found = figures(whole, small, stored)
+    found.append(measure_drift(chosen.database, round(SCORED * chosen.scale), chosen.repeats))
     worst = max(measure_freshness())
     found.append(Figure("event_to_member_ms", "ms", [worst], [1000.0], more_is_better=False))
     print_figures(found, as_json=chosen.json)

@@ -111,8 +111,8 @@ def store_history(store: Store, history: History) -> None:
 
 def count_up(store: Store) -> None:
     """Let the planner know what there is, as it does after a while by itself."""
-    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("ANALYZE")
+    with store.begin() as tx:
+        tx.exec_driver_sql("ANALYZE")
 
 
 def _count_on(tx: Connection) -> None:

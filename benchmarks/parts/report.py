@@ -2,9 +2,14 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
+
+from store.session import Store
+
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,28 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="one JSON document, nothing else")
     parser.add_argument("--repeats", type=int, default=3, help="runs a side; the median counts")
     return parser
+
+
+def clock_of(store: Store) -> Clock:
+    """The time of this process where the database is inside it, which other work slows less."""
+    return time.process_time if store.is_sqlite else time.perf_counter
+
+
+def in_turn(
+    ours: Callable[[], object],
+    limit: Callable[[], object],
+    repeats: int,
+    clock: Clock = time.perf_counter,
+) -> tuple[list[float], list[float]]:
+    """Seconds of each, run alternately."""
+    pairs = [(_seconds(ours, clock), _seconds(limit, clock)) for _ in range(repeats)]
+    return [one for one, _ in pairs], [other for _, other in pairs]
+
+
+def _seconds(work: Callable[[], object], clock: Clock) -> float:
+    begun = clock()
+    work()
+    return clock() - begun
 
 
 def print_figures(figures: Sequence[Figure], *, as_json: bool) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import minimize
 from sqlalchemy import insert, select, text
 
+from benchmarks.parts.report import clock_of, in_turn
 from rekindle.migrating import upgrade
 from segments.drift.fitting import RHOS, fit_priors
 from segments.drift.log import EventDays, Floats
@@ -113,6 +114,14 @@ def filled(url: str, customers: int) -> Iterator[Scored]:
         yield Scored(store)
     finally:
         store.close()
+
+
+def measure_scoring(url: str, customers: int, repeats: int) -> tuple[list[float], list[float]]:
+    """Seconds in which that many are scored, by us and by hand in turn."""
+    with filled(url, customers) as states:
+        states.check()
+        clock = clock_of(states.store)
+        return in_turn(states.score, states.score_by_hand, repeats, clock)
 
 
 def _rows(chance: np.random.Generator, first: int, last: int) -> list[dict[str, object]]:
