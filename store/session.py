@@ -210,13 +210,23 @@ def _first_line(error: DBAPIError) -> str:
 
 def _postgres_engine(url: URL) -> Engine:
     try:
-        return create_engine(
+        engine = create_engine(
             url, pool_size=10, max_overflow=20, pool_pre_ping=True, json_serializer=_as_json
         )
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreUnavailable(
             "PostgreSQL needs the extra 'postgres': pip install 'rekindle[postgres]'."
         ) from error
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # A rule's statement names many ways to find events, of which few are gone: their cost
+        # alone would have PostgreSQL compile machine code for longer than the answer takes.
+        connection.autocommit = True
+        connection.execute("SET jit = off")
+        connection.autocommit = False
+
+    return engine
 
 
 def _as_json(value: Any) -> str:
