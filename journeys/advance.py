@@ -4,9 +4,8 @@ It takes one step a call. A step names the questions it needs; the shell answers
 batch and asks again until every enrollment waits.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from journeys.calendar import find_moment
 from journeys.chance import arm_of, is_held_out
@@ -23,7 +22,6 @@ from journeys.decisions import (
     Outcome,
     QueueMessage,
     Reply,
-    Said,
     SetTraits,
     StartJourney,
     Tell,
@@ -53,7 +51,7 @@ from journeys.questions import Question, questions
 from journeys.timing import next_open, wait_over_at
 from rekindle.durations import write_duration
 from segments.conditions.answer import Answer
-from store.records import Enrollment
+from store.records import Enrollment, Said
 
 __all__ = [  # what the shell needs, from one place
     "Approval", "AskApproval", "CallWebhook", "Decision", "Effect", "EmitEvent", "Facts", "Outcome",
@@ -68,8 +66,7 @@ def advance(graph: Graph, enrollment: Enrollment, facts: Facts, now: datetime) -
     return _leave(look) or _watch(look, look.stay() if facts.is_paused else _act_on_step(look))
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """One look at one customer: everything that a decision is made of."""
 
     graph: Graph
@@ -96,17 +93,17 @@ class Look:
         said = self._said(decision, reason, left_at)
         to = self.node.edge(way).to
         if to == FINISHED:
-            return Decision(replace(self.enrollment, ended="finished"), said)
+            return Decision(self.enrollment.over("finished"), said)
         return Decision(self.enrollment.moved(to, left_at), said)
 
     def retime(self, arrived_at: datetime, at: datetime, reason: str) -> Decision:
         """Stay at this step as if it were reached then, to be looked at again at `at`."""
         said = self._said("retimed", reason, at)
-        stands = replace(self.enrollment, arrived_at=arrived_at)
+        stands = self.enrollment.moved(self.enrollment.step, arrived_at)
         return Decision(stands, said, look_again_at=at, waits=at > self.now)
 
     def end(self, how: str, reason: str) -> Decision:
-        return Decision(replace(self.enrollment, ended=how), self._said(how, reason, self.now))
+        return Decision(self.enrollment.over(how), self._said(how, reason, self.now))
 
     def _said(self, decision: str, reason: str, at: datetime) -> Said:
         return Said(self.enrollment.step, self.enrollment.visit, decision, reason, at)
@@ -148,9 +145,7 @@ def _watch(look: Look, decision: Decision) -> Decision:
         instants.append(look.enrollment.started_at + goal.within)
     ahead = [instant for instant in instants if instant is not None and instant > look.now]
     soonest = min(ahead, default=None)
-    return (
-        decision if soonest == decision.look_again_at else replace(decision, look_again_at=soonest)
-    )
+    return decision._replace(look_again_at=soonest)
 
 
 def _act_on_step(look: Look) -> Decision:
@@ -267,7 +262,7 @@ def _at_mail(look: Look, step: Send | Survey) -> Decision:
         return _after_queueing(look, look.facts.outcome)
     survey = step.survey if isinstance(step, Survey) else None
     mail = QueueMessage(step.template, look.graph.journey.topic, survey)
-    return replace(look.stay(), effects=(mail,))
+    return look.stay()._replace(effects=(mail,))
 
 
 def _withheld(look: Look, *, may_hold_out: bool = True) -> str | None:
@@ -315,7 +310,7 @@ def _at_approve(look: Look, step: Approve) -> Decision:
     match look.facts.approval:
         case None:
             asked = AskApproval(step.approve, step.message, over_at)
-            return replace(look.stay(over_at), effects=(asked,))
+            return look.stay(over_at)._replace(effects=(asked,))
         case Approval(is_granted=True, by=by, at=at):
             return look.go("approved", f"by {by}", at=at or look.now)
         case Approval(is_granted=False, by=by, at=at):
@@ -361,4 +356,4 @@ def _at_split(look: Look, step: Split) -> Decision:
 def _act(look: Look, effect: Effect, decision: str, target: str) -> Decision:
     if withheld := _withheld(look):
         return look.go(withheld, f"would have {decision} {target}")
-    return replace(look.go(decision, target), effects=(effect,))
+    return look.go(decision, target)._replace(effects=(effect,))

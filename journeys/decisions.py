@@ -3,17 +3,16 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from store.records import Enrollment
+from store.records import Enrollment, Said
 
 SENT = ("sent", "delivered", "bounced", "complained")  # the provider took it, whatever came later
 WAITING = ("queued", "held", "sending")
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """The answer to a question, and the first instant at which time alone may change it."""
 
     holds: bool
@@ -122,19 +121,7 @@ class AskApproval:
 Effect = QueueMessage | Tell | StartJourney | SetTraits | EmitEvent | CallWebhook | AskApproval
 
 
-@dataclass(frozen=True)
-class Said:
-    """A decision as it is kept: what was decided at which step, why, and for which instant."""
-
-    step: str
-    visit: int
-    decision: str
-    reason: str
-    due_at: datetime
-
-
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """The whole consequence of one look at one customer."""
 
     enrollment: Enrollment

@@ -6,6 +6,7 @@ from typing import Literal
 
 from journeys.definition import Branch, ExitRule, OnEnters, OnLeaves, Step, WaitFor, When
 from journeys.graph import Graph
+from segments.conditions.base import walk
 from segments.definition import Condition, parse_condition
 from segments.subjects import Scope, Window
 
@@ -28,6 +29,12 @@ class Question:
     def window(self) -> Window | None:
         """How long this is asked about, from the start or the arrival; None: for ever."""
         return None if self.until is None else Window(self.since, self.until)
+
+    @property
+    def looks_at_progress(self) -> bool:
+        """Whether its answer depends on where enrollments stand or on what was decided of them."""
+        is_of_arrival = self.scope is Scope.SINCE_ARRIVAL or self.since == "arrival"
+        return is_of_arrival or any(one.named_steps for _, one in walk(self.condition))
 
 
 def questions(graph: Graph, step: str) -> tuple[Question, ...]:

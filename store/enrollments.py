@@ -17,9 +17,17 @@ from sqlalchemy import (
     update,
 )
 
-from store.bulk import write_many
-from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId, EventId
-from store.tables import customers, decisions, enrollments, events, positions
+from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId, EventId, Said
+from store.sets import change_rows, fetch_rows, insert_rows
+from store.tables import (
+    customers,
+    decisions,
+    enrollments,
+    events,
+    instant_of,
+    microseconds,
+    positions,
+)
 from store.upserts import insert_or_skip_returning
 
 
@@ -106,22 +114,34 @@ EARLIER = (
     .group_by(enrollments.c.customer_id, enrollments.c.key)
 )
 STAND = insert(positions)
-MOVE = (
-    update(positions)
-    .where(positions.c.enrollment_id == bindparam("id_"))
-    .values(
-        step=bindparam("step_"),
-        visit=bindparam("visit_"),
-        arrived_at=bindparam("arrived_at_"),
-        due_at=bindparam("due_at_"),
-        enqueued_until=None,
-    )
+MOVED = (
+    positions.c.step,
+    positions.c.visit,
+    positions.c.arrived_at,
+    positions.c.due_at,
+    positions.c.enqueued_until,
+    positions.c.enrollment_id,
 )
-DECIDE = insert(decisions)
+ENDED = (enrollments.c.ended, enrollments.c.ended_at, enrollments.c.id)
+DECIDED = (
+    decisions.c.enrollment_id,
+    decisions.c.step,
+    decisions.c.visit,
+    decisions.c.decision,
+    decisions.c.reason,
+    decisions.c.due_at,
+    decisions.c.decided_at,
+)
 
 
 def _standing(row: Sequence[Any]) -> Enrollment:
-    return Enrollment(*row)
+    """Of a row as the driver gives it."""
+    id_, journey, version_id, customer_id, key, event_id, is_held_out, started_at, *place = row
+    step, visit, arrived_at = place
+    return Enrollment(
+        id_, journey, version_id, customer_id, key, event_id, bool(is_held_out),
+        instant_of(started_at), step, visit, instant_of(arrived_at),
+    )  # fmt: skip
 
 
 def claim_due(
@@ -129,7 +149,7 @@ def claim_due(
 ) -> list[Enrollment]:
     """Enrollments due at `now`, locked for this transaction; another worker's are passed over."""
     query, asked = (DUE, {}) if ids is None else (DUE_OF, {"ids": ids})
-    rows = tx.execute(query, {"now": now, "limit_rows": limit_rows, **asked})
+    rows = fetch_rows(tx, query, {"now": now, "limit_rows": limit_rows, **asked})
     return [_standing(row) for row in rows]
 
 
@@ -258,16 +278,14 @@ def move_enrollments(tx: Connection, moved: Sequence[tuple[Enrollment, datetime 
     happens).
     """
     rows = [
-        {
-            "id_": stands.id,
-            "step_": stands.step,
-            "visit_": stands.visit,
-            "arrived_at_": stands.arrived_at,
-            "due_at_": due_at,
-        }
-        for stands, due_at in moved
+        (one.step, one.visit, microseconds(one.arrived_at), _stored(due_at), None, one.id)
+        for one, due_at in moved
     ]
-    write_many(tx, MOVE, rows)
+    change_rows(tx, MOVED, rows)
+
+
+def _stored(instant: datetime | None) -> int | None:
+    return None if instant is None else microseconds(instant)
 
 
 def load_standing(
@@ -275,7 +293,7 @@ def load_standing(
 ) -> dict[EnrollmentId, Enrollment]:
     """Where those of the enrollments stand that are not over."""
     query: Select[Any] = STANDING.where(positions.c.enrollment_id.in_(list(ids)))
-    found = [_standing(row) for row in connection.execute(query)]
+    found = [Enrollment(*row) for row in connection.execute(query)]
     return {one.id: one for one in found}
 
 
@@ -284,12 +302,8 @@ def end_enrollments(tx: Connection, ended: Sequence[Enrollment], now: datetime) 
     if not ended:
         return
     tx.execute(delete(positions).where(positions.c.enrollment_id.in_([one.id for one in ended])))
-    tx.execute(
-        update(enrollments)
-        .where(enrollments.c.id == bindparam("id_"))
-        .values(ended=bindparam("ended_"), ended_at=bindparam("ended_at_")),
-        [{"id_": one.id, "ended_": one.ended, "ended_at_": now} for one in ended],
-    )
+    at = microseconds(now)
+    change_rows(tx, ENDED, [(one.ended, at, one.id) for one in ended])
 
 
 @dataclass(frozen=True)
@@ -338,9 +352,13 @@ def find_customer_of(connection: Connection, id_: EnrollmentId) -> CustomerId:
     return CustomerId(connection.execute(query).scalar_one())
 
 
-def save_decisions(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep what was decided; rows have the columns of `decisions`."""
-    write_many(tx, DECIDE, rows)
+def save_decisions(
+    tx: Connection, said: Sequence[tuple[EnrollmentId, Said]], now: datetime
+) -> None:
+    """Keep what was decided at `now` about each enrollment."""
+    at = microseconds(now)
+    rows = [(id_, *one[:4], microseconds(one.due_at), at) for id_, one in said]
+    insert_rows(tx, DECIDED, rows)
 
 
 def next_due_at(connection: Connection) -> datetime | None:

@@ -190,9 +190,11 @@ class Membership:
     next_check_at: datetime | None
 
 
-@dataclass(frozen=True)
-class Enrollment:
-    """One customer's trip through one journey version, and where it stands."""
+class Enrollment(NamedTuple):
+    """One customer's trip through one journey version, and where it stands.
+
+    A tuple, since one is made for every step there is: a dataclass takes three times as long.
+    """
 
     id: EnrollmentId
     journey: str
@@ -208,10 +210,22 @@ class Enrollment:
     ended: str | None = None
 
     def moved(self, step: str, arrived_at: datetime) -> "Enrollment":
-        """At another step; what `replace` does, in a tenth of its time, for every step there is."""
-        there = object.__new__(Enrollment)
-        there.__dict__.update(self.__dict__, step=step, arrived_at=arrived_at)
-        return there
+        """At another step; what `_replace` does, in half of its time."""
+        return Enrollment(*self[:8], step, self.visit, arrived_at, self.ended)
+
+    def over(self, ended: str) -> "Enrollment":
+        """The same, out of its journey for that reason."""
+        return self._replace(ended=ended)
+
+
+class Said(NamedTuple):
+    """A decision as it is kept: what was decided at which step, why, and for which instant."""
+
+    step: str
+    visit: int
+    decision: str
+    reason: str
+    due_at: datetime
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,11 @@ def microseconds(instant: datetime) -> int:
     return (instant - EPOCH) // MICROSECOND
 
 
+def instant_of(stored: int) -> datetime:
+    """The instant that is stored as so many microseconds."""
+    return EPOCH + MICROSECOND * stored
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware UTC datetime in Python, whole microseconds since 1970 in the database."""
 
@@ -46,7 +51,7 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else microseconds(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return None if value is None else EPOCH + timedelta(microseconds=int(value))
+        return None if value is None else instant_of(int(value))
 
 
 Id = BigInteger().with_variant(Integer, "sqlite")

@@ -5,7 +5,6 @@ was dealt with no longer stands on an older version.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -20,7 +19,7 @@ from store.enrollments import earlier_starts, save_decisions
 from store.inside import change_versions, find_inside
 from store.journey_states import JourneyState, load_journey_states, save_journey_state
 from store.messages import cancel_queued
-from store.records import CustomerId, DefinitionId, Enrollment
+from store.records import CustomerId, DefinitionId, Enrollment, Said
 from workers.advance import close
 from workers.counts import Counts
 from workers.pausing import let_go
@@ -82,7 +81,7 @@ def _bring_over(
         with services.store.begin() as tx:
             inside = find_inside(tx, graph.journey.journey, version_id, cursor, CHUNK)
             gone = _shadows_over(library, graph.journey, inside)
-            close(tx, [replace(one, ended="shadowed") for one in gone], now)
+            close(tx, [one.over("shadowed") for one in gone], now)
             _bring(tx, graph, version_id, [one for one in inside if one not in gone], now)
         if len(inside) < CHUNK:
             return
@@ -114,7 +113,7 @@ def _bring(
         case "pin":
             return
         case "drain":
-            close(tx, [replace(one, ended="drained") for one in inside], now)
+            close(tx, [one.over("drained") for one in inside], now)
         case "move":
             _move(tx, graph, version_id, inside, now)
 
@@ -132,21 +131,11 @@ def _move(
     change_versions(tx, [(one.id, step) for one, step in moved], version_id, now)
     elsewhere = [one.id for one, step in moved if step != one.step]
     cancel_queued(tx, elsewhere, "moved to another step")
-    save_decisions(
-        tx,
-        [
-            {
-                "enrollment_id": one.id,
-                "step": step,
-                "visit": one.visit,
-                "decision": "moved",
-                "reason": f"from {one.step} of an older version",
-                "due_at": now,
-                "decided_at": now,
-            }
-            for one, step in moved
-        ],
-    )
+    save_decisions(tx, [(one.id, _said(one, step, now)) for one, step in moved], now)
+
+
+def _said(one: Enrollment, step: str, now: datetime) -> Said:
+    return Said(step, one.visit, "moved", f"from {one.step} of an older version", now)
 
 
 def _backfill(
@@ -198,5 +187,5 @@ def exit_customer(
 ) -> int:
     """Take a customer out of a journey, of one key or of all; how many enrollments ended."""
     inside = find_inside(tx, name, None, 0, CHUNK, customer_id=customer_id, key=key)
-    close(tx, [replace(one, ended="exited") for one in inside], now)
+    close(tx, [one.over("exited") for one in inside], now)
     return len(inside)

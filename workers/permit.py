@@ -201,8 +201,9 @@ class _Asking:
         assert graph is not None  # its step was just looked up in it
         asked = [one for one in questions(graph, step) if one.name == ONLY_IF]
         together = [stands for _, stands in group]
-        replies = reply_to(self.tx, self.library, asked, together, self.now)
-        return {message.id for message, stands in group if not replies[stands.id][ONLY_IF].holds}
+        answered = reply_to(self.tx, self.library, asked, together, self.now)
+        out = {one.id for said, alike in answered if not said[ONLY_IF].holds for one in alike}
+        return {message.id for message, stands in group if stands.id in out}
 
 
 def _address(message: Message, traits: Mapping[CustomerId, Mapping[str, object]]) -> str:

@@ -1,6 +1,6 @@
 """Answers the questions of journey steps for whole batches, through the one segment compiler."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -11,6 +11,9 @@ from segments.prepared import parameters, prepare
 from segments.subjects import Sort
 from store.records import Enrollment, EnrollmentId
 
+Replies = Mapping[str, Reply]
+NO = Reply(holds=False)
+
 
 def reply_to(
     tx: Connection,
@@ -18,19 +21,23 @@ def reply_to(
     asked: Sequence[Question],
     standing: Sequence[Enrollment],
     now: datetime,
-) -> dict[EnrollmentId, dict[str, Reply]]:
-    """Each question answered for each enrollment: one statement a question."""
-    replies: dict[EnrollmentId, dict[str, Reply]] = {one.id: {} for one in standing}
-    ids = list(replies)
-    for question in asked:
-        for id_, reply in _replies(tx, library, question, ids, now).items():
-            replies[id_][question.name] = reply
-    return replies
+) -> list[tuple[Replies, Sequence[Enrollment]]]:
+    """Each question answered by one statement; those with the same answers stand together."""
+    if not asked:
+        return [({}, standing)]
+    ids = [one.id for one in standing]
+    answers = [_replies(tx, library, question, ids, now) for question in asked]
+    alike: dict[tuple[Reply, ...], list[Enrollment]] = {}
+    for one, *replies in zip(standing, *answers, strict=True):
+        alike.setdefault(tuple(replies), []).append(one)
+    names = [question.name for question in asked]
+    return [(dict(zip(names, replies, strict=True)), ones) for replies, ones in alike.items()]
 
 
 def _replies(
     tx: Connection, library: Library, question: Question, ids: Sequence[EnrollmentId], now: datetime
-) -> dict[EnrollmentId, Reply]:
+) -> list[Reply]:
+    """In the order of `ids`; who is not found holds nothing."""
     statement = prepare(
         question.condition,
         Sort.ENROLLMENT,
@@ -40,6 +47,5 @@ def _replies(
         window=question.window,
     )
     rows = tx.execute(statement, parameters(ids, now))
-    found = {id_: Reply(holds=False) for id_ in ids}
-    found.update({EnrollmentId(row.id): Reply(bool(row.holds), row.next_check_at) for row in rows})
-    return found
+    found = {id_: Reply(bool(holds), next_check_at) for id_, holds, next_check_at in rows}
+    return [found.get(id_, NO) for id_ in ids]

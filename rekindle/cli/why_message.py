@@ -160,7 +160,7 @@ def _asked(
         CustomerId(row.customer_id), row.key, row.event_id, row.is_held_out, row.started_at,
         line.step, line.visit, line.due_at,
     )  # fmt: skip
-    replies = reply_to(connection, library, asked, [one], line.decided_at)[one.id]
+    [(replies, _)] = reply_to(connection, library, asked, [one], line.decided_at)
     return [
         {
             "question": question.name,

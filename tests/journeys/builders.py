@@ -1,7 +1,6 @@
 """Journeys, enrollments and facts with defaults, so that a test shows only what matters to it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -52,7 +51,7 @@ def enrolled(graph: Graph, at: str | None = None, **fields: Any) -> Enrollment:
         visit=1,
         arrived_at=MONDAY,
     )
-    return replace(plain, **fields)
+    return plain._replace(**fields)
 
 
 def look_at(

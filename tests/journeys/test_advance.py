@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -504,7 +503,7 @@ def test_what_only_an_event_can_change_needs_no_look():
 
 def test_a_second_visit_is_kept_as_such():
     graph = a_graph(WAIT, MAIL)
-    again = replace(enrolled(graph), visit=2)
+    again = enrolled(graph)._replace(visit=2)
 
     decision = look_at(graph, again, MONDAY + 3 * DAY)
 
