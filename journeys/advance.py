@@ -80,7 +80,7 @@ class Look(NamedTuple):
 
     def stay(self, until: datetime | None = None) -> Decision:
         """Wait here: until then, or until something happens."""
-        return Decision(self.enrollment, look_again_at=until, waits=True)
+        return Decision(self.enrollment, None, (), until, True)
 
     def go(
         self, decision: str, reason: str = "", *, way: str = "", at: datetime | None = None
@@ -89,18 +89,19 @@ class Look(NamedTuple):
 
         It counts from the look only where nothing better is known: lateness must not add up.
         """
-        left_at = at or self.enrollment.arrived_at
-        said = self._said(decision, reason, left_at)
+        stands = self.enrollment
+        left_at = at or stands.arrived_at
+        said = Said(stands.step, stands.visit, decision, reason, left_at)
         to = self.node.edge(way).to
-        if to == FINISHED:
-            return Decision(self.enrollment.over("finished"), said)
-        return Decision(self.enrollment.moved(to, left_at), said)
+        return Decision(
+            stands.over("finished") if to == FINISHED else stands.moved(to, left_at), said
+        )
 
     def retime(self, arrived_at: datetime, at: datetime, reason: str) -> Decision:
         """Stay at this step as if it were reached then, to be looked at again at `at`."""
         said = self._said("retimed", reason, at)
         stands = self.enrollment.moved(self.enrollment.step, arrived_at)
-        return Decision(stands, said, look_again_at=at, waits=at > self.now)
+        return Decision(stands, said, (), at, at > self.now)
 
     def end(self, how: str, reason: str) -> Decision:
         return Decision(self.enrollment.over(how), self._said(how, reason, self.now))
@@ -145,6 +146,8 @@ def _watch(look: Look, decision: Decision) -> Decision:
         instants.append(look.enrollment.started_at + goal.within)
     ahead = [instant for instant in instants if instant is not None and instant > look.now]
     soonest = min(ahead, default=None)
+    if soonest == decision.look_again_at:
+        return decision
     return decision._replace(look_again_at=soonest)
 
 
@@ -206,10 +209,10 @@ def _retime(look: Look, reason: str) -> Decision | None:
 def _at_step(look: Look) -> Decision:
     step = look.node.step
     match step:
-        case Send() | Survey():
-            return _at_mail(look, step)
         case Wait():
             return _at_wait(look, step)
+        case Send() | Survey():
+            return _at_mail(look, step)
         case WaitUntil():
             return _at_wait_until(look, step)
         case WaitFor():

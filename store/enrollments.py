@@ -134,23 +134,20 @@ DECIDED = (
 )
 
 
-def _standing(row: Sequence[Any]) -> Enrollment:
-    """Of a row as the driver gives it."""
-    id_, journey, version_id, customer_id, key, event_id, is_held_out, started_at, *place = row
-    step, visit, arrived_at = place
-    return Enrollment(
-        id_, journey, version_id, customer_id, key, event_id, bool(is_held_out),
-        instant_of(started_at), step, visit, instant_of(arrived_at),
-    )  # fmt: skip
-
-
 def claim_due(
     tx: Connection, now: datetime, limit_rows: int, ids: Sequence[int] | None = None
 ) -> list[Enrollment]:
     """Enrollments due at `now`, locked for this transaction; another worker's are passed over."""
     query, asked = (DUE, {}) if ids is None else (DUE_OF, {"ids": ids})
     rows = fetch_rows(tx, query, {"now": now, "limit_rows": limit_rows, **asked})
-    return [_standing(row) for row in rows]
+    return [
+        Enrollment(
+            id_, journey, version_id, customer_id, key, event_id, bool(is_held_out),
+            instant_of(started_at), step, visit, instant_of(arrived_at),
+        )
+        for id_, journey, version_id, customer_id, key, event_id, is_held_out, started_at,
+            step, visit, arrived_at in rows
+    ]  # fmt: skip
 
 
 def find_due(

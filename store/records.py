@@ -210,8 +210,9 @@ class Enrollment(NamedTuple):
     ended: str | None = None
 
     def moved(self, step: str, arrived_at: datetime) -> "Enrollment":
-        """At another step; what `_replace` does, in half of its time."""
-        return Enrollment(*self[:8], step, self.visit, arrived_at, self.ended)
+        """At another step; what `_replace` does, in a third of its time."""
+        place = (step, self.visit, arrived_at, self.ended)
+        return tuple.__new__(Enrollment, self[:8] + place)
 
     def over(self, ended: str) -> "Enrollment":
         """The same, out of its journey for that reason."""

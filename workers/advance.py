@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from journeys.advance import Decision, advance, questions
+from journeys.graph import Graph
 from rekindle.services import Services
 from rekindle.workspace.library import Library
 from store.enrollments import claim_due, end_enrollments, move_enrollments, save_decisions
@@ -20,12 +21,11 @@ from store.messages import cancel_queued
 from store.records import DefinitionId, Enrollment, EnrollmentId, Said
 from workers.counts import Counts
 from workers.effects import do_in_transaction
-from workers.facts import Telling
+from workers.facts import Telling, Told
 from workers.pausing import paused_journeys
 
 BATCH = 500
 MOST_ROUNDS = 1_000  # more steps than any journey has: a fault of ours, not of the author
-Decided = tuple[Enrollment, Decision]
 
 
 def advance_due(services: Services, now: datetime, ids: Sequence[int] | None = None) -> Counts:
@@ -66,28 +66,29 @@ class Batch:
 
     def drop_lost(self, standing: Sequence[Enrollment]) -> list[Enrollment]:
         """Those who stand somewhere; one whose step is no more has failed, and says so."""
-        lost = [one for one in standing if not self._is_somewhere(one)]
+        found: list[Enrollment] = []
+        lost: list[Enrollment] = []
+        for (version_id, step), together in _by_place(standing):
+            graph = self.library.graph(version_id)
+            is_there = graph is not None and step in graph.nodes
+            (found if is_there else lost).extend(together)
         for one in lost:
             said = Said(one.step, one.visit, "failed", "this step is no more", self.now)
             self.said.append((one.id, said))
         close(self.tx, [one.over("failed") for one in lost], self.now)
-        gone = {one.id for one in lost}
-        return [one for one in standing if one.id not in gone]
+        return found
 
     def take_a_step(self, moving: Sequence[Enrollment]) -> list[Enrollment]:
         """One step for each; those who go on."""
-        decided = [
-            (one, decision)
-            for (version_id, step), together in _by_place(moving)
-            for one, decision in self._decide(version_id, step, together)
-        ]
-        settled = self._do(decided)
-        self._note(decided, settled)
-        return [
-            decision.enrollment
-            for _, decision in decided
-            if not decision.waits and decision.enrollment.ended is None
-        ]
+        stood: list[Enrollment] = []
+        decisions: list[Decision] = []
+        for (version_id, step), together in _by_place(moving):
+            graph = self.library.graph(version_id)
+            assert graph is not None  # those without one were dropped
+            for facts, alike in self._told(graph, step, together):
+                stood += alike
+                decisions += [advance(graph, one, facts, self.now) for one in alike]
+        return self._note(decisions, self._do(stood, decisions))
 
     def flush(self) -> None:
         """Write what was decided and where everybody stands."""
@@ -95,44 +96,51 @@ class Batch:
         move_enrollments(self.tx, list(self.stands.values()))
         self.said, self.stands = [], {}
 
-    def _is_somewhere(self, one: Enrollment) -> bool:
-        graph = self.library.graph(one.version_id)
-        return graph is not None and one.step in graph.nodes
-
-    def _decide(
-        self, version_id: DefinitionId, step: str, together: Sequence[Enrollment]
-    ) -> Iterator[Decided]:
-        """The facts of those at the same step are fetched together."""
-        graph = self.library.graph(version_id)
-        assert graph is not None  # those without one were dropped
+    def _told(self, graph: Graph, step: str, together: Sequence[Enrollment]) -> Iterator[Told]:
+        """The facts of those at the same step, which are fetched together."""
         asked = questions(graph, step)
         if any(question.looks_at_progress for question in asked):
             self.flush()
-        for facts, alike in self.telling.facts_at(graph, step, asked, together):
-            for one in alike:
-                yield one, advance(graph, one, facts, self.now)
+        return self.telling.facts_at(graph, step, asked, together)
 
-    def _do(self, decided: Sequence[Decided]) -> Collection[EnrollmentId]:
-        """Have the effects; the enrollments that need not wait for theirs."""
-        effects = [(one, effect) for one, decision in decided for effect in decision.effects]
+    def _do(
+        self, stood: Sequence[Enrollment], decisions: Sequence[Decision]
+    ) -> Collection[EnrollmentId]:
+        """Have the effects of decisions about those; the enrollments that wait for them no more."""
+        effects = [
+            (one, effect)
+            for one, decision in zip(stood, decisions, strict=True)
+            for effect in decision.effects
+        ]
         done = do_in_transaction(self.tx, self.library, effects, self.now)
         self.counts += done.counts
         return done.settled
 
-    def _note(self, decided: Sequence[Decided], settled: Collection[EnrollmentId]) -> None:
-        """Keep for the next flush what was said and where they stand; who ended has left now."""
-        ended = []
-        for one, (stands, said, _, look_again_at, waits) in decided:
+    def _note(
+        self, decisions: Sequence[Decision], settled: Collection[EnrollmentId]
+    ) -> list[Enrollment]:
+        """Keep what was said and where they stand for the next flush; those who go on.
+
+        Those who ended have left now.
+        """
+        going, ended, said_before = [], [], len(self.said)
+        for stands, said, _, look_again_at, waits in decisions:
             if said is not None:
-                self.said.append((one.id, said))
+                self.said.append((stands.id, said))
             if stands.ended is not None:
                 ended.append(stands)
-                self.stands.pop(one.id, None)
-            elif waits and one.id not in settled:
-                self.stands[one.id] = (stands, look_again_at)
-            else:
-                self.stands[one.id] = (stands, self.now)
-        self.counts += Counts(advanced=sum(said is not None for _, (_, said, *_) in decided))
+                continue
+            is_over = not waits or stands.id in settled
+            self.stands[stands.id] = stands, self.now if is_over else look_again_at
+            if not waits:
+                going.append(stands)
+        self._leave(ended)
+        self.counts += Counts(advanced=len(self.said) - said_before)
+        return going
+
+    def _leave(self, ended: Sequence[Enrollment]) -> None:
+        for one in ended:
+            self.stands.pop(one.id, None)
         close(self.tx, ended, self.now)
 
 

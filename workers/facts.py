@@ -22,6 +22,7 @@ from store.records import CustomerId, Enrollment, EnrollmentId
 from workers.questions import reply_to
 
 ZONE = "zone"
+Told = tuple[Facts, Sequence[Enrollment]]  # facts, and those of whom exactly these are known
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class Telling:
         step_id: str,
         asked: Sequence[Question],
         together: Sequence[Enrollment],
-    ) -> Iterator[tuple[Facts, Sequence[Enrollment]]]:
-        """Facts, and those who stand at the step of whom exactly these are known."""
+    ) -> Iterator[Told]:
+        """What is known of those who stand at the step, and the answers to what was asked."""
         step = graph.nodes[step_id].step
         own = self._own(step, together)
         common = Facts(
