@@ -140,15 +140,20 @@ def _watch(look: Look, decision: Decision) -> Decision:
     """A waiting enrollment is looked at again when time alone may change anything."""
     if not decision.waits:
         return decision
-    instants = [decision.look_again_at]
-    instants += [reply.next_check_at for reply in look.facts.replies.values()]
-    if (goal := look.graph.journey.goal) and goal.is_absence:
-        instants.append(look.enrollment.started_at + goal.within)
-    ahead = [instant for instant in instants if instant is not None and instant > look.now]
-    soonest = min(ahead, default=None)
-    if soonest == decision.look_again_at:
+    until, instants = decision.look_again_at, _checks(look)
+    if not instants and (until is None or until > look.now):
         return decision
-    return decision._replace(look_again_at=soonest)
+    ahead = [instant for instant in (until, *instants) if instant and instant > look.now]
+    return decision._replace(look_again_at=min(ahead, default=None))
+
+
+def _checks(look: Look) -> list[datetime]:
+    """When time alone may change what was answered, or makes the goal of an absence true."""
+    replies, goal = look.facts.replies, look.graph.journey.goal
+    instants = [one.next_check_at for one in replies.values() if one.next_check_at]
+    if goal is not None and goal.is_absence:
+        instants.append(look.enrollment.started_at + goal.within)
+    return instants
 
 
 def _act_on_step(look: Look) -> Decision:
