@@ -11,6 +11,7 @@ from rekindle.drifting import load_figures
 from rekindle.workspace.library import Library
 from segments.drift.sentence import describe
 from store.customers import load_consents, load_customers
+from store.drift import CLOCKS
 from store.events import load_timeline
 from store.identities import load_identities
 from store.portraits import (
@@ -23,7 +24,6 @@ from store.portraits import (
     load_trips,
 )
 from store.records import Customer, CustomerId, Identity, StoredEvent
-from workers.drift import CLOCKS
 
 
 @dataclass(frozen=True)

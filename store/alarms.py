@@ -1,5 +1,6 @@
 """What is wrong and needs a person: raised once, until it is cleared."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
@@ -19,11 +20,11 @@ def raise_alarm(tx: Connection, kind: str, subject: str, message: str, now: date
         tx.execute(insert(alarms).values(row))
 
 
-def clear_alarm(tx: Connection, kind: str, subject: str, now: datetime) -> None:
-    """It is well again."""
+def clear_alarms(tx: Connection, kind: str, subjects: Collection[str], now: datetime) -> None:
+    """They are well again."""
     tx.execute(
         update(alarms)
-        .where(alarms.c.kind == kind, alarms.c.subject == subject, alarms.c.cleared_at.is_(None))
+        .where(alarms.c.kind == kind, alarms.c.subject.in_(subjects), alarms.c.cleared_at.is_(None))
         .values(cleared_at=now)
     )
 

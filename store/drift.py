@@ -6,10 +6,12 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     Row,
     Select,
     Table,
+    bindparam,
     func,
     insert,
     select,
@@ -20,6 +22,28 @@ from store.records import NOBODY
 from store.tables import customers, drift_priors, drift_recalibrations, drift_states, events
 
 DAY_US = 86_400_000_000
+
+
+CLOCKS = ("goal", "any")
+
+
+def _in_force(table: Table) -> Select[Any]:
+    """Of each clock the version in force at `at`, or else the first one."""
+
+    def version_of(clock: str) -> ColumnElement[int]:
+        own = table.alias().c
+        all_ = select(own.id).where(own.clock == clock).limit(1)
+        newest = all_.where(own.known_at <= bindparam("at")).order_by(
+            own.known_at.desc(), own.id.desc()
+        )
+        first = all_.order_by(own.known_at, own.id)
+        return func.coalesce(newest.scalar_subquery(), first.scalar_subquery())
+
+    return select(table).where(table.c.id.in_([version_of(clock) for clock in CLOCKS]))
+
+
+# made once: they are asked whenever anybody does anything
+PRIORS, RECALIBRATIONS = _in_force(drift_priors), _in_force(drift_recalibrations)
 
 
 def load_states(
@@ -37,9 +61,9 @@ def insert_priors(tx: Connection, priors: Mapping[str, Any], now: datetime) -> i
     return _insert_version(tx, drift_priors, priors, now)
 
 
-def load_priors(connection: Connection, clock: str, at: datetime) -> Row[Any] | None:
-    """The version in force at `at`, or else the first one; None before any was stored."""
-    return _load_version(connection, drift_priors, clock, at)
+def load_priors(connection: Connection, at: datetime) -> dict[str, Row[Any]]:
+    """By clock the version in force at `at`, or else the first one; none before any was stored."""
+    return {row.clock: row for row in connection.execute(PRIORS, {"at": at})}
 
 
 def insert_recalibration(
@@ -49,9 +73,9 @@ def insert_recalibration(
     return _insert_version(tx, drift_recalibrations, {**weights, "clock": clock}, now)
 
 
-def load_recalibration(connection: Connection, clock: str, at: datetime) -> Row[Any] | None:
-    """As `load_priors`, the correction of the risk."""
-    return _load_version(connection, drift_recalibrations, clock, at)
+def load_recalibrations(connection: Connection, at: datetime) -> dict[str, Row[Any]]:
+    """As `load_priors`, the corrections of the risk."""
+    return {row.clock: row for row in connection.execute(RECALIBRATIONS, {"at": at})}
 
 
 def _insert_version(tx: Connection, table: Table, values: Mapping[str, Any], now: datetime) -> int:
@@ -61,17 +85,6 @@ def _insert_version(tx: Connection, table: Table, values: Mapping[str, Any], now
     key = made.inserted_primary_key
     assert key is not None
     return int(key[0])
-
-
-def _load_version(
-    connection: Connection, table: Table, clock: str, at: datetime
-) -> Row[Any] | None:
-    of_clock = select(table).where(table.c.clock == clock)
-    in_force = of_clock.where(table.c.known_at <= at).order_by(
-        table.c.known_at.desc(), table.c.id.desc()
-    )
-    first = of_clock.order_by(table.c.known_at, table.c.id)
-    return connection.execute(in_force).first() or connection.execute(first).first()
 
 
 def load_priors_of(connection: Connection, ids: Collection[int]) -> Sequence[Row[Any]]:

@@ -1,5 +1,6 @@
 """Passes: evaluations for everybody, in chunks, with a place kept so that a stopped one goes on."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
@@ -72,13 +73,17 @@ def begin_pass(
     return Pass(segment, definition_id, cause, 0, is_finished=False)
 
 
-def move_pass(tx: Connection, segment: str, cursor: int, finished_at: datetime | None) -> None:
-    """Customers up to `cursor` are done; all of them once it is finished."""
-    tx.execute(
+def move_passes(
+    tx: Connection, segments: Collection[str], cursor: int, finished_at: datetime | None
+) -> list[str]:
+    """Customers up to `cursor` are done, or all; returns those that have not failed."""
+    moved = tx.scalars(
         update(segment_states)
-        .where(segment_states.c.segment == segment)
+        .where(segment_states.c.segment.in_(segments), segment_states.c.failed_at.is_(None))
         .values(cursor=cursor, finished_at=finished_at, refreshed_at=finished_at)
+        .returning(segment_states.c.segment)
     )
+    return list(moved)
 
 
 def fail_pass(tx: Connection, segment: str, error: str, now: datetime) -> None:

@@ -36,8 +36,13 @@ def _skipping_returning(
 
 def insert_or_replace(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An insert whose rows take the place of those with the same primary key."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement: postgresql.Insert | sqlite.Insert = dialect.insert(table)
+    return _replacing(connection.dialect.name, table)
+
+
+@cache
+def _replacing(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    inserting = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement: postgresql.Insert | sqlite.Insert = inserting(table)
     key = [column.name for column in table.primary_key]
     rest = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in key}
     return statement.on_conflict_do_update(index_elements=key, set_=rest)

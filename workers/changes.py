@@ -32,30 +32,30 @@ def follow_versions(services: Services, now: datetime) -> Counts:
     """Act upon every version of a journey that was applied since the last time."""
     total = Counts()
     library = services.library()
-    for name in outdated_journeys(services, library):
-        total += _follow(services, library, name, now)
+    for name, before in outdated_journeys(services, library).items():
+        total += _follow(services, library, name, before, now)
     return total
 
 
-def outdated_journeys(services: Services, library: Library) -> list[str]:
-    """The journeys whose newest version nobody has acted upon."""
+def outdated_journeys(services: Services, library: Library) -> dict[str, JourneyState | None]:
+    """The journeys whose newest version nobody has acted upon, with what was acted upon last."""
     if not library.versions:
-        return []
+        return {}
     with services.store.read() as connection:
         states = load_journey_states(connection)
-    return [
-        name
+    return {
+        name: states.get(name)
         for name in library.journeys
         if name not in states or states[name].definition_id != library.versions["journey", name]
-    ]
+    }
 
 
-def _follow(services: Services, library: Library, name: str, now: datetime) -> Counts:
+def _follow(
+    services: Services, library: Library, name: str, before: JourneyState | None, now: datetime
+) -> Counts:
     version_id = library.versions["journey", name]
     graph = library.graph(version_id)
     assert graph is not None  # every current journey can be read
-    with services.store.read() as connection:
-        before = load_journey_states(connection).get(name)
     if before is not None:
         _bring_over(services, library, graph, version_id, before, now)
     counts = _backfill(services, library, graph.journey, before, now)

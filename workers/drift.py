@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from segments.days import DAY, day_begins, day_of, published_at
 from segments.drift.fitting import LARGEST_SAMPLE, fit_priors
@@ -18,17 +19,17 @@ from segments.drift.winding import Winding, what_counts, winding_values
 from segments.kinds import clock_kinds
 from segments.lexicon import Lexicon
 from store.drift import (
+    CLOCKS,
     count_customers,
     has_returning,
     insert_priors,
     insert_recalibration,
     load_priors,
-    load_recalibration,
+    load_recalibrations,
 )
 from store.session import Store
 from store.tables import EPOCH, microseconds
 
-CLOCKS = ("goal", "any")
 FIRST_MONTH, WEEK = timedelta(days=30), timedelta(days=7)  # learned daily until then, weekly later
 HOUR = timedelta(hours=1)
 TICK = timedelta(microseconds=1)
@@ -183,14 +184,18 @@ def _is_due(
     counted = what_counts(lexicon, clock)
     if stored is None or stored.known_at > now or stored.priors.counted != counted:
         return True
-    first = load_priors(connection, clock, EPOCH)
     known = published_at(stored.known_at, lexicon.zone)
-    age = known - (published_at(first.known_at, lexicon.zone) if first else known)
-    rest = DAY if age < FIRST_MONTH else WEEK
-    if published_at(now, lexicon.zone) - known >= rest - HOUR:  # the clocks may have been changed
+    passed = published_at(now, lexicon.zone) - known + HOUR  # the clocks may have been changed
+    if passed >= WEEK or (passed >= DAY and _is_young(connection, clock, known, lexicon)):
         return True
     is_of_nobody = stored.priors == replace(default_priors(clock, ()), counted=counted)
     return is_of_nobody and has_returning(connection, clock_kinds(lexicon, clock), now)
+
+
+def _is_young(connection: Connection, clock: str, published: datetime, lexicon: Lexicon) -> bool:
+    """Whether a version was published in the first month of its clock."""
+    first = load_priors(connection, EPOCH).get(clock)
+    return first is None or published - published_at(first.known_at, lexicon.zone) < FIRST_MONTH
 
 
 def _learn(
@@ -282,16 +287,14 @@ def _days(
 
 def priors_at(connection: Connection, now: datetime) -> dict[str, StoredPriors]:
     """What is in force on each clock; clocks of which nothing was learned are left out."""
-    found = {}
-    for clock in CLOCKS:
-        if (row := load_priors(connection, clock, now)) is None:
-            continue
-        correction = load_recalibration(connection, clock, now)
-        found[clock] = StoredPriors(
-            row.id,
-            row.known_at,
-            Priors.read(row),
-            Recalibration.read(correction) if correction else AS_IT_IS,
-            correction.known_at if correction else None,
-        )
-    return found
+    rows, corrections = load_priors(connection, now), load_recalibrations(connection, now)
+    return {
+        clock: _stored(rows[clock], corrections.get(clock)) for clock in CLOCKS if clock in rows
+    }
+
+
+def _stored(row: Row[Any], correction: Row[Any] | None) -> StoredPriors:
+    if correction is None:
+        return StoredPriors(row.id, row.known_at, Priors.read(row))
+    read = Recalibration.read(correction)
+    return StoredPriors(row.id, row.known_at, Priors.read(row), read, correction.known_at)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from store.alarms import FAILED, clear_alarm, raise_alarm
+from store.alarms import FAILED, clear_alarms, raise_alarm
 from store.memberships import put_off_checks
 from store.passes import Pass, fail_pass
 from store.records import CustomerId
@@ -26,9 +26,9 @@ def fail_segment(
     put_off_checks(tx, segment, ids, now + TRIED_AGAIN_AFTER)
 
 
-def recover_segment(tx: Connection, segment: str, now: datetime) -> None:
+def recover_segments(tx: Connection, segments: Collection[str], now: datetime) -> None:
     """Everybody was looked at."""
-    clear_alarm(tx, FAILED, segment, now)
+    clear_alarms(tx, FAILED, segments, now)
 
 
 def is_tried_again(found: Pass, now: datetime) -> bool:

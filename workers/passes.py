@@ -6,7 +6,7 @@ them; a stopped pass goes on where it was.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Literal, cast
 
 from sqlalchemy import Connection
 
@@ -27,7 +27,7 @@ from store.passes import (
     begin_pass,
     forget_pass,
     load_passes,
-    move_pass,
+    move_passes,
     next_customers,
 )
 from store.pending import mark_evaluated
@@ -42,7 +42,7 @@ from workers.drift import (
     refresh_drift,
 )
 from workers.evaluate import evaluate_segments
-from workers.failing import is_tried_again, recover_segment
+from workers.failing import is_tried_again, recover_segments
 from workers.lease import LEASE, take_turn, worker_name
 from workers.quintiles import are_quintiles_due, find_quintiles, publish_quintiles
 
@@ -70,14 +70,14 @@ def evaluate_everybody(services: Services, now: datetime, report: Report = unhea
         return Counts()
     try:
         with services.store.read() as connection:
-            learned = learn(connection, library.lexicon, now)
+            learned = learn(connection, library.lexicon, now) if _reads(services, "drift") else {}
             found = None
             if are_quintiles_due(connection, library, now):
                 found = find_quintiles(connection, library.lexicon, now)
         while _retire_some(services, library, now):
             pass
         with services.store.begin() as tx:
-            _begin_passes(tx, library, learned, now)
+            _begin_passes(tx, services, learned, now)
             if found is not None:
                 publish_quintiles(tx, found, now)
                 _look_again(tx, _using(library, _asks_fifths), now)
@@ -98,8 +98,8 @@ def needs_passes(services: Services, now: datetime) -> bool:
             bool(_outdated(library, passes))
             or bool(_retired(library, passes))
             or any(_is_wanted(one, now) for one in passes.values())
-            or _are_risks_due(library, passes, now)
-            or are_priors_due(connection, library.lexicon, now)
+            or _are_risks_due(services, passes, now)
+            or (_reads(services, "drift") and are_priors_due(connection, library.lexicon, now))
             or are_quintiles_due(connection, library, now)
         )
 
@@ -111,10 +111,10 @@ def _take_turn(services: Services) -> bool:
 
 
 def _begin_passes(
-    tx: Connection, library: Library, learned: Mapping[str, Learned], now: datetime
+    tx: Connection, services: Services, learned: Mapping[str, Learned], now: datetime
 ) -> None:
     """Say which passes there are to run; what runs already and is still wanted goes on."""
-    passes = load_passes(tx)
+    library, passes = services.library(), load_passes(tx)
     for one in passes.values():
         if one.failed_at and _is_wanted(one, now):
             cause = "late" if one.is_finished else one.cause
@@ -123,11 +123,11 @@ def _begin_passes(
         newly: PassCause = "definition" if segment in passes else "first"
         begin_pass(tx, segment, definition_id, newly, now)
     is_news = bool(keep_learned(tx, learned, now))
-    if is_news or _are_risks_due(library, passes, now):
+    if is_news or _are_risks_due(services, passes, now):
         begin_pass(tx, DRIFT, _figures_of(library, now), "refit", now)
     if is_news:
         _look_again(tx, _using(library, _asks_drift), now)
-    elif _are_risks_due(library, passes, now):
+    elif _are_risks_due(services, passes, now):
         _look_again(tx, _using(library, _asks_risk), now, cause="time")
 
 
@@ -137,9 +137,17 @@ def _figures_of(library: Library, now: datetime) -> int:
     return day_of(published_at(now, zone), zone).toordinal()
 
 
-def _are_risks_due(library: Library, passes: Mapping[str, Pass], now: datetime) -> bool:
+def _reads(services: Services, figure: Literal["drift", "risk"]) -> bool:
+    """Whether anybody reads it: of a rehearsal, which has no dashboard, only rules and mails."""
+    return not services.is_rehearsal or figure in services.library().words
+
+
+def _are_risks_due(services: Services, passes: Mapping[str, Pass], now: datetime) -> bool:
     """Whether everybody's risk is that of an earlier day."""
-    return DRIFT not in passes or passes[DRIFT].definition_id != _figures_of(library, now)
+    figures = _figures_of(services.library(), now)
+    return _reads(services, "risk") and (
+        DRIFT not in passes or passes[DRIFT].definition_id != figures
+    )
 
 
 def _asks_fifths(condition: ConditionBase) -> bool:
@@ -203,7 +211,7 @@ def _retire_some(services: Services, library: Library, now: datetime) -> bool:
         else:
             forget_segment(tx, segment)
             forget_pass(tx, segment)
-            recover_segment(tx, segment, now)
+            recover_segments(tx, [segment], now)
     return True
 
 
@@ -242,13 +250,13 @@ def _run_chunk(
     with services.store.begin() as tx:
         passes = load_passes(tx, lock="update")
         running = [one for one in passes.values() if not (one.is_finished or one.failed_at)]
-        ids = next_customers(tx, cursor, size)
+        ids, names = next_customers(tx, cursor, size), [one.segment for one in running]
         counts = _look_at(tx, library, {one.segment: one for one in running}, ids, now)
-        for one in running:
-            move_pass(tx, one.segment, ids[-1] if ids else cursor, None if ids else now)
-            if not ids:
-                recover_segment(tx, one.segment, now)
-    return (ids[-1] if ids else None), counts
+        is_last = len(ids) < size
+        moved = move_passes(tx, names, ids[-1] if ids else cursor, now if is_last else None)
+        if is_last:
+            recover_segments(tx, moved, now)
+    return (None if is_last else ids[-1]), counts
 
 
 def _look_at(

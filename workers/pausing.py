@@ -10,7 +10,7 @@ from journeys.permission import PAUSED
 from rekindle.errors import NotFound
 from rekindle.settings import Breaker
 from rekindle.workspace.library import Library
-from store.alarms import clear_alarm, raise_alarm
+from store.alarms import clear_alarms, raise_alarm
 from store.contacts import Fates, count_fates, free_held, journeys_of
 from store.inside import wake_journey
 from store.journey_states import (
@@ -50,7 +50,7 @@ def let_go(tx: Connection, name: str, now: datetime) -> None:
     """After a pause everybody inside is looked at, and what was held for it is asked again."""
     wake_journey(tx, name, now)
     free_held(tx, name, PAUSED, now)
-    clear_alarm(tx, STOPPED, name, now)
+    clear_alarms(tx, STOPPED, [name], now)
 
 
 def _state(tx: Connection, library: Library, name: str) -> JourneyState:

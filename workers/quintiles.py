@@ -9,21 +9,14 @@ from sqlalchemy import Connection
 from rekindle.workspace.library import Library
 from segments.conditions.rfm import Rfm
 from segments.days import published_at
-from segments.definition import conditions_in
 from segments.lexicon import Lexicon
 from segments.quintiles import fifths
 from store.quintiles import insert_quintiles, newest_quintiles
 
 
-def uses_quintiles(library: Library) -> bool:
-    """Whether any segment or journey asks for somebody's place among all."""
-    rules = (*library.segments.values(), *library.journeys.values())
-    return any(isinstance(one, Rfm) for rule in rules for one in conditions_in(rule))
-
-
 def are_quintiles_due(connection: Connection, library: Library, now: datetime) -> bool:
     """Whether the version in force is of an earlier day."""
-    if not uses_quintiles(library):
+    if Rfm not in library.asked_kinds:
         return False
     newest = newest_quintiles(connection, now)
     return newest is None or newest < published_at(now, library.lexicon.zone)

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, bindparam, exists, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    bindparam,
+    exists,
+    select,
+)
 
 from rekindle.services import Services
 from store import enrollments as enrollment_rows
@@ -55,20 +63,23 @@ class Due:
         )
 
 
+def _earliest(column: Column[Any], *more: ColumnElement[bool]) -> ScalarSelect[Any]:
+    query = select(column).where(column.is_not(None), *more).order_by(column).limit(1)
+    return query.scalar_subquery()
+
+
+NEXT = select(  # made once, as LOOK is
+    _earliest(memberships.c.next_check_at),
+    _earliest(positions.c.due_at),
+    _earliest(messages.c.due_at, messages.c.claimed_by.is_(None)),
+    _earliest(effects.c.due_at),
+    _earliest(calendars.c.due_at),
+)
+
+
 def next_due_at(connection: Connection) -> datetime | None:
     """The earliest instant at which anything is due by time alone."""
-
-    def first(column: Column[Any], *more: ColumnElement[bool]) -> datetime | None:
-        query = select(column).where(column.is_not(None), *more).order_by(column).limit(1)
-        return connection.execute(query).scalar()
-
-    found = (
-        first(memberships.c.next_check_at),
-        first(positions.c.due_at),
-        first(messages.c.due_at, messages.c.claimed_by.is_(None)),
-        first(effects.c.due_at),
-        first(calendars.c.due_at),
-    )
+    found = connection.execute(NEXT).one()
     return min((instant for instant in found if instant is not None), default=None)
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from rekindle.services import Services
-from store.alarms import STALE, clear_alarm, load_standing, raise_alarm
+from store.alarms import STALE, clear_alarms, load_standing, raise_alarm
 from store.freshness import Delay, Freshness, load_freshness
 
 TOO_OLD = timedelta(minutes=10)
@@ -20,8 +20,7 @@ def watch_segments(services: Services, now: datetime) -> None:
     with services.store.begin() as tx:
         for segment in stale.keys() - standing:
             raise_alarm(tx, STALE, segment, f"it is behind: {stale[segment].in_words()}", now)
-        for segment in standing - stale.keys():
-            clear_alarm(tx, STALE, segment, now)
+        clear_alarms(tx, STALE, standing - stale.keys(), now)
 
 
 def _is_stale(one: Freshness) -> bool:

@@ -19,7 +19,8 @@ from segments.drift.priors import HORIZON_DAYS
 from segments.drift.scoring import LoggedEvent, Score, score_log
 from segments.drift.sentence import describe
 from store.customers import external_ids_of, find_customer
-from workers.drift import CLOCKS, StoredPriors, as_of_now, priors_at
+from store.drift import CLOCKS
+from workers.drift import StoredPriors, as_of_now, priors_at
 
 STATES = ("active", "cooling", "drifting", "dormant", "lost")
 WEEK = timedelta(days=7)

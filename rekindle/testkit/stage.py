@@ -60,7 +60,8 @@ class StagedServices(Services):
         """From now on everything was applied at `instant`; what was prepared stays prepared."""
         library = self.library()
         moved = replace(library, applied_at=dict.fromkeys(library.applied_at, instant))
-        moved.__dict__["lexicon"] = library.lexicon  # its statements name no instant
+        prepared = vars(library).keys() - vars(moved).keys()  # of which nothing names an instant
+        vars(moved).update({name: vars(library)[name] for name in prepared})
         self._library = moved
 
     def _load(self, newest: int) -> Library:

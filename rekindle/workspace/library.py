@@ -1,5 +1,6 @@
 """Everything marketers wrote as checked objects, from the folder or from what was applied."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,12 +20,14 @@ from rekindle.workspace.files import SETTINGS_NAME, File, Kind, path_of
 from rekindle.workspace.problems import Problem
 from rekindle.workspace.validation import validate
 from rekindle.workspace.yaml import Document, parse_yaml
-from segments.definition import Segment, walk
+from segments.conditions.base import ConditionBase
+from segments.definition import Segment, conditions_in, walk
 from segments.lexicon import Lexicon
 from store.records import Definition, DefinitionId
 from surveys.definition import Survey
 from templates.compile import compile_mail
 
+WORD = re.compile(r"\w+")
 MODELS: Mapping[str, type[BaseModel]] = {
     "segment": Segment,
     "journey": Journey,
@@ -85,6 +88,23 @@ class Library:
         except TemplateFailed:  # nothing of it can be sent; told when that is tried
             return None
         return next((name for name in sorted(asked) if name in self.surveys), None)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Every word in rules, notices and mails: what none of them names, none of them reads."""
+        rules = (one.model_dump_json(exclude_defaults=True) for one in self._rules)
+        return frozenset(WORD.findall(" ".join((*self.templates.values(), *rules))))
+
+    @cached_property
+    def asked_kinds(self) -> frozenset[type[ConditionBase]]:
+        """The kinds of conditions in all rules."""
+        return frozenset(type(one) for rule in self._rules for one in conditions_in(rule))
+
+    @property
+    def _rules(self) -> Sequence[Segment | Journey]:
+        """Also those of older versions: somebody may still be on one."""
+        versions = self.journey_versions.values()
+        return (*self.segments.values(), *self.journeys.values(), *versions)
 
     def reaches(self, segment: str) -> frozenset[str]:
         """A segment and all that its rule refers to, through any number of others."""

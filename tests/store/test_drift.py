@@ -48,8 +48,7 @@ def test_the_version_in_force_is_the_latest_known_or_else_the_first(store: Store
         first = insert_priors(tx, PRIORS, MONDAY)
         second = insert_priors(tx, PRIORS, MONDAY + DAY)
 
-        versions = [load_priors(tx, "goal", at) for at in (MONDAY - DAY, MONDAY, MONDAY + 2 * DAY)]
-        missing = load_priors(tx, "any", MONDAY)
+        versions = [load_priors(tx, at) for at in (MONDAY - DAY, MONDAY, MONDAY + 2 * DAY)]
 
-    assert [row and row.id for row in versions] == [first, first, second]
-    assert missing is None
+    assert [one["goal"].id for one in versions] == [first, first, second]
+    assert [one.keys() for one in versions] == [{"goal"}] * 3
