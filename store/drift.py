@@ -80,8 +80,8 @@ def load_recalibrations(connection: Connection, at: datetime) -> dict[str, Row[A
 
 def _insert_version(tx: Connection, table: Table, values: Mapping[str, Any], now: datetime) -> int:
     names = [column.name for column in table.c if column.name not in ("id", "known_at")]
-    known = {name: values[name] for name in names}
-    made = tx.execute(insert(table).values(**known, known_at=now))
+    row = {name: values[name] for name in names}
+    made = tx.execute(insert(table), row | {"known_at": now})
     key = made.inserted_primary_key
     assert key is not None
     return int(key[0])

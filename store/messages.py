@@ -303,12 +303,14 @@ def attempts_of(tx: Connection, ids: Sequence[MessageId]) -> dict[MessageId, int
     return {MessageId(id_): number for id_, number in tx.execute(ATTEMPTS, {"ids": ids})}
 
 
+CLAIMED = select(*COLUMNS, messages.c.claimed_by, messages.c.claimed_until).where(
+    messages.c.claimed_by.is_not(None)
+)
+
+
 def claims(tx: Connection) -> list[tuple[Message, str, datetime]]:
     """Every claimed message with its holder and the end of its lease (wall time)."""
-    query = select(*COLUMNS, messages.c.claimed_by, messages.c.claimed_until).where(
-        messages.c.claimed_by.is_not(None)
-    )
-    return [(_message(row), row.claimed_by, row.claimed_until) for row in tx.execute(query)]
+    return [(_message(row), row.claimed_by, row.claimed_until) for row in tx.execute(CLAIMED)]
 
 
 def reclaim(tx: Connection, ids: Sequence[MessageId], now: datetime) -> None:

@@ -98,14 +98,14 @@ def _next_turn(library: Library, trigger: CalendarStart, after: datetime) -> dat
             found = next_occurrence(rule.cron, _zone(library, rule), after)
             return found[1] if found else None
         case OnDay(on=day):
-            return _grid(day, after) + GRID
+            return last_look(day, after) + GRID
 
 
 def _zone(library: Library, rule: Rule) -> ZoneInfo:
     return library.settings.brand.tz if rule.zone == BRAND else ZoneInfo(rule.zone)
 
 
-def _grid(day: Day, until: datetime) -> datetime:
+def last_look(day: Day, until: datetime) -> datetime:
     """The last instant up to `until` at which clocks somewhere show the time of day meant."""
     begins = datetime(1970, 1, 1, 0, day.at.minute % 15, tzinfo=UTC)
     return begins + (until - begins) // GRID * GRID
@@ -159,7 +159,7 @@ def _run_day(
     tx: Connection, library: Library, due: Calendar, day: Day, now: datetime
 ) -> tuple[int, Calendar]:
     assert due.due_at is not None  # it was claimed because it is due
-    until = due.due_at if due.cursor else _grid(day, now)
+    until = due.due_at if due.cursor else last_look(day, now)
     days = _days_named(day, due.looked_at, until)
     is_yearly = day.every is not None
     ids = find_dated(tx, day.trait, days, yearly=is_yearly, cursor=due.cursor, limit_rows=CHUNK)

@@ -133,20 +133,19 @@ class Learned:
 
 
 def publish_priors(tx: Connection, lexicon: Lexicon, now: datetime) -> frozenset[str]:
-    """`learn`, and keep what was learned."""
-    return keep_learned(tx, learn(tx, lexicon, now), now)
+    """`learn` if that is due, and keep what was learned."""
+    is_due = are_priors_due(tx, lexicon, now)
+    return keep_learned(tx, learn(tx, lexicon, now), now) if is_due else frozenset()
 
 
 def learn(connection: Connection, lexicon: Lexicon, now: datetime) -> Mapping[str, Learned]:
-    """What each clock's past teaches, daily at first, then weekly; most calls learn nothing.
+    """What each clock's past teaches.
 
     Takes seconds where there are millions of events: not for a transaction that others wait for.
     """
     in_force = {
         clock: one for clock, one in priors_at(connection, now).items() if one.known_at <= now
     }
-    if not any(_is_due(connection, in_force.get(one), one, lexicon, now) for one in CLOCKS):
-        return {}
     logs = {clock: sample_days(connection, lexicon, clock, now) for clock in CLOCKS}
     stored = {clock: one.priors for clock, one in in_force.items()}
     learned = {
@@ -172,7 +171,10 @@ def keep_learned(tx: Connection, learned: Mapping[str, Learned], now: datetime) 
 
 
 def are_priors_due(connection: Connection, lexicon: Lexicon, now: datetime) -> bool:
-    """Whether any clock's parameters were never learned, or too long ago, or by other rules."""
+    """Whether any clock's parameters were never learned, or too long ago, or by other rules.
+
+    They are learned daily at first, then weekly.
+    """
     in_force = priors_at(connection, now)
     return any(_is_due(connection, in_force.get(clock), clock, lexicon, now) for clock in CLOCKS)
 

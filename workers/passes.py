@@ -5,6 +5,7 @@ them; a stopped pass goes on where it was.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, cast
 
@@ -63,17 +64,14 @@ def evaluate_everybody(services: Services, now: datetime, report: Report = unhea
 
     `report` is told how many customers are done, and of how many.
     """
-    if not needs_passes(services, now):
+    due = find_due(services, now)
+    if not due.is_any or not _take_turn(services):
         return Counts()
     library = services.library()
-    if not _take_turn(services):
-        return Counts()
     try:
         with services.store.read() as connection:
-            learned = learn(connection, library.lexicon, now) if _reads(services, "drift") else {}
-            found = None
-            if are_quintiles_due(connection, library, now):
-                found = find_quintiles(connection, library.lexicon, now)
+            learned = learn(connection, library.lexicon, now) if due.priors else {}
+            found = find_quintiles(connection, library.lexicon, now) if due.quintiles else None
         while _retire_some(services, library, now):
             pass
         with services.store.begin() as tx:
@@ -87,20 +85,33 @@ def evaluate_everybody(services: Services, now: datetime, report: Report = unhea
             release_lease(tx, "passes", worker_name())
 
 
-def needs_passes(services: Services, now: datetime) -> bool:
-    """Whether anybody must be looked at because of what was applied or learned."""
+@dataclass(frozen=True)
+class Due:
+    """Why anybody must be looked at: what was applied, or figures of everybody that are old."""
+
+    passes: bool = False
+    priors: bool = False
+    quintiles: bool = False
+
+    @property
+    def is_any(self) -> bool:
+        return self.passes or self.priors or self.quintiles
+
+
+def find_due(services: Services, now: datetime) -> Due:
+    """What there is to do for everybody at `now`; it only reads."""
     library = services.library()
     if not library.versions:
-        return False
+        return Due()
     with services.store.read() as connection:
         passes = load_passes(connection)
-        return (
+        return Due(
             bool(_outdated(library, passes))
             or bool(_retired(library, passes))
             or any(_is_wanted(one, now) for one in passes.values())
-            or _are_risks_due(services, passes, now)
-            or (_reads(services, "drift") and are_priors_due(connection, library.lexicon, now))
-            or are_quintiles_due(connection, library, now)
+            or _are_risks_due(services, passes, now),
+            _reads(services, "drift") and are_priors_due(connection, library.lexicon, now),
+            are_quintiles_due(connection, library, now),
         )
 
 

@@ -28,7 +28,7 @@ from workers.counts import Counts
 from workers.deliver import deliver_due
 from workers.effects import do_effects
 from workers.evaluate import evaluate_changes, evaluate_due
-from workers.passes import Report, evaluate_everybody, needs_passes, unheard
+from workers.passes import Report, evaluate_everybody, find_due, unheard
 from workers.retake import retake_claims
 from workers.watching import watch_segments
 
@@ -159,7 +159,7 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
     """
     retake_claims(services, pool, now)
     is_outdated = bool(outdated_journeys(services, services.library()))
-    if is_outdated or needs_passes(services, now):
+    if is_outdated or find_due(services, now).is_any:
         services.wake.everybody()
     keep_calendars(services, now)
     due = _look(services, now)

@@ -1,7 +1,9 @@
 """`rekindle test`: the workspace's own tests, played on a clock of their own."""
 
 import os
+import time
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +19,7 @@ def test(
     ] = None,  # noqa: PT028  # a command, not one of pytest's tests
 ) -> None:
     """Play the tests of the workspace: no services, no network, no waiting."""
+    begun = time.perf_counter()
     try:
         played = list(_watched(play_all(options().workspace, os.environ, names or ())))
     except NotApplied as refused:
@@ -25,7 +28,8 @@ def test(
         say(f"{shown}\n\nNothing was tested: put this in order first.", {"problems": problems})
         leave(1)
     failed = [one for one in played if one.problem]
-    say(_report(played, failed), _document(played, failed))
+    took = timedelta(seconds=time.perf_counter() - begun)
+    say(_report(played, failed, took), _document(played, failed, took))
     leave(1 if failed else 0)
 
 
@@ -37,18 +41,32 @@ def _watched(played: Iterable[Played]) -> Iterator[Played]:
         yield one
 
 
-def _report(played: list[Played], failed: list[Played]) -> str:
+def _report(played: list[Played], failed: list[Played], took: timedelta) -> str:
     if not played:
         return "There are no tests here: write them in tests/NAME.yaml."
     count = f"{len(played)} test{'s' if len(played) != 1 else ''}"
-    took = sum(one.took.total_seconds() for one in played)
     summary = f"{len(failed)} of {count} failed" if failed else f"{count} passed"
-    return "\n".join((*map(_explain, failed), "", f"{summary} in {took:.1f} s."))
+    ready = _ready_after(played, took)
+    spent = f"{_seconds(took)}, of which {_seconds(ready)} to get ready"
+    return "\n".join((*map(_explain, failed), "", f"{summary} in {spent}."))
+
+
+def _ready_after(played: list[Played], took: timedelta) -> timedelta:
+    """What reading the workspace and making statements took, once for all cases."""
+    return took - sum((one.took for one in played), timedelta())
+
+
+def _seconds(took: timedelta) -> str:
+    return f"{took.total_seconds():.1f} s"
+
+
+def _milliseconds(took: timedelta) -> int:
+    return round(took.total_seconds() * 1000)
 
 
 def _line(one: Played) -> str:
     word = "FAILED" if one.problem else "ok"
-    return f"{word:<6} {one.test}: {one.case} ({one.took.total_seconds() * 1000:.0f} ms)"
+    return f"{word:<6} {one.test}: {one.case} ({_milliseconds(one.took)} ms)"
 
 
 def _explain(one: Played) -> str:
@@ -59,16 +77,18 @@ def _explain(one: Played) -> str:
     return "\n".join(lines)
 
 
-def _document(played: list[Played], failed: list[Played]) -> dict[str, Any]:
+def _document(played: list[Played], failed: list[Played], took: timedelta) -> dict[str, Any]:
     return {
         "passed": len(played) - len(failed),
         "failed": len(failed),
+        "ms": _milliseconds(took),
+        "ready_ms": _milliseconds(_ready_after(played, took)),
         "tests": [
             {
                 "test": one.test,
                 "case": one.case,
                 "passed": one.problem is None,
-                "ms": round(one.took.total_seconds() * 1000),
+                "ms": _milliseconds(one.took),
                 "problem": one.problem.as_document() if one.problem else None,
                 "timelines": one.timelines or {},
             }

@@ -11,9 +11,10 @@ from rekindle.testkit.acts import do, introduce
 from rekindle.testkit.expecting import find_failure
 from rekindle.testkit.stage import EmptyStage, staged
 from rekindle.testkit.timeline import timeline_of
+from rekindle.testkit.warming import warm_up
 from rekindle.testkit.world import World, moment_of
 from rekindle.workspace.applying import NotApplied
-from rekindle.workspace.cases import Case, CaseFile, Expect
+from rekindle.workspace.cases import DEFAULT_BEGINNING, Case, CaseFile, Expect
 from rekindle.workspace.folder import Workspace, load_workspace
 from rekindle.workspace.library import Reading
 from rekindle.workspace.problems import Problem, did_you_mean, has_errors
@@ -42,8 +43,11 @@ def play_all(
     if has_errors(workspace.problems):
         raise NotApplied(workspace.problems)
     chosen = _choose(workspace, names)
+    if not chosen:
+        return
     zone = workspace.library.settings.brand.tz
     with staged(folder, environment) as stage:
+        warm_up(stage, moment_of(DEFAULT_BEGINNING, zone).astimezone(UTC))
         for reading in chosen:
             for number, case in enumerate(reading.value.cases):
                 begins = moment_of(reading.value.beginning_of(case), zone).astimezone(UTC)

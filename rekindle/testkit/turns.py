@@ -15,11 +15,14 @@ from store.customers import load_traits
 from store.records import CustomerId
 from store.session import Store
 from store.tables import customers
-from workers.calendars import calendar_starts, times_of
+from workers.calendars import calendar_starts, last_look, times_of
 
 
 def set_calendars(store: Store, library: Library, now: datetime) -> None:
-    """Every start on a day of somebody's becomes due when the first of them comes, if any does."""
+    """Every start on a day of somebody's becomes due when the first of them comes, if any does.
+
+    Until now nobody was due, so a day that is over when we learn of it starts nobody.
+    """
     starts = calendar_starts(library)
     days = {key: start.on for key, start in starts.items() if isinstance(start, OnDay)}
     if not days:
@@ -27,7 +30,9 @@ def set_calendars(store: Store, library: Library, now: datetime) -> None:
     with store.begin() as tx:
         for key, calendar in load_calendars(tx).items():
             if key in days:
-                move_calendar(tx, replace(calendar, due_at=_next_turn(tx, library, days[key], now)))
+                due_at = _next_turn(tx, library, days[key], now)
+                seen = max(calendar.looked_at, last_look(days[key], now))
+                move_calendar(tx, replace(calendar, looked_at=seen, due_at=due_at))
 
 
 def _next_turn(tx: Connection, library: Library, day: Day, now: datetime) -> datetime | None:

@@ -47,6 +47,16 @@ FILES = {
           - webhook: https://crm.example.com/calls
             body: {stage: call}
         """,
+    "journeys/birthday.yaml": """
+        journey: birthday
+        topic: offers
+        start: [{on: {trait: birthday, every: year, at: 09:00}}]
+        again: always
+        steps: [{send: wish}]
+        """,
+    "templates/wish.html.j2": MAIL.replace(
+        "<p>", "<p>{{ drift.state }} {{ drift.risk is number }} "
+    ),
     "templates/layouts/brand.html.j2": LAYOUT,
     "templates/hello.html.j2": MAIL,
     "templates/ask.html.j2": MAIL.replace("<p>", '{{ survey("csat") }}<p>'),

@@ -131,6 +131,26 @@ PASSING = {
             says: no
           - expect: {trait: called, is: never}
         """,
+    "a day of the customer's own, and drift in a mail": """
+        customers:
+          ana:
+            traits: {birthday: 1990-03-04}
+            events: [{event: order.completed, times: 5, every: 20 days, ago: 6 days}]
+        steps:
+          - advance: 3 days
+          - expect: {mail: wish, at: 2026-03-04 09:00, contains: active True}
+          - advance: 365 days
+          - expect: {mail: wish, at: 2027-03-04 09:00, contains: lost True}
+        """,
+    "a day that was over when we learned of it": """
+        begins: 2026-03-01 08:00
+        customers: {ana: {}, ben: {traits: {birthday: 1990-03-05}}}
+        steps:
+          - at: 2026-03-04 09:20
+          - set: {birthday: 1990-03-04}
+          - advance: 2 days
+          - expect: [{journey: birthday, customer: ben}, {journey: birthday, started: false}]
+        """,
     "an exit": """
         steps:
           - event: order.completed
