@@ -1,5 +1,6 @@
 """What starts a journey, and what takes a customer out of it."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Literal, Self
@@ -37,6 +38,11 @@ class OnEvent(Part):
         if "any" in names:
             raise ValueError("a start names its events; 'any' would start at everything")
         return names
+
+    def names(self, event: str) -> bool:
+        """Whether it is about events so called; only `*` is special: any run of characters."""
+        globs = (".*".join(map(re.escape, written.lower().split("*"))) for written in self.event)
+        return any(re.fullmatch(glob, event) for glob in globs)
 
 
 class OnEnters(Part):
@@ -108,6 +114,13 @@ class OnApi(Part):
     """Starts when another program, or a person, says so."""
 
     api: Literal[True]
+
+    @field_validator("api", mode="before")
+    @classmethod
+    def _is_plain(cls, written: object) -> object:
+        if written is not True:
+            raise ValueError("this start is written 'api', without more")
+        return written
 
 
 def _trigger_kind(trigger: object) -> str | None:

@@ -132,6 +132,8 @@ def parse_hours(written: object) -> object:
     first, second, third, fourth = (int(part) for part in match.groups())
     if third == 24 and fourth == 0:
         third = 0
+    if max(first, third) > 23 or max(second, fourth) > 59:
+        raise ValueError(f"a day goes from 00:00 to 24:00; {written!r} is not within it")
     return {"begins": time(first, second), "ends": time(third, fourth)}
 
 

@@ -120,9 +120,21 @@ def names_read(name: str, templates: Mapping[str, str], *, language: str = "en")
     for locale in variants:
         wanted = locale.replace("_", "-") or language
         flat, _sources = flat_mail(name, wanted, templates, language=wanted)
-        tree = HTML.parse(restore(protect(_pieces(flat)))[0])
-        read |= {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
-        read |= {f"{owner}.{part}" for owner, part, _line in _dotted(tree)}
+        read |= _names_in(HTML.parse(restore(protect(_pieces(flat)))[0]))
+    return frozenset(read)
+
+
+def names_in_words(source: str) -> frozenset[str]:
+    """As `names_read`, of a line of words; none where it cannot be read."""
+    try:
+        return _names_in(HTML.parse(source))
+    except TemplateError:
+        return frozenset()
+
+
+def _names_in(tree: nodes.Template) -> frozenset[str]:
+    read = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
+    read |= {f"{owner}.{part}" for owner, part, _line in _dotted(tree)}
     return frozenset(one for one in read if one.partition(".")[0] in NAMES)
 
 

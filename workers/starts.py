@@ -1,6 +1,5 @@
 """Begins enrollments: which events start which journeys, and who may start again."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -74,19 +73,14 @@ def candidates_from(
 
 def _is_heard(trigger: Trigger, event: FreshEvent, journey: Journey) -> bool:
     match trigger:
-        case OnEvent(event=names):
-            return any(_is_named(event.name, name.lower()) for name in names)
+        case OnEvent():
+            return trigger.names(event.name)
         case OnEnters(enters=segment):
             return event.name == "segment.entered" and _is_of(event, segment, journey)
         case OnLeaves(leaves=segment):
             return event.name == "segment.left" and _is_of(event, segment, journey)
         case _:  # the calendar and people start without an event
             return False
-
-
-def _is_named(event: str, written: str) -> bool:
-    """In names only `*` is special, and stands for any run of characters."""
-    return re.fullmatch(".*".join(map(re.escape, written.split("*"))), event) is not None
 
 
 def _is_of(event: FreshEvent, segment: str, journey: Journey) -> bool:

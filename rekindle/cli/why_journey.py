@@ -1,6 +1,5 @@
 """Why a customer is in a journey, or is not: each way to start it, and what stands in between."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -202,7 +201,7 @@ class _Asked:
 
     def _of_event(self, trigger: OnEvent, names: Sequence[str]) -> Iterator[Reason]:
         wanted = " or ".join(names)
-        done = [one for one in self.timeline if _is_named(one.name, names)]
+        done = [one for one in self.timeline if trigger.names(one.name)]
         if not done:
             yield Reason(f"{wanted} never happened", f"{wanted} has to happen")
             return
@@ -264,12 +263,6 @@ def _may_start(again: Again, last: Trip, happened: str) -> Reason:
 
 def _turned(word: str) -> str:
     return {"entered": "in", "left": "out of"}.get(word, word)
-
-
-def _is_named(event: str, names: Sequence[str]) -> bool:
-    """In names only `*` is special."""
-    patterns = [".*".join(map(re.escape, name.lower().split("*"))) for name in names]
-    return any(re.fullmatch(pattern, event) for pattern in patterns)
 
 
 def _stamp(at: datetime) -> str:

@@ -58,7 +58,7 @@ def _starts(step: Step, journey: Journey) -> bool:
             return name == journey.journey
         case Emit(emit=name):
             heard = [one for one in journey.start if isinstance(one, OnEvent)]
-            return any(name in trigger.event for trigger in heard)
+            return any(trigger.names(name) for trigger in heard)
         case _:
             return False
 

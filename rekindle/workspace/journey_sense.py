@@ -26,6 +26,7 @@ from journeys.definition import (
     Survey,
     Wait,
     WaitFor,
+    WaitUntil,
     Webhook,
     When,
 )
@@ -33,9 +34,12 @@ from journeys.graph import DuplicateStep, build_graph
 from rekindle.durations import write_duration
 from rekindle.settings import QuietHours, Settings
 from rekindle.workspace.journey_steps import Placed, lists_of, steps_of, surveys_asked
+from rekindle.workspace.journey_ways import Ways, takes_time
 from rekindle.workspace.problems import Level, Problem, unknown_name
 from rekindle.workspace.yaml import Document, Path
 from segments.definition import ConditionBase, walk
+
+Asked = tuple[Path, ConditionBase]  # a condition and where it stands
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,12 @@ class Thinking:
         return tuple(steps_of(self.journey))
 
     @cached_property
-    def conditions(self) -> tuple[tuple[Path, ConditionBase], ...]:
-        """Every condition with its path: in steps, exits and the goal."""
-        return tuple(
-            found for root, path in _roots(self.journey, self.steps) for found in walk(root, path)
-        )
+    def ways(self) -> Ways | None:
+        """None while two steps bear one id, which is told."""
+        try:
+            return Ways(build_graph(self.journey))
+        except DuplicateStep:
+            return None
 
     def problem(self, path: Path, said: str, *, level: Level = "error", hint: str = "",
                 of_key: bool = False) -> Problem:  # fmt: skip
@@ -72,10 +77,11 @@ def check_journey(thinking: Thinking) -> Iterator[Problem]:
     yield from _check_step_ids(thinking)
     yield from _check_reach(thinking, thinking.journey.steps, ("steps",))
     yield from _check_endings(thinking)
+    yield from _check_order(thinking)
     yield from _check_goal_window(thinking)
     yield from _check_windows(thinking)
     yield from _check_key(thinking)
-    yield from _check_scope(thinking)
+    yield from _check_scopes_of_all(thinking)
     yield from _check_calendar(thinking)
     yield from _check_exits(thinking)
     yield from _check_webhooks(thinking)
@@ -83,24 +89,28 @@ def check_journey(thinking: Thinking) -> Iterator[Problem]:
     yield from _check_moved(thinking)
 
 
-def _roots(journey: Journey, steps: Sequence[Placed]) -> Iterator[tuple[ConditionBase, Path]]:
-    for path, step in steps:
-        if step.only_if is not None:
-            yield step.only_if, (*path, "only_if")
-        match step:
-            case WaitFor():
-                yield step.wait_for, (*path, "wait_for")
-            case Branch():
-                for index, arm in enumerate(step.branch):
-                    if isinstance(arm, When):
-                        yield arm.when, (*path, "branch", index, "when")
-            case _:
-                pass
+def _conditions_of(step: Step, path: Path) -> Iterator[Asked]:
+    """Every condition of a step, those inside others included."""
+    if step.only_if is not None:
+        yield from walk(step.only_if, (*path, "only_if"))
+    match step:
+        case WaitFor():
+            yield from walk(step.wait_for, (*path, "wait_for"))
+        case Branch():
+            for index, arm in enumerate(step.branch):
+                if isinstance(arm, When):
+                    yield from walk(arm.when, (*path, "branch", index, "when"))
+        case _:
+            pass
+
+
+def _conditions_of_all(journey: Journey) -> Iterator[Asked]:
+    """Those that are asked wherever somebody stands: of exits and the goal."""
     for index, rule in enumerate(journey.exit):
         if not isinstance(rule, Part):
-            yield rule, ("exit", index)
+            yield from walk(rule, ("exit", index))
     if journey.goal is not None:
-        yield journey.goal.condition, ("goal",)
+        yield from walk(journey.goal.condition, ("goal",))
 
 
 def _check_step_ids(thinking: Thinking) -> Iterator[Problem]:
@@ -109,12 +119,16 @@ def _check_step_ids(thinking: Thinking) -> Iterator[Problem]:
     except DuplicateStep as error:
         yield _duplicate_id(thinking, str(error))
         return
-    for path, condition in thinking.conditions:
-        key = "step" if condition.kind == "step" else "since"
+    of_steps = (one for path, step in thinking.steps for one in _conditions_of(step, path))
+    for path, condition in (*of_steps, *_conditions_of_all(thinking.journey)):
         for name in condition.named_steps:
             if name not in known:
-                place = thinking.document.place((*path, key))
+                place = thinking.document.place((*path, _key_of_step(condition)))
                 yield unknown_name(place, "step of this journey", name, known)
+
+
+def _key_of_step(condition: ConditionBase) -> str:
+    return "step" if condition.kind == "step" else "since"
 
 
 def _duplicate_id(thinking: Thinking, said: str) -> Problem:
@@ -155,11 +169,34 @@ def _list_ends(steps: Sequence[Step]) -> bool:
 
 
 def _check_endings(thinking: Thinking) -> Iterator[Problem]:
-    """A wait after which nothing happens only keeps people in the journey."""
-    steps = thinking.journey.steps
-    if isinstance(steps[-1], Wait):
-        said = "a dead end: after this wait nothing happens."
-        yield thinking.problem(("steps", len(steps) - 1, "wait"), said, level="warning")
+    """Waits after which nothing happens only keep people in the journey; the first is told."""
+    if (ways := thinking.ways) is None:
+        return
+    waits = {id_ for id_ in ways.idle if isinstance(ways.steps[id_][1], Wait | WaitUntil | WaitFor)}
+    for id_ in waits:
+        path, step = ways.steps[id_]
+        if not waits & ways.before[id_]:
+            said = "a dead end: after this wait nothing happens."
+            yield thinking.problem((*path, step.kind), said, level="warning")
+
+
+def _check_order(thinking: Thinking) -> Iterator[Problem]:
+    """Conditions about a step that no way has passed when they are asked."""
+    if (ways := thinking.ways) is None:
+        return
+    for id_, (path, step) in ways.steps.items():
+        for at, condition in _conditions_of(step, path):
+            yield from _check_scope(
+                thinking,
+                (at, condition),
+                ways.surveys_before(id_, thinking.surveys_in),
+                ways.mails_before(id_),
+            )
+            for name in condition.named_steps:
+                if name in ways.steps and name not in ways.before[id_]:
+                    said = f"nobody has been at {name!r} by now, so this never holds."
+                    key = _key_of_step(condition)
+                    yield thinking.problem((*at, key), said, level="warning")
 
 
 def _check_goal_window(thinking: Thinking) -> Iterator[Problem]:
@@ -226,22 +263,29 @@ def _check_key(thinking: Thinking) -> Iterator[Problem]:
             yield thinking.problem(("start", index), said)
 
 
-def _check_scope(thinking: Thinking) -> Iterator[Problem]:
-    """In a journey `answer` and `message` speak of it alone: of what it never sends, in vain."""
+def _check_scopes_of_all(thinking: Thinking) -> Iterator[Problem]:
     surveys = surveys_asked(thinking.journey, thinking.surveys_in)
     mails = {step.template for _path, step in thinking.steps if isinstance(step, Send | Survey)}
-    for path, condition in thinking.conditions:
-        if getattr(condition, "ever", True):
-            continue
-        hint = "To look beyond it write 'ever: true'."
-        for name in condition.named_surveys:
-            if name not in surveys:
-                said = f"this journey never asks {name!r}, so this never holds."
-                yield thinking.problem((*path, "answer"), said, level="warning", hint=hint)
-        for name in condition.named_templates:
-            if name not in mails:
-                said = f"this journey never sends {name!r}, so this never holds."
-                yield thinking.problem((*path, "message"), said, level="warning", hint=hint)
+    for asked in _conditions_of_all(thinking.journey):
+        yield from _check_scope(thinking, asked, surveys, mails)
+
+
+def _check_scope(
+    thinking: Thinking, asked: Asked, surveys: Collection[str], mails: Collection[str]
+) -> Iterator[Problem]:
+    """In a journey `answer` and `message` speak of it alone: of what it has not sent, in vain."""
+    path, condition = asked
+    if getattr(condition, "ever", True):
+        return
+    hint = "To look beyond it write 'ever: true'."
+    for name in condition.named_surveys:
+        if name not in surveys:
+            said = f"this journey never asks {name!r} in time, so this never holds."
+            yield thinking.problem((*path, "answer"), said, level="warning", hint=hint)
+    for name in condition.named_templates:
+        if name not in mails:
+            said = f"this journey never sends {name!r} in time, so this never holds."
+            yield thinking.problem((*path, "message"), said, level="warning", hint=hint)
 
 
 def _check_calendar(thinking: Thinking) -> Iterator[Problem]:
@@ -263,6 +307,9 @@ def _check_exits(thinking: Thinking) -> Iterator[Problem]:
         if goal is not None and rule == goal.condition:
             said = "this exit never acts: it is the goal, and reaching the goal comes first."
             yield thinking.problem(("exit", index), said, level="warning")
+    if thinking.journey.exit and not any(takes_time(step) for _path, step in thinking.steps):
+        said = "these exits never act: everybody is through all steps in one instant."
+        yield thinking.problem(("exit",), said, level="warning", of_key=True)
 
 
 def _check_webhooks(thinking: Thinking) -> Iterator[Problem]:
@@ -294,12 +341,9 @@ def _check_sensitive(
 
 
 def _check_moved(thinking: Thinking) -> Iterator[Problem]:
-    if not thinking.journey.moved:
+    if thinking.ways is None:
         return
-    try:
-        known = build_graph(thinking.journey).nodes
-    except DuplicateStep:
-        return  # told already
+    known = thinking.ways.steps
     for old, new in thinking.journey.moved.items():
         if new not in known:
             place = thinking.document.place(("moved", old))

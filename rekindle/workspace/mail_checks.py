@@ -4,13 +4,23 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from journeys.definition import Approve, Journey, Notify, Send, Survey
-from rekindle.workspace.journey_steps import steps_of, surveys_asked
+from journeys.definition import Approve, Journey, Notify, Send, Step, Survey
+from journeys.graph import DuplicateStep, build_graph
+from rekindle.workspace.journey_steps import steps_of
+from rekindle.workspace.journey_ways import Ways, facts_of_start
 from rekindle.workspace.library import Library, Reading
 from rekindle.workspace.problems import Place, Problem
 from rekindle.workspace.references import base_name
 from rekindle.workspace.yaml import Document, Path
-from templates.lint import Finding, Known, check_template, check_words, names_read
+from templates.lint import (
+    METHODS,
+    Finding,
+    Known,
+    check_template,
+    check_words,
+    names_in_words,
+    names_read,
+)
 from templates.sources import BadTemplate
 
 ASKS = re.compile(r"\bsurvey\(\s*[\"'](\w+)[\"']")
@@ -104,23 +114,42 @@ def _check_notices(journey: Journey, document: Document, known: Known) -> Iterat
 def _check_what_is_read(
     journey: Journey, document: Document, library: Library
 ) -> Iterator[Problem]:
-    """Mails that show an answer which this journey never asks for."""
-    asked = surveys_asked(journey, surveys_in_mails(library.templates))
-    for path, mail in _mails(journey):
-        key = "send" if (*path, "send") in document.positions else "template"
-        place, read = document.place((*path, key)), _names_read(mail, library)
+    """Mails and notices that show what no way to them has set."""
+    try:
+        ways = Ways(build_graph(journey))
+    except DuplicateStep:
+        return  # told already
+    asks = surveys_in_mails(library.templates)
+    facts = facts_of_start(journey, list(library.journeys.values()))
+    for id_, (path, step) in ways.steps.items():
+        if (shown := _shown(step, path, document, library)) is None:
+            continue
+        place, read = shown
         answers = {name.split(".")[1] for name in read if name.startswith("answer.")}
-        for survey in sorted(answers - asked):
-            said = f"this mail shows the answer to {survey!r}, which this journey never asks."
+        for survey in sorted(answers - ways.surveys_before(id_, asks)):
+            said = f"this shows the answer to {survey!r}, which nobody was asked by now."
+            yield Problem(place, said, level="warning")
+        told = {name.split(".")[1] for name in read if name.startswith("event.")}
+        for fact in sorted(told - METHODS - facts) if facts is not None else ():
+            said = f"this shows event.{fact}, which no start of this journey brings."
             yield Problem(place, said, level="warning")
         if "code" in read:
             yield Problem(place, "this mail needs a code; they are not there yet in this version.")
 
 
-def _mails(journey: Journey) -> Iterator[tuple[Path, str]]:
-    for path, step in steps_of(journey):
-        if isinstance(step, Send | Survey):
-            yield path, step.template
+def _shown(
+    step: Step, path: Path, document: Document, library: Library
+) -> tuple[Place, frozenset[str]] | None:
+    """What a mail or a notice reads, with where it is named; None for other steps."""
+    match step:
+        case Send():
+            return document.place((*path, "send")), _names_read(step.template, library)
+        case Survey():
+            return document.place((*path, "template")), _names_read(step.template, library)
+        case Notify() | Approve():
+            return document.place((*path, "message")), names_in_words(step.message)
+        case _:
+            return None
 
 
 def _names_read(mail: str, library: Library) -> frozenset[str]:

@@ -75,9 +75,20 @@ def collect_names(readings: Sequence[Reading], settings: Settings) -> Names:
         elif reading.file.kind in found:
             found[reading.file.kind].add(reading.file.name)
     frames = {name for name in mails if name.startswith("layouts/")}
-    people, topics = set(settings.people), {*settings.topics, SERVICE}
+    people = _named_by("people", readings, settings.people)
+    topics = _named_by("topics", readings, settings.topics) | {SERVICE}
     return Names({**found, "template": mails - frames, "people": people, "topic": topics,
                   "channel": settings.known_channels})  # fmt: skip
+
+
+def _named_by(key: str, readings: Sequence[Reading], read: Collection[str]) -> set[str]:
+    """The names under a key of the settings, as written where these could not be read."""
+    found = set(read)
+    for one in readings:
+        if one.file.kind == "settings" and isinstance(one.document.data, Mapping):
+            written = one.document.data.get(key)
+            found |= {str(name) for name in written} if isinstance(written, Mapping) else set()
+    return found
 
 
 def base_name(template: str) -> str:

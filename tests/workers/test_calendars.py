@@ -144,14 +144,16 @@ def test_a_journey_that_takes_nobody_records_whom_it_refused(by_hand: Shop, stat
     ]
 
 
-def test_journeys_that_start_each_other_stop_after_twenty_rounds(shop: Shop) -> None:
-    again = "again: always\nsteps: [{emit: ball.thrown}]\n"
+def test_journeys_that_start_each_other_stop_after_twenty_rounds_a_day(shop: Shop) -> None:
+    again = "again: always\nsteps: [{wait: 1 minute}, {emit: ball.thrown}]\n"
     write_journey(shop, "ping", f"start: [{{event: ball.*}}]\n{again}")
     shop.customer("ana")
     shop.apply()
     shop.happens("ball.kicked", "ana")
-
     shop.run()
+
+    for _ in range(25):
+        shop.later(minutes=1)
 
     assert len(started(shop)) == 20
     assert len(happened(shop, "enrollment.refused")) == 1

@@ -303,6 +303,18 @@ def test_a_wrong_setting_is_marked(told, settings, said):
     assert problem.startswith(f"rekindle.yaml:{said}")
 
 
+def test_what_wrong_settings_name_is_there_all_the_same(told):
+    steps = "steps: [{notify: leads, message: Hello}, {send: thanks/mail}]\n"
+    settings = "quiet_hours: 25:00-08:00\npeople: {leads: ['log:']}\ntopics: {cars: {}}\n"
+
+    [problem] = told({
+        "rekindle.yaml": settings,
+        "journeys/thanks.yaml": JOURNEY.replace("offers", "cars") + steps,
+    })  # fmt: skip
+
+    assert problem.startswith("rekindle.yaml:1:14: a day goes from 00:00 to 24:00;")
+
+
 def test_a_variable_that_is_not_set_is_a_warning(told):
     text = "smtp: {user: '${SMTP_USER}', password: '${SMTP_PASSWORD:-}'}\n"
 
@@ -333,7 +345,19 @@ WARNINGS = [
      "4:26: warning: the goal is watched for 1 day, but the last step may come after 3 days."),
     ("steps: [{send: thanks/mail}, {wait: 3 days}]\n", "4:37: warning: a dead end"),
     ("steps: [{wait_for: {answer: csat}, up_to: 1 day, came: [{send: thanks/mail}]}]\n",
-     "4:29: warning: this journey never asks 'csat', so this never holds."),
+     "4:29: warning: this journey never asks 'csat' in time, so this never holds."),
+    ("steps: [{branch: [{when: {message: thanks/mail, opened: true}, steps: [end]}]}, "
+     "{send: thanks/mail}]\n",
+     "4:36: warning: this journey never sends 'thanks/mail' in time, so this never holds."),
+    ("steps: [{send: thanks/mail, only_if: {step: later, outcome: sent}}, "
+     "{send: thanks/mail, id: later}]\n",
+     "4:45: warning: nobody has been at 'later' by now, so this never holds."),
+    ("steps: [{send: thanks/mail}, {branch: [{when: {event: a}, steps: [{wait: 1 day}]}]}]\n",
+     "4:74: warning: a dead end: after this wait nothing happens."),
+    ("steps: [{send: thanks/mail}, {wait_until: mon}, {wait_for: {event: a}, up_to: 1 day}]\n",
+     "4:43: warning: a dead end: after this wait nothing happens."),
+    ("exit: [{event: a}]\nsteps: [{set: {a: 1}}, {notify: leads, message: Hello}]\n",
+     "4:1: warning: these exits never act: everybody is through all steps in one instant."),
     ("steps: [{start: thanks}]\n", "4:17: warning: journeys run in a circle: thanks → thanks."),
 ]  # fmt: skip
 
@@ -343,6 +367,19 @@ def test_what_is_only_odd_is_a_warning(told, rest, said):
     [problem] = told({"journeys/thanks.yaml": JOURNEY + rest})
 
     assert problem.startswith(f"journeys/thanks.yaml:{said}")
+
+
+@pytest.mark.parametrize("heard", ["order.echoed", "'order.*'", "[a.b, 'Order.E*']"])
+def test_journeys_that_start_each_other_without_a_wait_are_refused(told, heard):
+    start = f"topic: service\nstart: [{{event: {heard}}}]\nagain: always\n"
+
+    [problem] = told({
+        "journeys/echo.yaml": f"journey: echo\n{start}steps: [{{emit: order.echoed}}]\n",
+    })  # fmt: skip
+
+    assert problem.startswith(
+        "journeys/echo.yaml:5:16: journeys start each other without end: echo → echo."
+    )
 
 
 def test_a_wait_that_opens_only_in_quiet_hours_is_a_warning(told):
@@ -405,14 +442,43 @@ def test_a_marketing_mail_needs_a_way_to_unsubscribe(told):
     assert "unsubscribe_url" in problem
 
 
-def test_a_mail_that_shows_an_answer_nobody_was_asked_for_is_a_warning(told):
-    mail = MAIL.replace("Thank you.<", "{{ answer.csat.score }}<")
-    [problem] = told({"templates/thanks/mail.html.j2": mail})
+SHOWN = [
+    ("answer.csat.score", "this shows the answer to 'csat', which nobody was asked by now."),
+    ("event.order_id", "this shows event.order_id, which no start of this journey brings."),
+]
 
-    assert problem.startswith(
-        "journeys/thanks.yaml:4:16: warning: this mail shows the answer to 'csat', "
-        "which this journey never asks."
-    )
+
+@pytest.mark.parametrize(("fact", "said"), SHOWN)
+def test_a_mail_that_shows_what_no_way_to_it_has_set_is_a_warning(told, fact, said):
+    steps = "steps: [{send: thanks/mail}, {survey: csat, template: thanks/ask}]\n"
+    [problem] = told({
+        "templates/thanks/mail.html.j2": MAIL.replace("Thank you.<", f"{{{{ {fact} }}}}<"),
+        "templates/thanks/ask.html.j2": MAIL.replace("Thank you.<", "{{ survey('csat') }}<"),
+        "journeys/thanks.yaml": JOURNEY + steps,
+    })  # fmt: skip
+
+    assert problem.startswith(f"journeys/thanks.yaml:4:16: warning: {said}")
+
+
+def test_a_notice_that_shows_what_no_way_to_it_has_set_is_a_warning(told):
+    steps = "steps: [{notify: leads, message: '{{ answer.csat.score }}'}]\n"
+    [problem] = told({"journeys/thanks.yaml": JOURNEY + steps})
+
+    assert problem.startswith("journeys/thanks.yaml:4:34: warning: this shows the answer to 'csat'")
+
+
+def test_what_an_event_another_journey_or_an_answer_before_brings_may_be_shown(told):
+    showing = MAIL.replace("Thank you.<", "{{ event.order_id }} {{ answer.csat.score }}<")
+    asking = MAIL.replace("Thank you.<", "{{ survey('csat') }}<")
+    steps = "steps: [{survey: csat, template: thanks/ask}, {send: thanks/mail}]\n"
+    other = "journey: order\ntopic: offers\nstart: [{event: order.completed}]\n"
+
+    assert told({
+        "templates/thanks/mail.html.j2": showing,
+        "templates/thanks/ask.html.j2": asking,
+        "journeys/thanks.yaml": JOURNEY + steps,
+        "journeys/order.yaml": other + "steps: [{start: thanks}]\n",
+    }) == []  # fmt: skip
 
 
 def test_a_mail_that_needs_a_code_says_that_there_are_none_yet(told):

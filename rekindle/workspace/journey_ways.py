@@ -1,0 +1,123 @@
+"""Follows the ways through one journey: what comes before a step, and what after it."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from journeys.definition import (
+    Approve,
+    Branch,
+    Emit,
+    End,
+    Journey,
+    Notify,
+    OnApi,
+    OnEnters,
+    OnEvent,
+    OnLeaves,
+    Send,
+    Set,
+    Split,
+    Start,
+    Step,
+    Survey,
+    Wait,
+    WaitFor,
+    WaitUntil,
+    Webhook,
+)
+from journeys.graph import FINISHED, Graph
+from rekindle.workspace.journey_steps import Placed, steps_of
+
+OF_EVERY_EVENT = frozenset({"name", "occurred_at"})
+OF_SEGMENTS = frozenset({"segment", "cause"})  # what entering and leaving one says
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The ways through a journey; they only lead on, so the file's order is theirs too."""
+
+    graph: Graph
+
+    @cached_property
+    def steps(self) -> Mapping[str, Placed]:
+        """Every step with its path, by id."""
+        return dict(zip(self.graph.nodes, steps_of(self.graph.journey), strict=True))
+
+    @cached_property
+    def before(self) -> Mapping[str, frozenset[str]]:
+        """By id the steps that some way passes before it comes to that one."""
+        found: dict[str, frozenset[str]] = dict.fromkeys(self.graph.nodes, frozenset())
+        for id_, node in self.graph.nodes.items():
+            for edge in node.edges:
+                if edge.to != FINISHED:
+                    found[edge.to] |= found[id_] | {id_}
+        return found
+
+    @cached_property
+    def idle(self) -> frozenset[str]:
+        """The steps from which on nothing is done, whichever way is taken."""
+        found: set[str] = set()
+        for id_, node in reversed(list(self.graph.nodes.items())):
+            leads_on = {edge.to for edge in node.edges} - {FINISHED}
+            if not _acts(node.step) and leads_on <= found:
+                found.add(id_)
+        return frozenset(found)
+
+    def mails_before(self, id_: str) -> set[str]:
+        """The mails of the steps before it."""
+        steps = self._steps_before(id_)
+        return {step.template for step in steps if isinstance(step, Send | Survey)}
+
+    def surveys_before(self, id_: str, surveys_in: Mapping[str, Collection[str]]) -> set[str]:
+        """The surveys that are asked before it; `surveys_in` names those of each mail."""
+        asked: set[str] = set()
+        for step in self._steps_before(id_):
+            match step:
+                case Survey():
+                    asked.add(step.survey)
+                case Send():
+                    asked |= set(surveys_in.get(step.template, ()))
+                case _:
+                    pass
+        return asked
+
+    def _steps_before(self, id_: str) -> Iterator[Step]:
+        return (self.graph.nodes[one].step for one in self.before[id_])
+
+
+def _acts(step: Step) -> bool:
+    match step:
+        case Send() | Survey() | Notify() | Set() | Emit() | Start() | Webhook() | Approve():
+            return True
+        case End(end=word):  # the report tells it
+            return word is not None
+        case Wait() | WaitUntil() | WaitFor() | Branch() | Split():
+            return False
+
+
+def takes_time(step: Step) -> bool:
+    """Whether a customer may be found standing there."""
+    return isinstance(step, Send | Survey | Wait | WaitUntil | WaitFor | Approve)
+
+
+def facts_of_start(journey: Journey, journeys: Sequence[Journey]) -> frozenset[str] | None:
+    """What `event` may have in its mails; None where nobody can list it.
+
+    That is where an event or a program starts it, or another journey with an event of its own.
+    """
+    known: set[str] = set()
+    for trigger in journey.start:
+        match trigger:
+            case OnEvent() | OnApi():
+                return None
+            case OnEnters() | OnLeaves():
+                known |= OF_EVERY_EVENT | OF_SEGMENTS
+            case _:  # the calendar: there was no event
+                pass
+    is_started = any(
+        isinstance(step, Start) and step.start == journey.journey
+        for other in journeys
+        for _path, step in steps_of(other)
+    )
+    return None if is_started else frozenset(known)
