@@ -19,6 +19,7 @@ from pydantic import (
 
 from journeys.parts import Name, Part, TimeOfDay
 from rekindle.durations import Duration
+from rekindle.settings import near_zone
 from segments.conditions.acts import Where
 from segments.conditions.fields import EventNames
 from segments.definition import Condition
@@ -68,7 +69,8 @@ def _known_cron(written: str) -> str:
 
 def _known_zone(written: str) -> str:
     if written != BRAND and written not in available_timezones():
-        raise ValueError(f"no time zone is called {written!r}; write 'brand' for your own")
+        said = f"no time zone is called {written!r}; write 'brand' for your own."
+        raise ValueError(said + near_zone(written))
     return written
 
 

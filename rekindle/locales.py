@@ -43,6 +43,11 @@ def parsed(locale: str) -> Locale:
     return Locale("en")
 
 
+def is_known(locale: str) -> bool:
+    """Whether anybody has heard of this language."""
+    return locale == "en" or parsed(locale) != Locale("en") or fallbacks(locale)[-1] == "en"
+
+
 def direction(locale: str) -> str:
     """`rtl` or `ltr`."""
     return parsed(locale).text_direction

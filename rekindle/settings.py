@@ -5,6 +5,7 @@ environment.
 import re
 from collections.abc import Mapping
 from datetime import time, timedelta
+from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -22,8 +23,14 @@ class Part(BaseModel):
 
 def _known_zone(name: str) -> str:
     if name not in available_timezones():
-        raise ValueError(f"no time zone is called {name!r}")
+        raise ValueError(f"no time zone is called {name!r}.{near_zone(name)}")
     return name
+
+
+def near_zone(name: str) -> str:
+    """The time zone that was probably meant, as the end of a sentence; else nothing."""
+    near = get_close_matches(name, available_timezones(), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 class Brand(Part):
@@ -113,8 +120,11 @@ def parse_cap(written: object) -> object:
     match = re.fullmatch(r"\s*(\d+)\s+per\s+(.+)", str(written))
     if not isinstance(written, str) or not match:
         raise ValueError(f"a cap reads like '4 per 7 days', not {written!r}")
-    within = match[2] if match[2][0].isdigit() else f"1 {match[2]}"
-    return {"count": int(match[1]), "within": parse_duration(within)}
+    count, stretch = int(match[1]), match[2] if match[2][0].isdigit() else f"1 {match[2]}"
+    within = parse_duration(stretch)
+    if not (count and within):
+        raise ValueError(f"{written!r} would hold up every mail; write at least '1 per day'")
+    return {"count": count, "within": within}
 
 
 class QuietHours(Part):

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from rekindle.durations import Duration
 
@@ -32,6 +39,12 @@ def _known_kind(written: Any) -> Any:
 Kind = Annotated[Literal["csat", "nps", "ces"], BeforeValidator(_known_kind)]
 
 
+def _some_time(written: timedelta) -> timedelta:
+    if not written:
+        raise ValueError("links that never work are of no use; write, say, '14 days'")
+    return written
+
+
 class Part(BaseModel):
     """A piece of a survey file: frozen, and strict about unknown keys."""
 
@@ -57,7 +70,7 @@ class Survey(Part):
     question: Texts = Field(default_factory=dict)
     follow_up: FollowUp = FollowUp()
     solved: bool = False  # also asks whether the problem is solved
-    expires: Duration = timedelta(days=14)
+    expires: Annotated[Duration, AfterValidator(_some_time)] = timedelta(days=14)
 
     @property
     def scores(self) -> range:

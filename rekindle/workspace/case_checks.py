@@ -97,7 +97,7 @@ def _names_in(data: object, at: Path, document: Document, names: Names) -> Itera
         kind = NAMED_BY.get(key)
         if kind is None or not isinstance(name, str) or name == ANY:
             continue
-        if name not in names.of(kind):
+        if names.lack(kind, name):
             noun = NOUNS.get(kind, kind)
             yield unknown_name(document.place((*at, key)), noun, name, names.of(kind))
 
@@ -108,7 +108,7 @@ def _check_people(
     for name, person in people.items():
         at: Path = (*path, "customers", name)
         for topic in person.consents:
-            if topic not in names.of("topic"):
+            if names.lack("topic", topic):
                 place = document.place((*at, "consents", topic), of_key=True)
                 yield unknown_name(place, "topic", topic, names.of("topic"))
         for journey, arms in person.chance.items():

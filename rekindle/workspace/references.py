@@ -34,6 +34,7 @@ NAMED_BY = {
 # what authors fill with words of their own: names of properties mean nothing there
 FREE = ("where", "set", "properties", "body", "moved")
 NOUNS = {"people": "group of people"}
+NAMED_IN_SETTINGS = ("people", "topic", "channel")
 ROOTS = {"segment": ("match",), "journey": ("start", "exit", "goal", "steps")}
 
 
@@ -60,9 +61,15 @@ class Names:
     """Everything that exists in a workspace, by kind, also where a file has other problems."""
 
     by_kind: Mapping[str, Collection[str]]
+    are_settings_readable: bool = True  # or else nobody can say what they name
 
     def of(self, kind: str) -> Collection[str]:
         return self.by_kind.get(kind, ())
+
+    def lack(self, kind: str, name: str) -> bool:
+        """Whether there certainly is nothing of that kind called so."""
+        is_readable = self.are_settings_readable or kind not in NAMED_IN_SETTINGS
+        return is_readable and name not in self.of(kind)
 
 
 def collect_names(readings: Sequence[Reading], settings: Settings) -> Names:
@@ -77,8 +84,11 @@ def collect_names(readings: Sequence[Reading], settings: Settings) -> Names:
     frames = {name for name in mails if name.startswith("layouts/")}
     people = _named_by("people", readings, settings.people)
     topics = _named_by("topics", readings, settings.topics) | {SERVICE}
-    return Names({**found, "template": mails - frames, "people": people, "topic": topics,
-                  "channel": settings.known_channels})  # fmt: skip
+    by_kind = {**found, "template": mails - frames, "people": people, "topic": topics,
+               "channel": settings.known_channels}  # fmt: skip
+    is_readable = all(one.document.data is not None or not one.problems for one in readings
+                      if one.file.kind == "settings")  # fmt: skip
+    return Names(by_kind, is_readable)
 
 
 def _named_by(key: str, readings: Sequence[Reading], read: Collection[str]) -> set[str]:
@@ -135,7 +145,7 @@ def check_references(readings: Sequence[Reading], names: Names) -> Iterator[Prob
     """Names that nobody wrote, and circles."""
     references = [reference for reading in readings for reference in references_of(reading)]
     for reference in references:
-        if reference.name not in names.of(reference.kind):
+        if names.lack(reference.kind, reference.name):
             yield from _unknown(reference, names)
     for reading in readings:
         yield from _check_topic(reading, names)
@@ -160,7 +170,7 @@ def _check_topic(reading: Reading, names: Names) -> Iterator[Problem]:
     if reading.file.kind not in ("journey", "survey") or not isinstance(data, Mapping):
         return
     topic = data.get("topic")
-    if isinstance(topic, str) and topic not in names.of("topic"):
+    if isinstance(topic, str) and names.lack("topic", topic):
         place = reading.document.place(("topic",))
         yield unknown_name(place, "topic", topic, names.of("topic"))
 

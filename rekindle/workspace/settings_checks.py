@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from yaml.nodes import ScalarNode
 
 from adapters.email.base import adapter_names
+from rekindle.locales import is_known
 from rekindle.settings import VARIABLE, Settings, find_unset_variables
 from rekindle.workspace.choices import choices_at
 from rekindle.workspace.library import Reading
@@ -24,6 +25,7 @@ def check_settings(reading: Reading, environment: Mapping[str, str]) -> Iterator
     yield from _check_variables(document, environment)
     yield from _check_secrets(document)
     if isinstance(settings := reading.value, Settings):
+        yield from _check_language(document, settings)
         yield from _check_provider(document, settings)
         yield from _check_caps(document, settings)
         yield from _check_addresses(document, settings)
@@ -70,6 +72,12 @@ def _is_secret(path: Path, written: str) -> bool:
         return bool(in_the_open) and not in_the_open.startswith(OPEN_TARGETS)
     is_kept = any(choice.type is SecretStr for choice in choices_at(Settings, path))
     return is_kept and bool(in_the_open)
+
+
+def _check_language(document: Document, settings: Settings) -> Iterator[Problem]:
+    if not is_known(settings.brand.language):
+        said = f"no language is called {settings.brand.language!r}; write its code, as in 'en'."
+        yield Problem(document.place(("brand", "language")), said)
 
 
 def _check_provider(document: Document, settings: Settings) -> Iterator[Problem]:

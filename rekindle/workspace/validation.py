@@ -135,7 +135,9 @@ class _Reader:
         key = next((key for key in keys if did_you_mean(key, kinds)), keys[0] if keys else None)
         if key is None:
             place = self.document.place(path)
-            return Problem(place, f"a {noun} is missing here; it is one of {_listed(kinds)}.")
+            article = "an" if noun[0] in "aeiou" else "a"
+            said = f"{article} {noun} is missing here; it is one of {_listed(kinds)}."
+            return Problem(place, said)
         place = self.document.place((*path, key), of_key=True)
         said = f"no {noun} is called {key!r}"
         hint = did_you_mean(key, kinds)

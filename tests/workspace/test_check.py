@@ -280,11 +280,16 @@ def test_two_tables_of_one_name_are_told(told):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ("brand: {zone: Asia/Riyad}", "1:15: no time zone is called 'Asia/Riyad'."),
+        (
+            "brand: {zone: Asia/Riyad}",
+            "1:15: no time zone is called 'Asia/Riyad'. Did you mean 'Asia/Riyadh'?",
+        ),
         ("provider: smpt", "1:11: no provider is called 'smpt'. Did you mean 'smtp'?"),
         ("smtp: {port: x}", "1:14: this must be a whole number, not 'x'."),
         ("smtp: {tls: start}", "1:13: 'start' is not one of 'none', 'starttls' or 'tls'."),
         ("caps: {all: 4}", "1:13: a cap reads like '4 per 7 days', not 4."),
+        ("caps: {all: 0 per 7 days}", "1:13: '0 per 7 days' would hold up every mail;"),
+        ("brand: {language: klingon}", "1:19: no language is called 'klingon'"),
         ("caps: {ofers: 4 per 7 days}", "1:8: no topic is called 'ofers'. Did you mean 'offers'?"),
         ("quiet_hours: 21:00-21:00", "1:14: these quiet hours never open"),
         ("quiet_hours: 9pm", "1:14: hours read like '21:00-08:00', not '9pm'."),
@@ -313,6 +318,17 @@ def test_what_wrong_settings_name_is_there_all_the_same(told):
     })  # fmt: skip
 
     assert problem.startswith("rekindle.yaml:1:14: a day goes from 00:00 to 24:00;")
+
+
+def test_what_settings_name_that_nobody_can_read_is_not_said_to_be_missing(told):
+    steps = "steps: [{notify: leads, message: Hello}, {send: thanks/mail}]\n"
+
+    [problem] = told({
+        "rekindle.yaml": "people: {leads: ['log:']\n",
+        "journeys/thanks.yaml": JOURNEY.replace("offers", "cars") + steps,
+    })  # fmt: skip
+
+    assert problem.startswith("rekindle.yaml:1:")
 
 
 def test_a_variable_that_is_not_set_is_a_warning(told):
