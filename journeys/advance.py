@@ -316,15 +316,15 @@ def _at_approve(look: Look, step: Approve) -> Decision:
     if withheld := _withheld(look):
         return look.go(withheld, f"would have asked {step.approve}")
     match look.facts.approval:
-        case None:
-            asked = AskApproval(step.approve, step.message, over_at)
-            return look.stay(over_at)._replace(effects=(asked,))
         case Approval(is_granted=True, by=by, at=at):
             return look.go("approved", f"by {by}", at=at or look.now)
         case Approval(is_granted=False, by=by, at=at):
             return look.go("denied", f"by {by}", way="otherwise", at=at or look.now)
         case _ if look.now >= over_at:
             return look.go("denied", "nobody said yes in time", way="otherwise", at=over_at)
+        case None:
+            asked = AskApproval(step.approve, step.message, over_at)
+            return look.stay(over_at)._replace(effects=(asked,))
         case _:
             return look.stay(over_at)
 

@@ -118,6 +118,15 @@ def test_no_answer_in_time_is_a_no(shop: Shop) -> None:
     assert said(shop, "ana")[0] == ("approve:leads", "denied")
 
 
+def test_a_question_that_comes_up_after_its_time_is_a_no_that_nobody_is_asked(shop: Shop) -> None:
+    begin(shop, APPROVED.replace("steps:", "steps:\n  - wait: 1 day"))
+
+    shop.later(days=4)  # slept through
+
+    assert said(shop, "ana")[1] == ("approve:leads", "denied")
+    assert (shop.mails("leads"), endings(shop)) == ([], ["finished"])
+
+
 LATE = (
     "steps:\n  - wait: 2 hours\n    between: 09:00-17:00\n  - send: thanks\n    if_late: {rule}\n"
 )
