@@ -16,7 +16,7 @@ from rekindle.services import Services
 from rekindle.workspace.library import Library
 from store.calendars import next_members
 from store.enrollments import earlier_starts, save_decisions
-from store.inside import change_versions, find_inside
+from store.inside import carry_over, change_versions, find_inside, next_visits
 from store.journey_states import JourneyState, load_journey_states, save_journey_state
 from store.messages import cancel_queued
 from store.records import CustomerId, DefinitionId, Enrollment, Said
@@ -125,17 +125,27 @@ def _move(
     inside: Sequence[Enrollment],
     now: datetime,
 ) -> None:
-    """Whoever has a place in the new version goes there; `apply` saw to it that all have one."""
+    """Whoever has a place in the new version goes there; `apply` saw to it that all have one.
+
+    What has left is not sent again under the step's new name, and nobody is asked twice.
+    """
     places = [(one, place_in(graph, one.step)) for one in inside]
-    moved = [(one, step) for one, step in places if step is not None]
-    change_versions(tx, [(one.id, step) for one, step in moved], version_id, now)
-    elsewhere = [one.id for one, step in moved if step != one.step]
-    cancel_queued(tx, elsewhere, "moved to another step")
-    save_decisions(tx, [(one.id, _said(one, step, now)) for one, step in moved], now)
+    known = [(one, step) for one, step in places if step is not None]
+    elsewhere = {one.id: step for one, step in known if step != one.step}
+    cancel_queued(tx, list(elsewhere), "moved to another step")
+    visits = next_visits(tx, list(elsewhere.items()))
+    moved = [(one, _moved(one, step, visits.get(one.id, 1))) for one, step in known]
+    change_versions(tx, [after for _, after in moved], version_id, now)
+    carry_over(tx, [(before, after) for before, after in moved if before.id in elsewhere])
+    save_decisions(tx, [(after.id, _said(before, after, now)) for before, after in moved], now)
 
 
-def _said(one: Enrollment, step: str, now: datetime) -> Said:
-    return Said(step, one.visit, "moved", f"from {one.step} of an older version", now)
+def _said(before: Enrollment, after: Enrollment, now: datetime) -> Said:
+    return Said(after.step, after.visit, "moved", f"from {before.step} of an older version", now)
+
+
+def _moved(one: Enrollment, step: str, visit: int) -> Enrollment:
+    return one if step == one.step else one._replace(step=step, visit=visit)
 
 
 def _backfill(

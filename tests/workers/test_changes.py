@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from rekindle.workspace.applying import NotApplied
+from store.approvals import answer_approvals, list_open_approvals
 from store.customers import find_customer
-from tests.shop import Shop
+from tests.shop import SETTINGS, Shop
 from tests.workers.journeys import (
     endings,
     happened,
@@ -16,7 +17,9 @@ from tests.workers.journeys import (
     started,
     write_journey,
 )
+from workers.advance import advance_due
 from workers.changes import exit_customer
+from workers.deliver import deliver_due
 from workers.pausing import resume_journey, stop_journey
 
 OLD = """
@@ -94,6 +97,56 @@ def test_a_move_says_where_a_step_went(waiting: Shop) -> None:
     change(waiting, "in_flight: move\nmoved: {wait: pause}\n", renamed)
 
     assert subjects(waiting) == ["Sorry"]
+
+
+RENAMED = OLD.replace("send: thanks", "send: thanks\n    id: farewell")
+
+
+def rename(shop: Shop, *, back: bool = False) -> None:
+    old, new = ("farewell", "send:thanks") if back else ("send:thanks", "farewell")
+    change(shop, f"in_flight: move\nmoved: {{'{old}': '{new}'}}\n", OLD if back else RENAMED)
+
+
+def test_what_has_left_is_not_sent_again_under_the_new_name_of_its_step(waiting: Shop) -> None:
+    waiting.clock.move(timedelta(days=2))
+    now = waiting.clock.now()
+    advance_due(waiting.services, now)
+    deliver_due(waiting.services, waiting.process.pool, now)  # and the process dies
+
+    rename(waiting)
+
+    assert subjects(waiting) == ["Thanks"]
+    assert ("farewell", "sent") in said(waiting, "ana")
+
+
+def test_a_held_mail_leaves_once_whatever_its_step_is_called_meanwhile(waiting: Shop) -> None:
+    quiet = "quiet_hours: 21:00-08:00\ntopics: {service: {quiet_hours: true}}\n"
+    waiting.write("rekindle.yaml", SETTINGS + quiet)
+    waiting.apply()
+    waiting.later(days=2, hours=13)  # at night
+
+    rename(waiting)
+    rename(waiting, back=True)
+    at_night = subjects(waiting)
+    waiting.later(hours=12)
+
+    assert (at_night, subjects(waiting)) == ([], ["Thanks"])
+
+
+ASKED = OLD.replace("wait: 3 days", "approve: leads\n    up_to: 9 days")
+
+
+def test_a_yes_counts_under_the_new_name_of_its_step(waiting: Shop) -> None:
+    change(waiting, "in_flight: move\nmoved: {wait: 'approve:leads'}\n", ASKED)
+    [asked] = in_transaction(waiting, list_open_approvals, now=waiting.clock.now())
+    in_transaction(
+        waiting, answer_approvals, [asked.id], is_granted=True, by="lea", now=waiting.clock.now()
+    )
+
+    renamed = ASKED.replace("up_to", "id: question\n    up_to")
+    change(waiting, "in_flight: move\nmoved: {'approve:leads': question}\n", renamed)
+
+    assert subjects(waiting) == ["Thanks"]
 
 
 def test_while_paused_nobody_goes_on_but_exits_act(waiting: Shop) -> None:
