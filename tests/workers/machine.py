@@ -4,34 +4,43 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import Connection, select
 
+from rekindle.acting import Answers, act, find_sent
 from rekindle.clock import FixedClock, wall_now
+from store.approvals import answer_approvals, list_open_approvals
+from store.customers import ids_of
 from store.records import Identity, IncomingEvent
 from store.session import Store
 from store.stuck import find_stuck
-from store.tables import customers, decisions, enrollments, messages
+from store.suppressions import lift, suppress
+from store.tables import answers, approvals, customers, decisions, enrollments
 from tests.shop import LAYOUT, SETTINGS, Shop
-from tests.workers.model import Happening, Mails, Model, Plan
+from tests.workers.leaving import RULES, ZONES, Wishes, check_all, check_new, load_mails
+from tests.workers.model import Happening, Model, Told, TripId
+from tests.workers.plans import NAME, Plan, plans
 from workers.lease import LEASE
 from workers.pausing import paused_journeys
 
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-RULES = "topics: {offers: {}, surveys: {}}\ncaps: {all: 2 per 7 days}\nquiet_hours: 21:00-07:00\n"
+A_MINUTE = timedelta(minutes=1)
+STILL_OPEN = timedelta(days=13)  # a survey can be answered for 14 days
 OFFERS = {
     "journey": "offers", "topic": "offers", "start": [{"event": "order.completed"}],
-    "again": "always", "holdout": "none", "because": "a test", "steps": [{"send": "hello"}],
+    "again": "always", "holdout": "none", "because": "a test", "pace": "1 per 3 hours",
+    "steps": [{"send": "hello"}],
 }  # fmt: skip
 EVENTS = ("order.completed", "order.completed", "mail.replied", "order.cancelled", "deal.closed")
 
-people = st.sampled_from(["ana", "bo"])
+people = st.sampled_from(sorted(ZONES))
 hours = st.sampled_from([2, 0, 1, 5, 12, 31, 200])
 Heard = tuple[str, str, str, timedelta]
 happenings: st.SearchStrategy[Heard] = st.tuples(
@@ -40,17 +49,9 @@ happenings: st.SearchStrategy[Heard] = st.tuples(
     st.sampled_from(["1", "2"]),
     st.sampled_from([timedelta(0), timedelta(hours=2, seconds=30)]),
 )
-steps = st.tuples(
-    st.sampled_from(["wait", "send", "wait_for", "branch"]), st.sampled_from([1, 4, 30])
-)
-plans = st.builds(
-    Plan,
-    st.lists(steps, min_size=1, max_size=4).map(tuple),
-    again=st.sampled_from(["never", "after exit", "always"]),
-    per=st.booleans(),
-    goal_hours=st.none() | st.sampled_from([2, 50]),
-    has_exit=st.booleans(),
-)
+news = st.lists(happenings, max_size=4)
+# the how-manieth transaction is the last of a process, and whether its commit came through
+deaths = st.none() | st.tuples(st.integers(1, 12), st.booleans())
 
 
 class Crash(Exception):
@@ -97,6 +98,8 @@ class Machine(RuleBasedStateMachine):
     """Rules that happen to a shop and its model alike."""
 
     fresh_url: Callable[[], str]  # a migrated, empty database
+    lives: ClassVar[int] = 0
+    moves: ClassVar[int] = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,57 +110,49 @@ class Machine(RuleBasedStateMachine):
         self.shop.services.store.close()
         self.shop.clock, self.shop.services.clock = self.clock, self.clock
         self.shop.services.store = self.store
-        self.denied: dict[str, datetime] = {}
+        self.wishes = Wishes()
+        self.seen: set[int] = set()  # mails that left or were refused before
         self.order = 0
         self.version = 0
+        Machine.lives += 1
 
     @initialize(plan=plans)
     def open(self, plan: Plan) -> None:
-        self.model = Model(plan)
-        self.shop.write("rekindle.yaml", SETTINGS + RULES)
-        self.shop.write("templates/layouts/brand.html.j2", LAYOUT)
-        self.shop.mail("hello")
-        self.shop.write("journeys/offers.yaml", json.dumps(OFFERS))
+        self._write_files()
         self._apply(plan)
-        for name in ("ana", "bo"):
-            self.shop.customer(name)
+        for name, zone in ZONES.items():
+            self.shop.customer(name, zone=zone)
+        with self.store.read() as connection:
+            self.model = Model(plan, self.clock.now(), ids_of(connection, ZONES))
         self._hear(("order.completed", "ana", "1", timedelta(0)))
-        self._run()
+        self._work()
 
-    def _apply(self, plan: Plan, **more: str) -> None:
+    def _write_files(self) -> None:
+        shop = self.shop
+        shop.write("rekindle.yaml", SETTINGS + RULES)
+        shop.write("templates/layouts/brand.html.j2", LAYOUT)
+        shop.write("surveys/csat.yaml", "survey: csat\nkind: csat\n")
+        shop.write("segments/vips.yaml", "segment: vips\nmatch: {trait: vip, is: true}\n")
+        shop.write("journeys/offers.yaml", json.dumps(OFFERS))
+        shop.mail("hello")
+        shop.mail("ask", body='{{ survey("csat") }}')
+
+    def _apply(self, plan: Plan, **more: object) -> None:
         self.version += 1
-        written = plan.written("care", note=f"version {self.version}", **more)
-        self.shop.write("journeys/care.yaml", json.dumps(written))
+        written = plan.written(note=f"version {self.version}", **more)
+        self.shop.write(f"journeys/{NAME}.yaml", json.dumps(written))
         self.shop.apply()
 
-    @rule(news=st.lists(happenings, max_size=4), hours=hours)
-    def life_goes_on(self, news: list[Heard], hours: int) -> None:
+    @rule(news=news, hours=hours, death=deaths)
+    def life_goes_on(self, news: list[Heard], hours: int, death: tuple[int, bool] | None) -> None:
         for one in news:
             self._hear(one)
         self.clock.move(timedelta(hours=hours))
-        self._run()
-
-    @rule(
-        news=st.lists(happenings, max_size=4), hours=hours,
-        transactions=st.integers(1, 12), after_commit=st.booleans(),
-    )  # fmt: skip
-    def the_process_dies(
-        self, news: list[Heard], hours: int, transactions: int, after_commit: bool
-    ) -> None:
-        for one in news:
-            self._hear(one)
-        self.clock.move(timedelta(hours=hours))
-        self.store.left, self.store.after_commit = transactions, after_commit
-        try:
-            self.shop.run()
-        except Crash:
-            self.clock.leaps += 2 * LEASE
-        self.store.left = None
-        self._run()
+        self._work(death)
 
     def _hear(self, heard: Heard) -> None:
         name, who, key, ago = heard
-        self.clock.move(timedelta(minutes=1))
+        self.clock.move(A_MINUTE)
         now = self.clock.now()
         self.order += 1
         event = Happening(name, who, key, now - ago, now, self.order)
@@ -171,49 +166,109 @@ class Machine(RuleBasedStateMachine):
         self.model.vips |= {who} if is_vip else set()
         self.shop.customer(who, vip=is_vip)
 
-    @rule(who=people)
-    def somebody_says_no(self, who: str) -> None:
-        self.denied.setdefault(who, self.clock.now())
+    @rule(who=people, topic=st.sampled_from(["offers", "surveys"]), says=st.booleans())
+    def somebody_speaks_of_a_topic(self, who: str, topic: str, says: bool) -> None:
+        denied = self.wishes.denied - {(who, topic)} | (set() if says else {(who, topic)})
+        self.wishes = replace(self.wishes, denied=denied)
+        self.clock.move(A_MINUTE)
         self.order += 1
-        no = IncomingEvent(
+        word = IncomingEvent(
             name="customer.identified",
             occurred_at=self.clock.now(),
-            message_id=f"no-{self.order}",
+            message_id=f"word-{self.order}",
             identities=(Identity("external", who),),
-            consents={"offers": "denied"},
+            consents={topic: "granted" if says else "denied"},
         )
-        self.shop.receive(no)
+        self.shop.receive(word)
 
-    @rule(in_flight=st.sampled_from(["pin", "move", "drain"]), is_paused=st.booleans())
-    def the_journey_is_edited(self, in_flight: str, is_paused: bool) -> None:
-        plan = self.model.plan.halved()
-        self._apply(plan, in_flight=in_flight, status="paused" if is_paused else "live")
+    @rule(who=people, is_suppressed=st.booleans())
+    def an_address_is_suppressed_or_freed(self, who: str, is_suppressed: bool) -> None:
+        suppressed = self.wishes.suppressed - {who} | ({who} if is_suppressed else set())
+        self.wishes = replace(self.wishes, suppressed=suppressed)
+        self.clock.move(A_MINUTE)
+        with self.store.begin() as tx:
+            if is_suppressed:
+                suppress(tx, {f"{who}@example.com": "person"}, self.clock.now())
+            else:
+                lift(tx, f"{who}@example.com", self.clock.now())
+
+    @rule(is_granted=st.booleans(), hours=hours)
+    def our_people_answer(self, is_granted: bool, hours: int) -> None:
+        self.clock.move(A_MINUTE)
+        now = self.clock.now()
+        with self.store.begin() as tx:
+            asked = [one.id for one in list_open_approvals(tx, now=now)]
+            answer_approvals(tx, asked, is_granted=is_granted, by="lea", now=now)
+        self.clock.move(timedelta(hours=hours))
+        self._work()
+
+    @rule(who=people, score=st.integers(1, 5), hours=hours)
+    def somebody_answers(self, who: str, score: int, hours: int) -> None:
+        now = self.clock.now()
+        with self.store.read() as connection:
+            sent = find_sent(connection, now - STILL_OPEN, now - A_MINUTE)
+        for name, mail in sent:
+            if name == who and mail.survey is not None:
+                act(self.shop.services, who, Answers(now, mail, score, "", ""))
+        self.clock.move(A_MINUTE + timedelta(hours=hours))
+        self._work()
+
+    @rule(
+        in_flight=st.sampled_from(["pin", "move", "drain"]), is_paused=st.booleans(), death=deaths
+    )
+    def the_journey_is_edited(
+        self, in_flight: str, is_paused: bool, death: tuple[int, bool] | None
+    ) -> None:
+        before, plan = self.model.plan, self.model.plan.edited()
+        renamed = dict(zip(before.ids(), plan.ids(), strict=True))
+        moved = {"moved": renamed} if in_flight == "move" else {}
+        status = "paused" if is_paused else "live"
+        self._apply(plan, in_flight=in_flight, status=status, **moved)
         self.model.change = (plan, in_flight)
         self.model.is_paused = is_paused
-        self._run()
+        self._work(death)
 
-    def _run(self) -> None:
+    def _work(self, death: tuple[int, bool] | None = None) -> None:
+        """Everything due is done; a process that dies over it has a successor."""
+        Machine.moves += 1
+        if death is not None:
+            self.store.left, self.store.after_commit = death
+            try:
+                self.shop.run()
+            except Crash:
+                self.clock.leaps += 2 * LEASE
+            self.store.left = None
         self.shop.run()
-        self.model.run(self.clock.now(), self._mails())
+        self.model.run(self.clock.now(), self._told())
 
-    def _mails(self) -> Mails:
+    def _told(self) -> Told:
         with self.store.read() as connection:
-            rows = connection.execute(
-                select(messages.c.enrollment_id, messages.c.step, messages.c.sent_at)
-                .where(messages.c.sent_at.is_not(None))
-            ).all()  # fmt: skip
             trips = self._trips(connection)
-        return {(*trips[id_], step): at for id_, step, at in rows if id_ in trips}
+            mails = [one for one in load_mails(connection) if one.enrollment_id in trips]
+            query = select(approvals).where(approvals.c.answered_at.is_not(None))
+            said = [one for one in connection.execute(query) if one.enrollment_id in trips]
+            query = select(answers).where(answers.c.is_counted)
+            given = [one for one in connection.execute(query) if one.enrollment_id in trips]
+        settled = [one for one in mails if one.sent_at or one.status == "refused"]
+        taken = {(trips[one.enrollment_id], one.step[1:]): one.sent_at for one in settled}
+        assert len(taken) == len(settled), "a step has acted twice"
+        return Told(
+            mails=taken,
+            approvals={(trips[one.enrollment_id], one.step[1:]): (one.is_granted, one.answered_at)
+                       for one in said},
+            answers={trip: [one.answered_at for one in given if one.enrollment_id == id_]
+                     for id_, trip in trips.items()},
+        )  # fmt: skip
 
-    def _trips(self, connection: Connection) -> dict[int, tuple[str, str, int]]:
+    def _trips(self, connection: Connection) -> dict[int, TripId]:
         """Each enrollment of the journey: whose, of which key, and which of theirs."""
         query = (
             select(enrollments.c.id, customers.c.external_id, enrollments.c.key)
             .join(customers, customers.c.id == enrollments.c.customer_id)
-            .where(enrollments.c.journey == "care")
+            .where(enrollments.c.journey == NAME)
             .order_by(enrollments.c.id)
         )
-        found: dict[int, tuple[str, str, int]] = {}
+        found: dict[int, TripId] = {}
         for id_, who, key in connection.execute(query):
             number = sum(1 for one in found.values() if one[:2] == (who, key))
             found[id_] = (who, key, number)
@@ -233,7 +288,7 @@ class Machine(RuleBasedStateMachine):
                 if id_ in said:
                     said[id_].append((decision[0], decision[1], decision[2]))
         engine = {trips[id_]: (ended[id_], said[id_]) for id_ in trips}
-        model = {(t.customer, t.key, t.number): (t.ended, t.said) for t in self.model.trips}
+        model = {one.id: (one.ended, one.said) for one in self.model.trips}
         assert engine == model
 
     @invariant()
@@ -246,20 +301,13 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def permission_is_kept(self) -> None:
         with self.store.read() as connection:
-            query = (
-                select(customers.c.external_id, messages.c.sent_at)
-                .join(customers, customers.c.id == messages.c.customer_id)
-                .where(messages.c.topic == "offers", messages.c.sent_at.is_not(None))
-                .order_by(messages.c.sent_at)
-            )
-            sent = connection.execute(query).all()
-        for who in ("ana", "bo"):
-            times = [at for name, at in sent if name == who]
-            no = self.denied.get(who)
-            assert all(no is None or at <= no for at in times)
-            assert all(7 <= at.hour < 21 for at in times)
-            weeks = zip(times, times[2:], strict=False)
-            assert all(later - first >= timedelta(days=7) for first, later in weeks)
+            mails = load_mails(connection)
+        new = [one for one in mails if one.sent_at or one.status == "refused"]
+        for one in new:
+            if one.id not in self.seen:
+                check_new(one, self.wishes)
+        self.seen |= {one.id for one in new}
+        check_all(mails, self.clock.now())
 
     def teardown(self) -> None:
         self.store.left = None

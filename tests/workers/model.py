@@ -1,14 +1,19 @@
 """What journeys mean, told once more and simply: one customer after the other, no database.
 
-It knows only what happened and when, and is told when the provider took a mail. The engine must
-come to the same enrollments and decisions, whatever crashed on the way.
+It knows only what happened and when, and is told what came back from outside: what became of a
+mail, what our people said, when somebody answered. The engine must come to the same enrollments and
+decisions, whatever crashed on the way.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
-Mails = dict[tuple[str, str, int, str], datetime]  # customer, key, which start, step -> taken at
+from journeys.chance import HOLDOUT, stable_share
+from tests.workers.plans import EVERY, NAME, Plan
+
+TripId = tuple[str, str, int]  # the customer, the key, and which start of theirs
+Place = tuple[TripId, str]  # with the step, whatever an edit made of its name
 
 
 @dataclass(frozen=True)
@@ -20,82 +25,50 @@ class Happening:
     key: str
     occurred_at: datetime
     received_at: datetime
-    order: int
+    order: float
 
     @property
-    def place(self) -> tuple[datetime, int]:
+    def place(self) -> tuple[datetime, float]:
         return self.occurred_at, self.order
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A journey: its steps in order, each a kind with hours; and the rules around them."""
+class Told:
+    """What came back from outside: `mails` are those taken (when) or refused (None)."""
 
-    steps: tuple[tuple[str, int], ...]
-    again: str = "never"
-    per: bool = False
-    goal_hours: int | None = None
-    has_exit: bool = False
-
-    def halved(self) -> "Plan":
-        steps = tuple((kind, max(hours // 2, 1)) for kind, hours in self.steps)
-        return Plan(steps, self.again, self.per, self.goal_hours, self.has_exit)
-
-    def written(self, name: str, **more: Any) -> dict[str, Any]:
-        """The journey as it stands in a file."""
-        written: dict[str, Any] = {
-            "journey": name,
-            "topic": "service",
-            "start": [{"event": "order.completed"}],
-            "again": self.again,
-            "steps": [_step(i, kind, hours) for i, (kind, hours) in enumerate(self.steps)],
-            **more,
-        }
-        if self.per:
-            written["per"] = "ticket_id"
-        if self.goal_hours is not None:
-            written["goal"] = {"event": "deal.closed", "within": f"{self.goal_hours} hours"}
-        if self.has_exit:
-            written["exit"] = [{"event": "order.cancelled"}]
-        return written
-
-
-def _step(index: int, kind: str, hours: int) -> dict[str, Any]:
-    own = {"id": f"s{index}"}
-    match kind:
-        case "wait":
-            return {"wait": f"{hours} hours", **own}
-        case "send":
-            return {"send": "hello", **own}
-        case "wait_for":
-            came = [{"send": "hello", "id": f"s{index}c"}]
-            other = [{"send": "hello", "id": f"s{index}o"}]
-            asked = {"wait_for": {"event": "mail.replied"}, "up_to": f"{hours} hours"}
-            return {**asked, "came": came, "otherwise": other, **own}
-        case _:
-            steps = [{"send": "hello", "id": f"s{index}v"}]
-            return {"branch": [{"when": {"trait": "vip", "is": True}, "steps": steps}], **own}
+    mails: Mapping[Place, datetime | None]
+    approvals: Mapping[Place, tuple[bool, datetime]]  # yes or no, and when
+    answers: Mapping[TripId, Sequence[datetime]]
 
 
 @dataclass
 class Trip:
-    """One enrollment; `at` is an index of the plan's steps, with the mail after it where one is."""
+    """One enrollment; `at` is an index of the plan's steps, `part` what it stands at inside."""
 
     customer: str
     key: str
     number: int
     plan: Plan
-    began: tuple[datetime, int]
+    began: tuple[datetime, float]
     started_at: datetime
     arrived_at: datetime
+    is_held_out: bool
     at: int = 0
-    mail: str = ""  # the step of the mail inside the step that it stands at
+    part: str = ""
     ended: str | None = None
     said: list[tuple[str, str, datetime]] = field(default_factory=list)  # step, what, for when
 
     @property
+    def id(self) -> TripId:
+        return self.customer, self.key, self.number
+
+    @property
     def step(self) -> str:
-        return self.mail or f"s{self.at}"
+        return self.plan.step_id(self.at, self.part)
+
+    @property
+    def place(self) -> Place:
+        return self.id, f"{self.at}{self.part}"
 
 
 @dataclass
@@ -103,6 +76,8 @@ class Model:
     """Everything that happened so far, and everybody's trips."""
 
     plan: Plan
+    applied_at: datetime
+    numbers: Mapping[str, int] = field(default_factory=dict)  # of each customer, for chance
     is_paused: bool = False
     vips: set[str] = field(default_factory=set)
     happened: list[Happening] = field(default_factory=list)
@@ -110,14 +85,17 @@ class Model:
     trips: list[Trip] = field(default_factory=list)
     change: tuple[Plan, str] | None = None  # a new version that nobody has acted upon
 
-    def run(self, now: datetime, mails: Mails) -> None:
+    def run(self, now: datetime, told: Told) -> None:
         """Bring everybody to where they are at `now`."""
         self._follow(now)
         fresh, self.fresh = sorted(self.fresh, key=lambda one: one.place), []
-        if not self.is_paused:
-            self._start(fresh, now)
+        for one in fresh:
+            if one.name == "order.completed":
+                key = one.key if self.plan.per else ""
+                self._start(one.customer, key, one.place, one.received_at, now)
+        self._keep_calendar(now)
         for trip in self.trips:
-            while trip.ended is None and self._look(trip, now, mails):
+            while trip.ended is None and self._look(trip, now, told):
                 pass
 
     def _follow(self, now: datetime) -> None:
@@ -131,49 +109,106 @@ class Model:
                 trip.plan = self.plan
                 trip.said.append((trip.step, "moved", now))
 
-    def _start(self, fresh: list[Happening], now: datetime) -> None:
-        begun: set[tuple[str, str]] = set()
-        for one in fresh:
-            key = one.key if self.plan.per else ""
-            before = [t for t in self.trips if (t.customer, t.key) == (one.customer, key)]
-            may = not before if self.plan.again == "never" else all(t.ended for t in before)
-            if one.name == "order.completed" and may and (one.customer, key) not in begun:
-                begun.add((one.customer, key))
-                self.trips.append(
-                    Trip(one.customer, key, len(before), self.plan, one.place, now, one.received_at)
-                )
+    def _keep_calendar(self, now: datetime) -> None:
+        """Of the turns since the last look the last one starts everybody in the segment."""
+        turn = datetime(1970, 1, 1, tzinfo=UTC)
+        turn += (now - turn) // EVERY * EVERY
+        if self.plan.has_calendar and turn > self.applied_at:
+            self.applied_at = turn
+            for one in sorted(self.vips, key=lambda name: self.numbers[name]):
+                self._start(one, "", (now, float("inf")), turn, now)
 
-    def _look(self, trip: Trip, now: datetime, mails: Mails) -> bool:
+    def _start(
+        self, who: str, key: str, began: tuple[datetime, float], arrived_at: datetime, now: datetime
+    ) -> None:
+        before = [one for one in self.trips if (one.customer, one.key) == (who, key)]
+        if self.is_paused or not self.plan.may_start(
+            [(one.started_at, one.ended is None) for one in before], now
+        ):
+            return
+        is_held_out = self._luck(who, HOLDOUT) < self.plan.held_out
+        self.trips.append(
+            Trip(who, key, len(before), self.plan, began, now, arrived_at, is_held_out)
+        )
+
+    def _luck(self, who: str, step: str) -> float:
+        return stable_share(self.numbers[who], NAME, step)  # type: ignore[arg-type]
+
+    def _look(self, trip: Trip, now: datetime, told: Told) -> bool:
         """One look at one trip; whether it went on."""
-        plan = trip.plan
-        if plan.goal_hours is not None:
-            until = min(now, trip.started_at + timedelta(hours=plan.goal_hours))
-            if self._has(trip, "deal.closed", until):
-                return self._end(trip, "goal", now)
-        if plan.has_exit and self._has(trip, "order.cancelled", now):
+        if self._is_goal_reached(trip, now):
+            return self._end(trip, "goal", now)
+        if trip.plan.has_exit and self._has(trip, "order.cancelled", now):
             return self._end(trip, "exited", now)
         if self.is_paused:
             return False
-        if trip.mail:
-            return self._mailed(trip, mails)
-        kind, hours = plan.steps[trip.at]
-        return self._at(trip, kind, timedelta(hours=hours), now, mails)
+        match trip.part:
+            case "":
+                return self._at(trip, now, told)
+            case "w":
+                return self._at_answer(trip, now, told)
+            case _:
+                return self._mailed(trip, now, told)
 
-    def _at(self, trip: Trip, kind: str, length: timedelta, now: datetime, mails: Mails) -> bool:
-        over_at = trip.arrived_at + length
+    def _is_goal_reached(self, trip: Trip, now: datetime) -> bool:
+        goal, hours = trip.plan.goal
+        over_at = trip.started_at + timedelta(hours=hours)
+        has_closed = self._has(trip, "deal.closed", min(now, over_at))
+        match goal:
+            case "deal":
+                return has_closed
+            case "no deal":
+                return now >= over_at and not has_closed
+            case _:
+                return False
+
+    def _at(self, trip: Trip, now: datetime, told: Told) -> bool:
+        kind, over_at = trip.plan.steps[trip.at][0], self._over_at(trip)
         match kind:
             case "wait":
                 return now >= over_at and self._go(trip, "waited", over_at)
             case "send":
-                return self._mailed(trip, mails)
+                return self._mailed(trip, now, told)
+            case "ask":
+                return self._mailed(trip, now, told, to="w")
             case "wait_for":
                 if self._has(trip, "mail.replied", min(now, over_at), trip.arrived_at):
-                    return self._into(trip, "came", min(now, over_at), "c")
-                return now >= over_at and self._into(trip, "did not come", over_at, "o")
+                    return self._go(trip, "came", min(now, over_at), "c")
+                return now >= over_at and self._go(trip, "did not come", over_at, "o")
+            case "branch":
+                is_vip = trip.customer in self.vips
+                decision = "took when 1" if is_vip else "took otherwise"
+                return self._go(trip, decision, trip.arrived_at, "v" if is_vip else "")
+            case "split":
+                is_first = self._luck(trip.customer, trip.step) < 0.5
+                decision = "took first" if is_first else "took second"
+                return self._go(trip, decision, trip.arrived_at, "f" if is_first else "")
             case _:
-                if trip.customer in self.vips:
-                    return self._into(trip, "took when 1", trip.arrived_at, "v")
-                return self._go(trip, "took otherwise", trip.arrived_at)
+                return self._at_approval(trip, now, told)
+
+    def _over_at(self, trip: Trip) -> datetime:
+        return trip.arrived_at + timedelta(hours=trip.plan.steps[trip.at][1])
+
+    def _at_answer(self, trip: Trip, now: datetime, told: Told) -> bool:
+        over_at = self._over_at(trip)
+        if any(at <= min(now, over_at) for at in told.answers.get(trip.id, ())):
+            return self._go(trip, "came", min(now, over_at), "c")
+        asked = [told.mails[trip.id, str(n)] for n in range(trip.at + 1)
+                 if (trip.id, str(n)) in told.mails and trip.plan.steps[n][0] == "ask"]  # fmt: skip
+        if asked and not any(asked):  # nobody answers an invitation that never left
+            return self._go(trip, "did not come", trip.arrived_at, "o")
+        return now >= over_at and self._go(trip, "did not come", over_at, "o")
+
+    def _at_approval(self, trip: Trip, now: datetime, told: Told) -> bool:
+        over_at = self._over_at(trip)
+        if trip.is_held_out:
+            return self._go(trip, "held_out", trip.arrived_at)
+        if (answer := told.approvals.get(trip.place)) is not None:
+            is_granted, at = answer
+            if is_granted:
+                return self._go(trip, "approved", at)
+            return self._go(trip, "denied", at, "o")
+        return now >= over_at and self._go(trip, "denied", over_at, "o")
 
     def _has(self, trip: Trip, name: str, until: datetime, since: datetime | None = None) -> bool:
         return any(
@@ -186,19 +221,22 @@ class Model:
             for one in self.happened
         )
 
-    def _mailed(self, trip: Trip, mails: Mails) -> bool:
-        taken_at = mails[trip.customer, trip.key, trip.number, trip.step]  # else it did not leave
-        return self._go(trip, "sent", taken_at)
+    def _mailed(self, trip: Trip, now: datetime, told: Told, to: str = "") -> bool:
+        if trip.is_held_out:
+            return self._go(trip, "held_out", trip.arrived_at, to)
+        if trip.place not in told.mails and to:
+            return False  # an invitation may be held; service mail never is
+        taken_at = told.mails[trip.place]
+        return self._go(trip, "sent" if taken_at else "refused", taken_at or now, to)
 
-    def _into(self, trip: Trip, decision: str, at: datetime, arm: str) -> bool:
+    def _go(self, trip: Trip, decision: str, at: datetime, to: str = "") -> bool:
+        """On to that part of the step; without one to the next step, or to the end."""
+        is_denied = trip.part == "o" and trip.plan.steps[trip.at][0] == "approve"
         trip.said.append((trip.step, decision, at))
-        trip.arrived_at, trip.mail = at, f"s{trip.at}{arm}"
-        return True
-
-    def _go(self, trip: Trip, decision: str, at: datetime) -> bool:
-        trip.said.append((trip.step, decision, at))
-        trip.arrived_at, trip.mail, trip.at = at, "", trip.at + 1
-        if trip.at == len(trip.plan.steps):
+        trip.arrived_at, trip.part = at, to
+        if not to:
+            trip.at += 1
+        if is_denied or trip.at == len(trip.plan.steps):
             trip.ended = "finished"
         return True
 
