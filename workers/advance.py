@@ -24,7 +24,7 @@ from workers.effects import do_in_transaction
 from workers.facts import Telling, Told
 from workers.pausing import paused_journeys
 
-BATCH = 500
+BATCH = 500  # mails to queue take 50 ms, steps that only pass time take 15: nobody waits longer
 MOST_ROUNDS = 1_000  # more steps than any journey has: a fault of ours, not of the author
 
 

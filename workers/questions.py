@@ -10,9 +10,11 @@ from rekindle.workspace.library import Library
 from segments.prepared import parameters, prepare
 from segments.subjects import Sort
 from store.records import Enrollment, EnrollmentId
+from store.sets import fetch_rows
+from store.tables import instant_of
 
 Replies = Mapping[str, Reply]
-NO = Reply(holds=False)
+YES, NO = Reply(holds=True), Reply(holds=False)
 
 
 def reply_to(
@@ -46,6 +48,12 @@ def _replies(
         per=question.per,
         window=question.window,
     )
-    rows = tx.execute(statement, parameters(ids, now))
-    found = {id_: Reply(bool(holds), next_check_at) for id_, holds, next_check_at in rows}
+    rows = fetch_rows(tx, statement, parameters(ids, now))
+    found = {id_: _reply(holds, next_check_at) for id_, holds, next_check_at in rows}
     return [found.get(id_, NO) for id_ in ids]
+
+
+def _reply(holds: object, next_check_at: int | None) -> Reply:
+    if next_check_at is None:
+        return YES if holds else NO
+    return Reply(bool(holds), instant_of(int(next_check_at)))

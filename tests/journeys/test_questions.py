@@ -6,6 +6,7 @@ from segments.subjects import Scope, Window
 from tests.journeys.builders import DAY, MAIL, ORDER, a_graph
 
 WAIT_FOR = {"wait_for": {"event": "ticket.closed"}, "up_to": "3 days"}
+CLICKED = {"event": "message.clicked", "since": "hello"}
 
 
 def asked(graph, step=None):
@@ -97,3 +98,25 @@ def test_the_goals_window_runs_from_the_start_and_a_wait_fors_from_the_arrival()
 
 def test_exits_are_asked_about_now():
     assert asked(a_graph(exit=[ORDER]))["exit 1"].window is None
+
+
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        (WAIT_FOR, "came"),
+        ({"send": "nudge", "only_if": CLICKED}, "only_if"),
+        ({"send": "nudge", "only_if": {"any": [ORDER, {"not": CLICKED}]}}, "only_if"),
+    ],
+)
+def test_what_is_asked_of_the_arrival_or_of_a_step_looks_at_progress(step, name):
+    graph = a_graph(step)
+
+    assert asked(graph)[name].looks_at_progress
+
+
+def test_what_is_asked_of_history_or_of_the_whole_journey_looks_at_no_progress():
+    exits = [ORDER, {"leaves": "regulars"}]
+    goal = {**ORDER, "within": "1 day"}
+    graph = a_graph({"send": "nudge", "only_if": ORDER}, exit=exits, goal=goal)
+
+    assert not any(question.looks_at_progress for question in asked(graph).values())

@@ -226,3 +226,54 @@ def test_a_customer_who_buys_again_while_a_webhook_fails_loses_nothing(
     shop.run()
 
     assert len(httpserver.log) == 2
+
+
+def test_a_condition_since_a_step_sees_that_step_decided_in_the_same_breath(shop: Shop) -> None:
+    begin(
+        shop,
+        "steps:\n"
+        "  - {id: gift, emit: gift.given}\n"
+        "  - branch:\n"
+        "      - when: {event: gift.given, since: gift}\n"
+        "        steps: [{send: thanks}]\n",
+    )
+
+    assert said(shop, "ana")[:2] == [("gift", "emitted"), ("branch", "took when 1")]
+
+
+def test_what_came_before_the_arrival_at_a_wait_does_not_end_it(shop: Shop) -> None:
+    begin(
+        shop,
+        "steps:\n"
+        "  - wait: 1 day\n"
+        "  - wait_for: {event: ticket.closed}\n"
+        "    up_to: 2 days\n"
+        "    came: [{send: thanks}]\n",
+    )
+    shop.happens("ticket.closed", "ana")
+    shop.run()
+
+    shop.later(days=1)
+
+    assert places(shop) == ["wait_for"]
+
+
+def test_customers_with_different_answers_part_in_one_round(shop: Shop) -> None:
+    write_journey(
+        shop,
+        "care",
+        START + "steps:\n"
+        "  - branch:\n"
+        "      - when: {trait: plan, is: gold}\n"
+        "        steps: [{set: {seen: gold}}]\n"
+        "      - otherwise: [{set: {seen: others}}]\n",
+    )
+    shop.apply()
+    for name, plan in (("ana", "gold"), ("bo", "basic"), ("cy", "gold")):
+        shop.customer(name, plan=plan)
+        shop.happens("order.completed", name, order_id=name)
+
+    shop.run()
+
+    seen = {name: traits_of(shop, name)["seen"] for name in ("ana", "bo", "cy")}
+    assert seen == {"ana": "gold", "bo": "others", "cy": "gold"}

@@ -1,0 +1,63 @@
+"""Rows written as sets: whatever a text holds, it comes back as it was."""
+
+from sqlalchemy import select
+
+from store.session import Store
+from store.sets import change_rows, fetch_rows, insert_rows
+from store.tables import decisions, positions
+
+AWKWARD = ['say "no"', "back\\slash", "{a, b}", "", "NULL", "it's\na\ttab", "بازگشت 💌", "%s ? :id"]
+DECIDED = (
+    decisions.c.enrollment_id,
+    decisions.c.step,
+    decisions.c.visit,
+    decisions.c.decision,
+    decisions.c.reason,
+    decisions.c.due_at,
+    decisions.c.decided_at,
+)
+STOOD = (
+    positions.c.enrollment_id,
+    positions.c.step,
+    positions.c.visit,
+    positions.c.arrived_at,
+    positions.c.due_at,
+)
+
+
+def test_texts_come_back_as_they_were(store: Store):
+    rows = [(number, "ask", 1, "said", text, 5, 6) for number, text in enumerate(AWKWARD)]
+    with store.begin() as tx:
+        insert_rows(tx, DECIDED, rows)
+
+        found = fetch_rows(tx, select(*DECIDED).order_by(decisions.c.id), {})
+
+    assert [tuple(row) for row in found] == rows
+
+
+def test_only_the_rows_that_are_named_change(store: Store):
+    with store.begin() as tx:
+        insert_rows(tx, STOOD, [(id_, "wait", 1, 10, None) for id_ in (1, 2, 3)])
+
+        change_rows(
+            tx,
+            (positions.c.step, positions.c.due_at, positions.c.enrollment_id),
+            [("ask", 20, 3), ("tell", None, 1)],
+        )
+
+        found = fetch_rows(tx, select(*STOOD).order_by(positions.c.enrollment_id), {})
+    assert [tuple(row) for row in found] == [
+        (1, "tell", 1, 10, None),
+        (2, "wait", 1, 10, None),
+        (3, "ask", 1, 10, 20),
+    ]
+
+
+def test_no_rows_are_no_statement(store: Store):
+    with store.begin() as tx:
+        insert_rows(tx, DECIDED, [])
+        change_rows(tx, STOOD, [])
+
+        found = fetch_rows(tx, select(*DECIDED), {})
+
+    assert list(found) == []
