@@ -2,6 +2,7 @@
 the end.
 """
 
+import gc
 import threading
 from datetime import timedelta
 from types import TracebackType
@@ -46,6 +47,7 @@ class Process:
 
     def start_workers(self, broker: Broker, threads: int = THREADS) -> None:
         """Work in this process on what the broker brings."""
+        spare_what_stays()
         declare_actors(broker, self.services, self.pool)
         self.services.wake = Actors(broker)
         self._worker = Worker(broker, worker_threads=threads, worker_timeout=100)
@@ -95,6 +97,15 @@ class Process:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def spare_what_stays() -> None:
+    """Have the collector never look again at what a long process has loaded by now.
+
+    Otherwise each of its full collections costs as much as a few thousand steps of journeys.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def apply_once(services: Services) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import text, update
 
 from rekindle.clock import FixedClock
 from rekindle.migrating import upgrade
-from rekindle.process import apply_once
+from rekindle.process import apply_once, spare_what_stays
 from rekindle.services import Services, open_services
 from store.records import DefinitionId
 from store.session import Store
@@ -62,7 +62,7 @@ NAMES = """
 
 @contextmanager
 def opened(workspace: Path, database: str, at: datetime) -> Iterator[Services]:
-    """The engine over that database, migrated if it is new."""
+    """The engine over that database, migrated if it is new, as a worker has it."""
     if not workspace.exists():
         shutil.copytree(WORKSPACE, workspace)
         store = Store(database)
@@ -70,6 +70,8 @@ def opened(workspace: Path, database: str, at: datetime) -> Iterator[Services]:
         store.close()
     services = open_services(workspace, FixedClock(at), database=database, environment=ENVIRONMENT)
     apply_once(services)
+    services.library()
+    spare_what_stays()
     yield services
     services.close()
 

@@ -1,5 +1,6 @@
 """The same end-to-end story in one process, and apart over RabbitMQ and over Redis."""
 
+import gc
 import json
 import os
 import socket
@@ -14,6 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from rekindle.clock import SystemClock
+from rekindle.process import spare_what_stays
 from tests.shop import LAYOUT, Shop
 
 PATIENCE_SECONDS = 40
@@ -139,3 +141,14 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def test_the_collector_leaves_alone_what_a_worker_has_loaded() -> None:
+    try:
+        spare_what_stays()
+
+        spared = gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
+
+    assert spared > len(sys.modules)
