@@ -111,6 +111,8 @@ class Look(NamedTuple):
 
 
 def _leave(look: Look) -> Decision | None:
+    if not look.facts.replies:  # neither goal nor exits were there to be asked about
+        return None
     if _is_goal_reached(look):
         return look.end("goal", "the goal was reached")
     for number, rule in enumerate(look.graph.journey.exit, start=1):

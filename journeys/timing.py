@@ -19,7 +19,10 @@ WHOLE_DAY = QuietHours(begins=time(0), ends=time(0))
 
 def wait_over_at(wait: Wait, arrived_at: datetime, zone: ZoneInfo) -> datetime:
     """The instant at which `wait` lets a customer go who arrived then."""
-    return next_open(arrived_at + wait.wait, wait.between, wait.on, zone)
+    over_at = arrived_at + wait.wait
+    if wait.between is None and not wait.on:
+        return over_at
+    return next_open(over_at, wait.between, wait.on, zone)
 
 
 def next_open(

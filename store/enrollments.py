@@ -354,7 +354,10 @@ def save_decisions(
 ) -> None:
     """Keep what was decided at `now` about each enrollment."""
     at = microseconds(now)
-    rows = [(id_, *one[:4], microseconds(one.due_at), at) for id_, one in said]
+    rows = [
+        (id_, step, visit, decision, reason, microseconds(due_at), at)
+        for id_, (step, visit, decision, reason, due_at) in said
+    ]
     insert_rows(tx, DECIDED, rows)
 
 
