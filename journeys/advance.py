@@ -203,12 +203,15 @@ def _retime(look: Look, reason: str) -> Decision | None:
     window = look.node.window
     open_at = next_open(look.now, window.hours, window.weekdays, look.facts.zone)
     match look.node.step:
-        case Wait(wait=duration):
-            return look.retime(open_at - duration, open_at, reason)
-        case WaitUntil(wait_until=until) if until.day is None and until.trait is None:
-            return look.retime(look.now, look.now, reason)
+        case WaitUntil(wait_until=until) as step if until.day is None and until.trait is None:
+            anew = replace(look, enrollment=replace(look.enrollment, arrived_at=look.now))
+            return look.retime(look.now, _moment(anew, step) or look.now, reason)
         case WaitUntil() | WaitFor() | Approve():  # their moment has passed
             return None
+        case _ if open_at <= look.now:  # they are open: it is done, and known to be late
+            return None
+        case Wait(wait=duration):
+            return look.retime(open_at - duration, open_at, reason)
         case _:
             return look.retime(open_at, open_at, reason)
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from journeys.definition import (
     Approve,
@@ -64,6 +65,12 @@ class Graph:
     journey: Journey
     first: str
     nodes: Mapping[str, Node]
+
+    @cached_property
+    def retimes(self) -> bool:
+        """Whether any step is put off to other hours when it is late."""
+        rules = (node.step.if_late for node in self.nodes.values())
+        return any(rule is not None and rule.do == "retime" for rule in rules)
 
 
 class DuplicateStep(ValueError):

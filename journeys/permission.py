@@ -17,6 +17,7 @@ ASK_AGAIN_AFTER = timedelta(hours=6)
 ASK_SOON = timedelta(minutes=30)
 # Why a mail is held whose cause ends for many at once: they are let go evenly, not in one burst.
 PAUSED = "the journey is paused"
+RETIMED = "put off after an outage"
 BUSY = "support has"
 
 

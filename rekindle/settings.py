@@ -120,11 +120,10 @@ def parse_cap(written: object) -> object:
     match = re.fullmatch(r"\s*(\d+)\s+per\s+(.+)", str(written))
     if not isinstance(written, str) or not match:
         raise ValueError(f"a cap reads like '4 per 7 days', not {written!r}")
-    count, stretch = int(match[1]), match[2] if match[2][0].isdigit() else f"1 {match[2]}"
-    within = parse_duration(stretch)
-    if not (count and within):
-        raise ValueError(f"{written!r} would hold up every mail; write at least '1 per day'")
-    return {"count": count, "within": within}
+    within = parse_duration(match[2] if match[2][0].isdigit() else f"1 {match[2]}")
+    if not within:
+        raise ValueError(f"{written!r} says so many in no time; write, say, '{match[1]} per day'")
+    return {"count": int(match[1]), "within": within}
 
 
 class QuietHours(Part):

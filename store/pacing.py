@@ -5,10 +5,23 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
 
-from store.tables import EPOCH, pace_slots
+from store.records import EnrollmentId
+from store.tables import EPOCH, decisions, pace_slots
 from store.upserts import insert_or_skip
 
 Slots = Mapping[str, Mapping[datetime, int]]  # scope -> beginning of a slot -> places taken
+
+
+def find_retimed(
+    tx: Connection, ids: Collection[EnrollmentId], since: datetime
+) -> set[EnrollmentId]:
+    """Those among these whose steps an outage delayed and who were put off to a time since then."""
+    query = select(decisions.c.enrollment_id).where(
+        decisions.c.enrollment_id.in_(ids),
+        decisions.c.decision == "retimed",
+        decisions.c.due_at >= since,
+    )
+    return {EnrollmentId(id_) for id_ in tx.scalars(query)}
 
 
 def lock_slots(tx: Connection, scopes: Collection[str], since: datetime) -> Slots:

@@ -14,7 +14,7 @@ from journeys.pacing import (
     slot_of,
     still_holds,
 )
-from journeys.permission import BUSY, PAUSED, Held, Refused
+from journeys.permission import BUSY, PAUSED, RETIMED, Held, Refused
 from rekindle.durations import write_duration
 from rekindle.settings import Cap
 from rekindle.workspace.library import Library
@@ -95,7 +95,7 @@ def is_late(message: Message, now: datetime) -> bool:
         return False
     if message.paced_at is not None:  # it missed its place, or was late when it was held
         return True
-    was_jammed = message.reason == PAUSED or message.reason.startswith(BUSY)
+    was_jammed = message.reason in (PAUSED, RETIMED) or message.reason.startswith(BUSY)
     return was_jammed or (message.due_at is not None and now - message.due_at > LATE_AFTER)
 
 

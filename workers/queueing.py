@@ -8,12 +8,14 @@ from hashlib import blake2b
 from sqlalchemy import Connection
 
 from journeys.advance import QueueMessage
-from journeys.permission import Allowed, Held, Refused
+from journeys.permission import RETIMED, Allowed, Held, Refused
 from rekindle.workspace.library import Library
 from store.messages import hold, load_messages, queue_messages, refuse
+from store.pacing import find_retimed
 from store.records import Enrollment, EnrollmentId, Message, MessageId
 from templates.mail import domain_of
 from workers.counts import Counts
+from workers.pacing import LATE_AFTER
 from workers.permit import Permitted, permit
 from workers.settling import Told, tell
 
@@ -38,7 +40,9 @@ def queue_mails(
     """Queue each mail once per enrollment, step and visit; what may not go is held or refused at
     once.
     """
-    ids = queue_messages(tx, [_row(library, one, effect, now) for one, effect in mails])
+    retimed = _retimed(tx, library, [one for one, _ in mails], now)
+    rows = [_row(library, one, effect, now, is_retimed=one.id in retimed) for one, effect in mails]
+    ids = queue_messages(tx, rows)
     permitted = permit(tx, library, load_messages(tx, ids), now) if ids else []
     return apply_verdicts(tx, permitted, now)
 
@@ -62,8 +66,17 @@ def apply_verdicts(tx: Connection, permitted: Sequence[Permitted], now: datetime
     return Queued(settled, Counts(held=len(held), refused=len(refused)))
 
 
+def _retimed(
+    tx: Connection, library: Library, asked: Sequence[Enrollment], now: datetime
+) -> set[EnrollmentId]:
+    """Whose steps were put off to these hours, so that they do not all leave as they open."""
+    graphs = {one.id: library.graph(one.version_id) for one in asked}
+    ids = [id_ for id_, graph in graphs.items() if graph is not None and graph.retimes]
+    return find_retimed(tx, ids, now - LATE_AFTER) if ids else set()
+
+
 def _row(
-    library: Library, one: Enrollment, effect: QueueMessage, now: datetime
+    library: Library, one: Enrollment, effect: QueueMessage, now: datetime, *, is_retimed: bool
 ) -> dict[str, object]:
     survey = effect.survey or library.survey_of_mail(effect.template)
     topic = library.surveys[survey].topic if survey else effect.topic
@@ -77,7 +90,7 @@ def _row(
         "survey": survey,
         "address": "",
         "status": "queued",
-        "reason": "",
+        "reason": RETIMED if is_retimed else "",
         "queued_at": now,
         "due_at": min(one.arrived_at, now),  # what is late says so
         "priority": graph.journey.priority if (graph := library.graph(one.version_id)) else 50,
