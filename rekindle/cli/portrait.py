@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from rekindle.cli.why_journey import decision_line
 from rekindle.portrait import Portrait
 from store.portraits import MailLine, SaidLine, Trip
 from store.records import StoredEvent
@@ -49,7 +50,7 @@ def _trip_lines(trips: list[Trip]) -> Iterator[str]:
         )
         yield f"{trip.journey}{key} from {_stamp(trip.started_at)}{held}: {stands}"
         for line in trip.decisions:
-            yield f"  {_stamp(line.decided_at)}  {line.step}: {line.decision} ({line.reason})"
+            yield f"  {decision_line(line)}"
 
 
 def _mail_line(mail: MailLine) -> str:

@@ -185,13 +185,11 @@ def _check_order(thinking: Thinking) -> Iterator[Problem]:
     if (ways := thinking.ways) is None:
         return
     for id_, (path, step) in ways.steps.items():
-        for at, condition in _conditions_of(step, path):
-            yield from _check_scope(
-                thinking,
-                (at, condition),
-                ways.surveys_before(id_, thinking.surveys_in),
-                ways.mails_before(id_),
-            )
+        asked = list(_conditions_of(step, path))
+        surveys = ways.surveys_before(id_, thinking.surveys_in) if asked else set()
+        mails = ways.mails_before(id_) if asked else set()
+        for at, condition in asked:
+            yield from _check_scope(thinking, (at, condition), surveys, mails)
             for name in condition.named_steps:
                 if name in ways.steps and name not in ways.before[id_]:
                     said = f"nobody has been at {name!r} by now, so this never holds."

@@ -64,6 +64,12 @@ class Ways:
                 found.add(id_)
         return frozenset(found)
 
+    @cached_property
+    def mails(self) -> frozenset[str]:
+        """Every mail that may be sent on any way."""
+        steps = (step for _path, step in self.steps.values())
+        return frozenset(step.template for step in steps if isinstance(step, Send | Survey))
+
     def mails_before(self, id_: str) -> set[str]:
         """The mails of the steps before it."""
         steps = self._steps_before(id_)

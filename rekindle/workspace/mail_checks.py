@@ -121,12 +121,14 @@ def _check_what_is_read(
         return  # told already
     asks = surveys_in_mails(library.templates)
     facts = facts_of_start(journey, list(library.journeys.values()))
+    mails = {mail: _names_read(mail, library) for mail in ways.mails}
     for id_, (path, step) in ways.steps.items():
-        if (shown := _shown(step, path, document, library)) is None:
+        if (shown := _shown(step, path, document, mails)) is None:
             continue
         place, read = shown
         answers = {name.split(".")[1] for name in read if name.startswith("answer.")}
-        for survey in sorted(answers - ways.surveys_before(id_, asks)):
+        asked = ways.surveys_before(id_, asks) if answers else set()
+        for survey in sorted(answers - asked):
             said = f"this shows the answer to {survey!r}, which nobody was asked by now."
             yield Problem(place, said, level="warning")
         told = {name.split(".")[1] for name in read if name.startswith("event.")}
@@ -138,14 +140,14 @@ def _check_what_is_read(
 
 
 def _shown(
-    step: Step, path: Path, document: Document, library: Library
+    step: Step, path: Path, document: Document, mails: Mapping[str, frozenset[str]]
 ) -> tuple[Place, frozenset[str]] | None:
     """What a mail or a notice reads, with where it is named; None for other steps."""
     match step:
         case Send():
-            return document.place((*path, "send")), _names_read(step.template, library)
+            return document.place((*path, "send")), mails[step.template]
         case Survey():
-            return document.place((*path, "template")), _names_read(step.template, library)
+            return document.place((*path, "template")), mails[step.template]
         case Notify() | Approve():
             return document.place((*path, "message")), names_in_words(step.message)
         case _:

@@ -277,3 +277,45 @@ def test_customers_with_different_answers_part_in_one_round(shop: Shop) -> None:
 
     seen = {name: traits_of(shop, name)["seen"] for name in ("ana", "bo", "cy")}
     assert seen == {"ana": "gold", "bo": "others", "cy": "gold"}
+
+
+# --- notices through another service
+
+
+# apprise 2.2 imports it where there is one
+imghdr = pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")
+
+
+@imghdr
+def test_a_notice_that_its_service_does_not_take_is_tried_again(
+    shop: Shop, httpserver: HTTPServer
+) -> None:
+    pytest.importorskip("apprise")
+    httpserver.expect_ordered_request("/hook").respond_with_data(status=500)
+    httpserver.expect_ordered_request("/hook").respond_with_data(status=200)
+    address = f"json://{httpserver.host}:{httpserver.port}/hook"
+    settings = (shop.folder / "rekindle.yaml").read_text()
+    shop.write("rekindle.yaml", settings.replace("mailto:leads@example.com", address))
+    begin(shop, "steps: [{notify: leads, message: '{{ event.order_id }} is here'}]\n")
+
+    tried = len(httpserver.log)
+    shop.later(minutes=5)
+    shop.later(hours=1)
+
+    assert (tried, len(httpserver.log)) == (1, 2)
+    assert "7 is here" in httpserver.log[-1][0].get_data(as_text=True)
+    assert in_transaction(shop, list_alarms) == []
+
+
+@imghdr
+def test_a_notice_to_a_service_that_nobody_knows_fails_with_an_alarm(shop: Shop) -> None:
+    pytest.importorskip("apprise")
+    settings = (shop.folder / "rekindle.yaml").read_text()
+    shop.write("rekindle.yaml", settings.replace("mailto:leads@example.com", "pigeon://coop"))
+    begin(shop, "steps: [{notify: leads, message: Hello}]\n")
+
+    for _ in range(10):
+        shop.later(hours=6)
+
+    [alarm] = in_transaction(shop, list_alarms)
+    assert (alarm.kind, alarm.subject) == ("effect.failed", "care/notify:leads")
