@@ -138,8 +138,10 @@ def publish_priors(tx: Connection, lexicon: Lexicon, now: datetime) -> frozenset
     return keep_learned(tx, learn(tx, lexicon, now), now) if is_due else frozenset()
 
 
-def learn(connection: Connection, lexicon: Lexicon, now: datetime) -> Mapping[str, Learned]:
-    """What each clock's past teaches.
+def learn(
+    connection: Connection, lexicon: Lexicon, now: datetime, *, corrects: bool = True
+) -> Mapping[str, Learned]:
+    """What each clock's past teaches, and how far the risk was off; that only if it `corrects`.
 
     Takes seconds where there are millions of events: not for a transaction that others wait for.
     """
@@ -155,7 +157,7 @@ def learn(connection: Connection, lexicon: Lexicon, now: datetime) -> Mapping[st
     return {
         clock: Learned(
             learned[clock],
-            _correct(connection, lexicon, clock, logs, learned, now),
+            _correct(connection, lexicon, clock, logs, learned, now) if corrects else AS_IT_IS,
             is_news=learned[clock] != stored.get(clock),
         )
         for clock in CLOCKS

@@ -70,7 +70,7 @@ def evaluate_everybody(services: Services, now: datetime, report: Report = unhea
     library = services.library()
     try:
         with services.store.read() as connection:
-            learned = learn(connection, library.lexicon, now) if due.priors else {}
+            learned = _learn(connection, services, now) if due.priors else {}
             found = find_quintiles(connection, library.lexicon, now) if due.quintiles else None
         while _retire_some(services, library, now):
             pass
@@ -113,6 +113,11 @@ def find_due(services: Services, now: datetime) -> Due:
             _reads(services, "drift") and are_priors_due(connection, library.lexicon, now),
             are_quintiles_due(connection, library, now),
         )
+
+
+def _learn(connection: Connection, services: Services, now: datetime) -> Mapping[str, Learned]:
+    corrects = _reads(services, "risk")
+    return learn(connection, services.library().lexicon, now, corrects=corrects)
 
 
 def _take_turn(services: Services) -> bool:
