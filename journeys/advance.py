@@ -204,7 +204,7 @@ def _retime(look: Look, reason: str) -> Decision | None:
     open_at = next_open(look.now, window.hours, window.weekdays, look.facts.zone)
     match look.node.step:
         case WaitUntil(wait_until=until) as step if until.day is None and until.trait is None:
-            anew = replace(look, enrollment=replace(look.enrollment, arrived_at=look.now))
+            anew = look._replace(enrollment=look.enrollment._replace(arrived_at=look.now))
             return look.retime(look.now, _moment(anew, step) or look.now, reason)
         case WaitUntil() | WaitFor() | Approve():  # their moment has passed
             return None
