@@ -1,11 +1,12 @@
 """How fast enrollments advance, next to the same steps taken by hand and by an ORM.
 
-All in the same run, `--repeats` times each in turn. `advance_sqlite` and `advance_postgresql`:
-steps a second next to hand-written claim-and-advance in batches of 1,000. `advance_vs_orm`: ours on
-SQLite next to an ORM job that commits one row after the other. `two_workers`: two processes on
-PostgreSQL next to one. `broker_messages_per_step`: next to one message for each batch of due
-enrollments. `one_due_among_many`: milliseconds to find and advance the only one due among
-`--many` waiting, next to the same among a thousand.
+All in the same run, `--repeats` times each in turn. With SQLite, which works inside this process,
+a second is one of processor time. `advance_sqlite` and `advance_postgresql`: steps a second next to
+hand-written claim-and-advance in batches of 1,000. `advance_vs_orm`: ours on SQLite next to an ORM
+job that commits one row after the other. `two_workers`: two processes on PostgreSQL next to one.
+`broker_messages_per_step`: next to one message for each batch of due enrollments.
+`one_due_among_many`: milliseconds to find and advance the only one due among `--many` waiting, next
+to the same among a thousand.
 """
 
 import argparse
