@@ -135,7 +135,7 @@ class Logged(Base):
 
 
 def measure_orm(folder: Path, waiting: int, due: int) -> float:
-    """Steps in a second of this process by a job that loads, changes and commits one row after the other."""
+    """Steps in a second of this process: each row is loaded, changed and committed by itself."""
     engine = sa.create_engine(f"sqlite:///{_fresh_sqlite(folder, waiting, due)}")
     sa.event.listen(engine, "connect", lambda one, _: one.execute("PRAGMA synchronous=NORMAL"))
     is_due = sa.select(Standing).where(Standing.claimed == 0, Standing.due <= 1)
