@@ -9,7 +9,7 @@ from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, not_, or_, 
 from segments.compilation import Compilation, Verdict
 from segments.conditions.occurrences import Occurrences
 from segments.counting import count
-from segments.instants import Micros, micros
+from segments.instants import Micros, greatest, micros
 from segments.planning import looked_up_by
 from segments.standing import stands_at
 from segments.wording import sentence, shortfall, times, window
@@ -102,7 +102,8 @@ class Message(Occurrences):
                 delivery_events.c.kind == self.outcome, by_people
             ),
             micros(delivery_events.c.occurred_at),
-            micros(delivery_events.c.known_at),
+            # a report may come before we know that the mail was taken
+            greatest(micros(delivery_events.c.known_at), micros(messages.c.sent_at)),
         )
 
     def _counted(

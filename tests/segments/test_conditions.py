@@ -234,6 +234,22 @@ def test_a_place_moves_only_with_a_version(history: History):
     assert history.of(rule, 1, MONDAY + 2 * DAY) == (False, None)
 
 
+def test_who_never_bought_is_in_no_fifth_and_moves_nobody_s(history: History):
+    for customer in range(1, 21):
+        history.customer(customer)
+    for customer in range(1, 6):
+        for _ in range(customer):
+            history.event(customer, MONDAY)
+    history.publish(MONDAY + DAY)
+
+    def of(customer: int, rule: dict[str, Any]) -> bool:
+        return bool(history.of(rule, customer, MONDAY + DAY)[0])
+
+    best, any_ = {"rfm": {"frequency": 5}}, {"rfm": {"frequency": "1..5"}}
+    assert [customer for customer in range(1, 21) if of(customer, best)] == [5]
+    assert [of(20, any_), of(20, {"not": any_})] == [False, True]
+
+
 # --- mails and answers ---------------------------------------------------------------------------
 
 
@@ -286,6 +302,16 @@ def test_the_past_is_judged_as_it_was_then(history: History):
 
     assert [at({"message": "any", "clicked": True}, days) for days in (0, 1)] == [True, False]
     assert [at({"answer": "csat"}, days) for days in (0, 1, 2)] == [True, False, True]
+
+
+def test_what_is_reported_of_a_mail_counts_once_we_know_that_it_left(history: History):
+    history.customer(1)
+    mail = history.message(1, MONDAY + HOUR)
+    history.delivery(mail, "delivered", MONDAY)
+    delivered = {"message": "any", "delivered": True}
+
+    assert history.of(delivered, 1, MONDAY) == (False, MONDAY + HOUR)
+    assert history.of(delivered, 1, MONDAY + HOUR) == (True, None)
 
 
 # --- inside a journey ----------------------------------------------------------------------------
