@@ -13,6 +13,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    true,
     union_all,
 )
 
@@ -113,20 +114,24 @@ class Drift(ConditionBase):
     def _stored(self, compilation: Compilation) -> Select[Any]:
         """Compares the stored crossings with the instant; the next one ahead is the next check."""
         mine, stored = compilation.subjects.c, drift_states.c
-        holds = [self._holds(mine.at)]
-        turns = [still_ahead(turn, mine.at) for turn in self._turns()]
-        if self.risk is not None:
-            # a daily figure: everybody is looked at again when the next version is published
-            holds.append(and_(stored.risk.is_not(None), Amount.of(self.risk).admits(stored.risk)))
+        turn = soonest(*(still_ahead(turn, mine.at) for turn in self._turns()))
+        is_of_risk = self._is_of_risk()
         return (
             select(
                 mine.id,
-                case((and_(*holds), 1), else_=0).label("holds"),
-                soonest(*turns).label("next_check_at"),
+                case((and_(self._holds(mine.at), is_of_risk), 1), else_=0).label("holds"),
+                case((is_of_risk, turn)).label("next_check_at"),
             )
             .join(drift_states, stored.customer_id == mine.customer_id)
             .where(stored.clock == self.clock)
         )
+
+    def _is_of_risk(self) -> ColumnElement[bool]:
+        """A daily figure: everybody is looked at again when the next version is published."""
+        if self.risk is None:
+            return true()
+        risk = drift_states.c.risk
+        return and_(risk.is_not(None), Amount.of(self.risk).admits(risk))
 
     def _holds(self, at: Micros) -> ColumnElement[bool]:
         stored = drift_states.c

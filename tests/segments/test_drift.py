@@ -184,6 +184,17 @@ def test_a_risk_is_compared_as_published(history: History):
     assert history.of({"drift": "cooling", "risk": {"more_than": 0.8}}, 1, at) == (False, None)
 
 
+def test_a_crossing_is_no_check_for_whom_the_risk_of_the_day_leaves_out(history: History):
+    state = drifting(history, monthly(8), risk=0.2)
+    before = state.crossings.drifting_at - TICK
+
+    assert history.of({"drift": "drifting", "risk": {"at_least": 0.8}}, 1, before) == (False, None)
+    assert history.of({"drift": "drifting", "risk": {"at_most": 0.2}}, 1, before) == (
+        False,
+        state.crossings.drifting_at,
+    )
+
+
 def test_whose_risk_is_not_published_yet_is_at_none(history: History):
     state = drifting(history, monthly(8))
     risky = {"drift": "lost", "risk": {"at_most": 1}}
