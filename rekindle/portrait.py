@@ -1,17 +1,20 @@
 """Everything about one customer at an instant, for the commands and the API."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from rekindle.customers import find_known
 from rekindle.drifting import load_figures
+from rekindle.services import Services
 from rekindle.workspace.library import Library
 from segments.drift.sentence import describe
 from store.customers import load_consents, load_customers
-from store.drift import CLOCKS
+from store.drift import CLOCKS, is_kept_later
 from store.events import load_timeline
 from store.identities import load_identities
 from store.portraits import (
@@ -24,6 +27,7 @@ from store.portraits import (
     load_trips,
 )
 from store.records import Customer, CustomerId, Identity, StoredEvent
+from workers.drift import as_of_now
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,29 @@ class Portrait:
     answers: list[SaidLine]
 
 
-def load_portrait(
-    connection: Connection, id_: CustomerId, library: Library, now: datetime
-) -> Portrait:
-    """The customer as they stand at `now`."""
+def load_portrait(services: Services, external_id: str) -> Portrait:
+    """The customer as they stand at the clock's now. Raises NotFound for a stranger."""
+    with looking_at(services, external_id) as (connection, id_):
+        return _portrait(connection, id_, services.library(), services.clock.now())
+
+
+@contextmanager
+def looking_at(services: Services, external_id: str) -> Iterator[tuple[Connection, CustomerId]]:
+    """A look at one customer, whose drift knows of nothing that came after the clock's now.
+
+    Raises NotFound for a stranger.
+    """
+    now, lexicon = services.clock.now(), services.library().lexicon
+    with services.store.read() as connection:
+        id_ = find_known(connection, external_id)
+        if not is_kept_later(connection, id_, now):
+            yield connection, id_
+            return
+    with as_of_now(services.store, lexicon, now, customer_ids=[id_]) as connection:
+        yield connection, id_
+
+
+def _portrait(connection: Connection, id_: CustomerId, library: Library, now: datetime) -> Portrait:
     return Portrait(
         customer=load_customers(connection, [id_], now)[id_],
         identities=load_identities(connection, [id_]),

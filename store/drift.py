@@ -14,11 +14,12 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    or_,
     select,
     type_coerce,
 )
 
-from store.records import NOBODY
+from store.records import NOBODY, CustomerId
 from store.tables import customers, drift_priors, drift_recalibrations, drift_states, events
 
 DAY_US = 86_400_000_000
@@ -54,6 +55,21 @@ def load_states(
     if customer_ids is not None:
         query = query.where(drift_states.c.customer_id.in_(customer_ids))
     return connection.execute(query).all()
+
+
+def is_kept_later(connection: Connection, customer_id: CustomerId, now: datetime) -> bool:
+    """Whether what is kept of this customer's drift knows of anything that came after `now`."""
+    kept, made = drift_states.c, drift_priors.c
+    query = (
+        select(kept.customer_id)
+        .join(drift_priors, made.id == kept.priors_id)
+        .where(
+            kept.customer_id == customer_id,
+            or_(kept.wound_at > now, kept.risk_at > now, made.known_at > now),
+        )
+        .limit(1)
+    )
+    return connection.execute(query).first() is not None
 
 
 def insert_priors(tx: Connection, priors: Mapping[str, Any], now: datetime) -> int:

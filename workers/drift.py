@@ -65,9 +65,9 @@ def refresh_drift(
         statements = _winding(tx, lexicon, clock, is_of_all=customer_ids is None)
         values = winding_values(stored.id, stored.priors, now) | named
         tx.execute(statements.unwind, values)
+        tx.execute(statements.cross, values)  # before a new day hides with what a row was made
         tx.execute(statements.wound, values)
         tx.execute(statements.forget, values)
-        tx.execute(statements.cross, values)
     for clock, stored in priors_by_clock.items():
         helper = priors_by_clock.get(OTHER.get(clock, ""))
         values = risk_values(
@@ -75,7 +75,6 @@ def refresh_drift(
             helper.priors if helper else stored.priors,
             stored.recalibration,
             published_at(now, lexicon.zone),
-            lexicon.zone,
         )
         statements = _winding(tx, lexicon, clock, is_of_all=customer_ids is None)
         tx.execute(statements.publish, values | named)

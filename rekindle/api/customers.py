@@ -14,7 +14,7 @@ from rekindle.api.documents import (
     SuppressedDocument,
     ToldDocument,
 )
-from rekindle.customers import erase, export_document, find_known, merge, suppress, tell
+from rekindle.customers import erase, export_document, merge, suppress, tell
 from rekindle.errors import WrongUse
 from rekindle.portrait import as_document, load_portrait
 from rekindle.services import Services
@@ -49,10 +49,7 @@ def export(external_id: ExternalId, services: Here) -> dict[str, Any]:
 @router.get("/{external_id:path}", response_model=CustomerDocument, responses=UNKNOWN)
 def show(external_id: ExternalId, services: Here) -> dict[str, Any]:
     """Everything about one customer."""
-    with services.store.read() as connection:
-        id_ = find_known(connection, external_id)
-        now = services.clock.now()
-        return as_document(load_portrait(connection, id_, services.library(), now))
+    return as_document(load_portrait(services, external_id))
 
 
 @router.put(

@@ -8,10 +8,9 @@ import typer
 from rekindle.cli.context import as_json, say
 from rekindle.cli.opening import open_here
 from rekindle.cli.portrait import as_text
-from rekindle.customers import erase, export_document, find_known, merge, suppress
+from rekindle.customers import erase, export_document, merge, suppress
 from rekindle.errors import WrongUse
-from rekindle.portrait import Portrait, as_document, load_portrait
-from rekindle.services import Services
+from rekindle.portrait import as_document, load_portrait
 
 ACTS = ("export", "erase", "merge", "suppress")
 LOG_IN_USE = (
@@ -54,14 +53,8 @@ def customer(
 
 def _show(external_id: str) -> None:
     with open_here() as services:
-        portrait = _portrait(services, external_id)
+        portrait = load_portrait(services, external_id)
     say(as_text(portrait), as_document(portrait))
-
-
-def _portrait(services: Services, external_id: str) -> Portrait:
-    with services.store.read() as connection:
-        id_ = find_known(connection, external_id)
-        return load_portrait(connection, id_, services.library(), services.clock.now())
 
 
 def _merge(keep: str, others: Sequence[str]) -> None:

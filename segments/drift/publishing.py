@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     CTE,
@@ -18,7 +17,6 @@ from sqlalchemy import (
 )
 
 from segments.dates import day_start
-from segments.days import day_begins, day_of
 from segments.drift.formulas import DAY, Belief, Terms, constant, corrected, weights_of
 from segments.drift.priors import Priors
 from segments.drift.recalibration import Recalibration
@@ -32,16 +30,20 @@ MINE, THEIRS = Terms(), Terms("other_prior_")
 
 
 def publish(lexicon: Lexicon, clock: str, asked: Asked) -> Update:
-    """The risk as of the day's publication, where that of another day is kept."""
+    """The risk as of the day's publication, where that of another day is kept; none for those of
+    whom nothing was known by then.
+    """
     awaiting, helper = _awaiting(asked, clock), OTHER.get(clock)
     mine = _as_published(Counting(lexicon, clock, MINE), awaiting)
     theirs = None
     if helper is not None:
         theirs = _as_published(Counting(lexicon, helper, THEIRS), awaiting)
-    found = _risks(mine, theirs).subquery()
+    known = _risks(mine, theirs).cte("known")
+    is_theirs = known.c.customer_id == awaiting.c.id
+    found = select(awaiting.c.id, known.c.risk).outerjoin(known, is_theirs).subquery()
     return (
         update(drift_states)
-        .where(KEPT.clock == clock, KEPT.customer_id == found.c.customer_id)
+        .where(KEPT.clock == clock, KEPT.customer_id == found.c.id)
         .values(risk=found.c.risk, risk_at=whole("given_published_at"))
     )
 
@@ -51,7 +53,6 @@ def risk_values(
     other: Priors | None,
     recalibration: Recalibration,
     published_at: datetime,
-    zone: ZoneInfo,
 ) -> dict[str, Any]:
     """What `publish` is run with, beside the ids."""
     theirs = {} if other is None else THEIRS.values(other)
@@ -60,34 +61,33 @@ def risk_values(
         **theirs,
         **weights_of(recalibration),
         "given_published_at": microseconds(published_at),
-        "given_day_began_at": microseconds(day_begins(day_of(published_at, zone), zone)),
     }
 
 
 def _awaiting(asked: Asked, clock: str) -> CTE:
-    """Those who were active before the publication and whose risk is of another day."""
+    """Those whose risk is of another day."""
     is_of_another_day = func.coalesce(micros(KEPT.risk_at), LONG_AGO) != whole("given_published_at")
     return (
         select(KEPT.customer_id.label("id"))
-        .where(*asked.rows(clock), KEPT.n > 0, micros(KEPT.first_at) < whole("given_published_at"))
-        .where(is_of_another_day)
+        .where(*asked.rows(clock), KEPT.n > 0, is_of_another_day)
         .cte("awaiting")
     )
 
 
 def _as_published(counting: Counting, asked: CTE) -> CTE:
-    """Statistics as of the publication: what is kept, or the log for who came since that day
-    began.
+    """Statistics as of the publication: what is kept, or the log for who was wound since.
+
+    What was wound before then counts nothing that was not known yet, what came late included.
     """
-    day_began = whole("given_day_began_at")
     is_asked = (KEPT.clock == counting.clock, KEPT.n > 0, KEPT.customer_id.in_(select(asked.c.id)))
+    wound_at, published_at = micros(KEPT.wound_at), whole("given_published_at")
     kept = select(
         KEPT.customer_id,
         *(KEPT[name] for name in STATISTICS),
         micros(KEPT.last_at).label("last_at"),
-    ).where(*is_asked, micros(KEPT.last_at) < day_began)
-    came = select(KEPT.customer_id.label("id")).where(*is_asked, micros(KEPT.last_at) >= day_began)
-    acts = counting.acts(came.cte(), whole("given_published_at"))
+    ).where(*is_asked, wound_at <= published_at)
+    came = select(KEPT.customer_id.label("id")).where(*is_asked, wound_at > published_at)
+    acts = counting.acts(came.cte(), published_at)
     logged = counting.summed(acts, is_incremental=False).c
     last_at = day_start(logged.last_day, counting.lexicon.zone).label("last_at")
     again = select(logged.customer_id, *(logged[name] for name in STATISTICS), last_at)

@@ -75,7 +75,7 @@ class Winding:
                     self._came_late(),
                 ),
             )
-            .values(n=0)
+            .values(n=0, risk=None, risk_at=None)
         )
 
     @cached_property
@@ -114,12 +114,18 @@ class Winding:
 
     @cached_property
     def cross(self) -> Update:
-        """The crossings of all rows that were made with other priors; their statistics hold."""
+        """The crossings of all rows that were made with other priors; their statistics hold, and
+        their risk is to be published anew.
+        """
         made = Belief(KEPT.n, KEPT.ee, MINE).crossings(micros(KEPT.last_at))
         return (
             update(drift_states)
-            .where(*self.asked.rows(self.clock), KEPT.priors_id.in_(self._other_parameters()))
-            .values(priors_id=whole("given_priors_id"), **made)
+            .where(
+                *self.asked.rows(self.clock),
+                KEPT.n > 0,
+                KEPT.priors_id.in_(self._other_parameters()),
+            )
+            .values(priors_id=whole("given_priors_id"), risk_at=None, **made)
         )
 
     @cached_property
