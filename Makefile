@@ -27,7 +27,7 @@ check: $(VENV)/.dev ## Linters, formats, types and import contracts
 test: $(VENV)/.dev ## All tests that take seconds
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
-test-deep: $(VENV)/.dev ## The tests that take minutes: crashes, big inputs
+test-deep: $(VENV)/.dev ## The tests that take minutes or hours: crashes, big inputs, 10,000 random segments
 	$(BIN)/pytest -m deep $(ARGS)
 
 bench: $(VENV)/.dev ## How fast, next to what is possible on this machine

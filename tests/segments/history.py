@@ -105,28 +105,40 @@ class History:
         self.tx.execute(insert(messages), [{**row, **known}])
         return number
 
-    def delivery(self, message_id: int, kind: str, at: datetime, **known: Any) -> None:
+    def delivery(self, message_id: int, kind: str, at: datetime, **known: Any) -> int:
         row = {"message_id": message_id, "kind": kind, "occurred_at": at, "known_at": at}
         row |= {"is_machine": False, "details": {}}
-        self.tx.execute(insert(delivery_events), [{**row, **known}])
+        made = self.tx.execute(insert(delivery_events).values({**row, **known}))
+        assert made.inserted_primary_key is not None
+        return int(made.inserted_primary_key[0])
 
-    def answer(self, customer_id: int, score: int, at: datetime = MONDAY, **known: Any) -> None:
+    def answer(self, customer_id: int, score: int, at: datetime = MONDAY, **known: Any) -> int:
         row = {
             "survey": "csat", "customer_id": customer_id, "message_id": next(self.numbers),
             "score": score, "revision": 1, "is_current": True, "is_counted": True,
             "answered_at": at, "known_at": at,
         }  # fmt: skip
-        self.tx.execute(insert(answers), [{**row, **known}])
+        made = self.tx.execute(insert(answers).values({**row, **known}))
+        assert made.inserted_primary_key is not None
+        return int(made.inserted_primary_key[0])
 
     def publish(self, at: datetime, lexicon: Lexicon | None = None) -> None:
         """The fifths of all customers, as known at that instant and in force from then on."""
         bounds = self.tx.execute(fifths(lexicon or self.lexicon, at)).one()._mapping
         insert_quintiles(self.tx, dict(bounds), at, at)
 
-    def rhythm(self, customer_id: int, clock: str, n: int, crossings: Sequence[datetime]) -> None:
+    def rhythm(
+        self,
+        customer_id: int,
+        clock: str,
+        n: int,
+        crossings: Sequence[datetime],
+        risk: float | None = None,
+    ) -> None:
         """A stored drift state: when cooling, drifting, dormant and lost begin."""
         names = ("cooling_at", "drifting_at", "dormant_at", "lost_at")
         row = {"customer_id": customer_id, "clock": clock, "priors_id": self._priors(clock), "n": n}
+        row |= {"risk": risk}
         row |= {"first_at": EPOCH, "last_at": EPOCH, "ee": 0.0, "dec": 1.0, "fst": 1.0}
         row |= {"day_over_at": EPOCH + DAY, "wound_at": EPOCH}
         self.tx.execute(insert(drift_states), [{**row, **dict(zip(names, crossings, strict=True))}])

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from segments.conditions.acts import Acts
 from segments.conditions.answer import Answer
 from segments.conditions.channel import Channel
-from segments.conditions.drift import Drift
+from segments.conditions.drift import Drift, Risk
 from segments.conditions.event import Event
 from segments.conditions.happening import Happening
 from segments.conditions.journey import InJourney
@@ -69,16 +69,21 @@ class Trip:
     ended_at: datetime | None
     ended: str | None
     is_held_out: bool
+    key: str = ""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a mail."""
+    """What became of a mail, and who did it: a machine or a person, until that was judged anew."""
 
     kind: str
     occurred_at: datetime
     known_at: datetime
     is_machine: bool
+    turned_at: datetime | None = None
+
+    def is_by_person(self, t: datetime) -> bool:
+        return self.is_machine == has_come(self.turned_at, t)
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,12 @@ class Told:
     revision: int
     score: int
     answered_at: datetime
-    is_counted: bool
+    is_counted: bool  # until that was judged anew
+    turned_at: datetime | None = None
+    survey: str = "csat"
+
+    def counts(self, t: datetime) -> bool:
+        return self.is_counted != has_come(self.turned_at, t)
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,15 @@ class Rhythm:
     clock: str
     n: int
     crossings: tuple[datetime, ...]  # into cooling, drifting, dormant, lost; in order
+    risk: float | None = None
+
+
+def has_come(instant: datetime | None, t: datetime) -> bool:
+    return instant is not None and instant <= t
+
+
+def unless_ahead(instant: datetime | None, t: datetime) -> datetime | None:
+    return instant if has_come(instant, t) else None
 
 
 @dataclass(frozen=True)
@@ -125,18 +144,51 @@ class World:
     answers: tuple[Told, ...] = ()
     rhythms: tuple[Rhythm, ...] = ()
     publications: tuple[datetime, ...] = ()  # of the fifths that rfm asks
+    as_published: "World | None" = None  # where people merged since: as all were compared then
 
     def known(self, t: datetime) -> "World":
-        """Without what cannot be foreseen: enrollments, answers and figures yet to come."""
+        """Without what cannot be foreseen: enrollments, answers, judgements, figures to come."""
         begun = [trip for trip in self.trips if trip.started_at <= t]
         trips = [
             trip if trip.ended_at is None or trip.ended_at <= t
             else replace(trip, ended_at=None, ended=None)
             for trip in begun
         ]  # fmt: skip
-        answers = tuple(one for one in self.answers if one.answered_at <= t)
-        published = tuple(instant for instant in self.publications if instant <= t)
-        return replace(self, trips=tuple(trips), answers=answers, publications=published)
+        answers = [
+            replace(told, turned_at=unless_ahead(told.turned_at, t))
+            for told in self.answers
+            if told.answered_at <= t
+        ]
+        mails = [
+            replace(mail, reports=tuple(as_judged(one, t) for one in mail.reports))
+            for mail in self.mails
+        ]
+        return replace(
+            self,
+            trips=tuple(trips),
+            answers=tuple(answers),
+            mails=tuple(mails),
+            publications=tuple(instant for instant in self.publications if instant <= t),
+        )
+
+    def arrived(self, t: datetime) -> "World":
+        """Only what somebody who looks at `t` can have heard of."""
+        sent = [mail for mail in self.mails if has_come(mail.sent_at, t)]
+        mails = [
+            replace(mail, reports=tuple(one for one in mail.reports if one.known_at <= t))
+            for mail in sent
+        ]
+        here = replace(
+            self,
+            acts=tuple(act for act in self.acts if act.known_at <= t),
+            said=tuple(said for said in self.said if said.known_at <= t),
+            mails=tuple(mails),
+        )
+        return here.known(t)
+
+
+def as_judged(report: Report, t: datetime) -> Report:
+    return replace(report, turned_at=unless_ahead(report.turned_at, t))
 
 
 def holds(world: World, condition: ConditionBase, customer: int, t: datetime) -> bool:
@@ -350,10 +402,20 @@ def is_meant(world: World, asked: Event | Channel, act: Act) -> bool:
     if asked.channel is not None and act.channel != asked.channel:
         return False
     if isinstance(asked, Channel) or asked.is_any:
-        is_mail = act.name.startswith("email.") and act.name != "email.replied"
-        is_own = act.actor == "customer" and act.channel in world.own_channels
-        return is_own and not is_mail and not act.name.startswith(OURS)
+        return is_own(world, act)
     return any(name_matches(pattern, act.name) for pattern in asked.event)
+
+
+def is_own(world: World, act: Act) -> bool:
+    """Whether a customer did it themselves, on a channel that people use."""
+    is_mail = act.name.startswith("email.") and act.name != "email.replied"
+    is_theirs = act.actor == "customer" and act.channel in world.own_channels
+    return is_theirs and not is_mail and not act.name.startswith(OURS)
+
+
+def is_goal(world: World, act: Act) -> bool:
+    """Whether it is what the shop lives from."""
+    return act.name == "order.completed" and act.actor == "customer"
 
 
 def name_matches(pattern: str, name: str) -> bool:
@@ -546,17 +608,17 @@ def is_recent(instant: datetime, within: timedelta | None, t: datetime) -> bool:
 def mails_fit(world: World, asked: Message, customer: int, t: datetime) -> bool:
     counted = 0
     for mail in world.mails:
-        if mail.customer != customer or mail.sent_at is None:
+        if mail.customer != customer or mail.sent_at is None or mail.sent_at > t:
             continue
         if asked.message not in ("any", mail.template):
             continue
         if asked.outcome == "sent":
-            instants = [mail.sent_at] if mail.sent_at <= t else []
+            instants = [mail.sent_at]
         else:
             instants = [
                 report.occurred_at
                 for report in mail.reports
-                if report.kind == asked.outcome and not report.is_machine
+                if report.kind == asked.outcome and report.is_by_person(t)
                 if report.occurred_at <= t and report.known_at <= t
             ]
         counted += sum(in_time(world, asked, instant, t) for instant in instants)
@@ -564,11 +626,14 @@ def mails_fit(world: World, asked: Message, customer: int, t: datetime) -> bool:
 
 
 def answers_fit(world: World, asked: Answer, customer: int, t: datetime) -> bool:
-    current: dict[int, tuple[int, int, Told]] = {}
+    current: dict[tuple[int, str], tuple[int, int, Told]] = {}
     for arrival, told in enumerate(world.answers):
-        is_mine = told.customer == customer and told.is_counted and told.answered_at <= t
-        if is_mine and current.get(told.mail, (0,))[0] < told.revision:
-            current[told.mail] = (told.revision, arrival, told)
+        if told.customer != customer or asked.answer not in ("any", told.survey):
+            continue
+        form = (told.mail, told.survey)
+        is_given = told.answered_at <= t and told.counts(t)
+        if is_given and current.get(form, (0,))[0] < told.revision:
+            current[form] = (told.revision, arrival, told)
     given = sorted((told.answered_at, arrival, told) for _, arrival, told in current.values())
     chosen = [told for _, _, told in (given if asked.any else given[-1:])]
     fitting = [
@@ -587,6 +652,8 @@ def answers_fit(world: World, asked: Answer, customer: int, t: datetime) -> bool
 def drift_fits(world: World, asked: Drift, customer: int, t: datetime) -> bool:
     for rhythm in world.rhythms:
         if rhythm.customer == customer and rhythm.clock == asked.clock:
+            if asked.risk is not None and not risk_fits(rhythm.risk, asked.risk):
+                return False
             names = ("active", "cooling", "drifting", "dormant", "lost")
             place = sum(instant <= t for instant in rhythm.crossings)
             if asked.drift == "new":
@@ -597,25 +664,29 @@ def drift_fits(world: World, asked: Drift, customer: int, t: datetime) -> bool:
     return False
 
 
+def risk_fits(risk: float | None, asked: Risk) -> bool:
+    written = [name for name in NUMBER_BOUNDS if getattr(asked, name, None) is not None]
+    return risk is not None and all(compares(risk, n, getattr(asked, n)) for n in written)
+
+
 def rfm_fits(world: World, asked: Rfm, customer: int, t: datetime) -> bool:
     published = [instant for instant in world.publications if instant <= t]
     if not published:
         return False
-    everybody = purchases(world, max(published))
-    return customer in everybody and all(
-        low <= fifth(everybody[customer][place], [figures[place] for figures in everybody.values()])
-        <= high
+    own = purchases(world, max(published)).get(customer)
+    everybody = purchases(world.as_published or world, max(published)).values()
+    return own is not None and all(
+        low <= fifth(own[place], [figures[place] for figures in everybody]) <= high
         for place, name in enumerate(("recency", "frequency", "monetary"))
         for low, high in [asked.rfm.asked.get(name, (1, 5))]
-    )  # fmt: skip
+    )
 
 
 def purchases(world: World, as_of: datetime) -> dict[int, tuple[Any, ...]]:
     """How recently, how often and for how much everybody bought who ever did."""
     bought: dict[int, list[Act]] = {}
     for act in world.acts:
-        is_purchase = act.name == "order.completed" and act.actor == "customer"
-        if is_purchase and max(act.occurred_at, act.known_at) <= as_of:
+        if is_goal(world, act) and max(act.occurred_at, act.known_at) <= as_of:
             bought.setdefault(act.customer, []).append(act)
     return {
         customer: (

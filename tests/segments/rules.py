@@ -1,5 +1,6 @@
 """Random rules and random histories, small and close together so that everything collides."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +17,14 @@ ZONES = (ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Riyadh"))
 CUSTOMERS = (1, 2)
 OWN_CHANNELS = frozenset({"web", "store", "email"})
 
-NAMES = ("order.completed", "ticket.opened", "ticket.solved", "email.opened", "message.clicked")
+NAMES = (
+    "order.completed",
+    "order.completed",
+    "ticket.opened",
+    "ticket.solved",
+    "email.opened",
+    "message.clicked",
+)
 PATTERNS = ("order.completed", "ORDER.Completed", "ticket.*", "*.opened", "*", "message.*")
 WINDOWS = ("6 hours", "12 hours", "1 day", "36 hours", "3 days")
 VALUES: tuple[Any, ...] = (
@@ -27,25 +35,28 @@ VALUES: tuple[Any, ...] = (
 PLAIN = tuple(v for v in VALUES if isinstance(v, bool | int | float | str))
 JOURNEYS = ("win_back", "welcome")
 MAILS = ("win_back/hello", "surveys/csat")
+SURVEYS = ("csat", "nps")
+RISKS = (None, 0.0, 0.4, 0.8)
 NUMBERS = (-1, 0, 1, 2, 2.5)
 DATES = ("2026-03-28", "2026-03-29", "2026-03-28T22:30:00Z", "today")
 
 
 def moments() -> st.SearchStrategy[datetime]:
-    """Whole hours within some days, so that windows begin and end at the same instants."""
-    return st.integers(-60, 60).map(lambda hours: NOON + 3 * hours * HOUR)
+    """Whole hours within some days, most within two, so that much happens at once."""
+    times = st.one_of(st.integers(-8, 8), st.integers(-60, 60))
+    return times.map(lambda hours: NOON + 3 * hours * HOUR)
 
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     return World(
-        acts=tuple(draw(st.lists(acts(), max_size=12))),
+        acts=tuple(draw(st.lists(acts(), min_size=1, max_size=12))),
         said=tuple(draw(st.lists(sayings(), max_size=6))),
         own_channels=OWN_CHANNELS,
         zone=draw(st.sampled_from(ZONES)),
         segments={"other": parse_condition(draw(over_facts()))},
-        trips=tuple(draw(st.lists(trips(), max_size=3))),
-        mails=tuple(draw(st.lists(mails(), max_size=3))),
+        trips=tuple(_keyed(draw(st.lists(trips(), min_size=1, max_size=4)))),
+        mails=tuple(draw(st.lists(mails(), min_size=1, max_size=3))),
         answers=tuple(draw(answers())),
         rhythms=tuple(draw(rhythms())),
         publications=tuple(draw(st.lists(moments(), max_size=2, unique=True))),
@@ -81,52 +92,75 @@ def sayings(draw: st.DrawFn) -> Said:
 @st.composite
 def trips(draw: st.DrawFn) -> Trip:
     started_at = draw(moments())
-    ended = draw(st.sampled_from((None, "finished", "goal", "exited", "merged", "failed")))
+    ended = draw(st.sampled_from((None, None, "finished", "goal", "exited", "merged", "failed")))
     return Trip(
         customer=draw(st.sampled_from(CUSTOMERS)),
         journey=draw(st.sampled_from(JOURNEYS)),
         started_at=started_at,
-        ended_at=started_at + draw(st.integers(0, 40)) * HOUR if ended else None,
+        ended_at=started_at + 3 * draw(st.integers(0, 30)) * HOUR if ended else None,
         ended=ended,
         is_held_out=draw(st.booleans()),
     )
 
 
+def _keyed(found: list[Trip]) -> list[Trip]:
+    """No two of one customer have one key; two people's meet when they merge."""
+    whose = [(trip.customer, trip.journey) for trip in found]
+    return [
+        replace(trip, key=str(whose[:place].count(whose[place])))
+        for place, trip in enumerate(found)
+    ]
+
+
 @st.composite
 def mails(draw: st.DrawFn) -> Mail:
-    sent_at = draw(st.one_of(st.none(), moments()))
+    sent_at = draw(moments()) if draw(st.integers(0, 4)) else None
     return Mail(
         customer=draw(st.sampled_from(CUSTOMERS)),
         template=draw(st.sampled_from(MAILS)),
         sent_at=sent_at,
-        reports=tuple(draw(st.lists(reports(), max_size=3))),
+        reports=tuple(draw(st.lists(reports(sent_at or NOON), max_size=3))),
     )
 
 
 @st.composite
-def reports(draw: st.DrawFn) -> Report:
-    occurred_at = draw(moments())
+def reports(draw: st.DrawFn, sent_at: datetime) -> Report:
+    """Most come after their mail was sent, some before we know of that, late or dated ahead."""
+    soon_after = st.integers(-2, 8).map(lambda times: sent_at + 3 * times * HOUR)
+    kind = draw(st.sampled_from(("delivered", "opened", "clicked", "bounced")))
+    occurred_at = draw(st.one_of(soon_after, soon_after, moments()))
+    known_at = occurred_at + draw(st.sampled_from((0, 0, 9, -9))) * HOUR
+    is_judged_anew = kind in ("opened", "clicked") and known_at == occurred_at
     return Report(
-        kind=draw(st.sampled_from(("delivered", "opened", "clicked", "bounced"))),
+        kind=kind,
         occurred_at=occurred_at,
-        known_at=occurred_at + draw(st.sampled_from((0, 0, 9))) * HOUR,
+        known_at=known_at,
         is_machine=draw(st.booleans()),
+        turned_at=draw(turns(known_at)) if is_judged_anew else None,
     )
+
+
+def turns(known_at: datetime) -> st.SearchStrategy[datetime | None]:
+    """When a judgement of a person or a machine is turned round, if ever."""
+    later = st.integers(0, 10).map(lambda times: known_at + 3 * times * HOUR)
+    return st.one_of(st.none(), later)
 
 
 @st.composite
 def answers(draw: st.DrawFn) -> list[Told]:
     """Revisions of one invitation come one after the other."""
-    instants = sorted(draw(st.lists(moments(), max_size=5)))
-    asked = [draw(st.sampled_from((1, 2, 3))) for _ in instants]
+    instants = sorted(draw(st.lists(moments(), min_size=1, max_size=5)))
+    asked = [draw(st.sampled_from((1, 2, 3, 4))) for _ in instants]
     return [
         Told(
-            customer=1 + asked[place] % 2,
+            customer=1 + asked[place] // 3,
             mail=asked[place],
             revision=1 + asked[:place].count(asked[place]),
             score=draw(st.integers(1, 5)),
             answered_at=instant,
             is_counted=draw(st.integers(0, 3)) > 0,
+            turned_at=draw(turns(instant)),
+            survey=SURVEYS[asked[place] % 2],
         )
         for place, instant in enumerate(instants)
     ]
@@ -135,7 +169,13 @@ def answers(draw: st.DrawFn) -> list[Told]:
 @st.composite
 def rhythms(draw: st.DrawFn) -> list[Rhythm]:
     return [
-        Rhythm(customer, clock, draw(st.integers(1, 4)), tuple(sorted(crossings)))
+        Rhythm(
+            customer,
+            clock,
+            n=draw(st.integers(1, 4)),
+            crossings=tuple(sorted(crossings)),
+            risk=draw(st.sampled_from(RISKS)),
+        )
         for customer in CUSTOMERS
         for clock in ("goal", "any")
         if (crossings := draw(st.lists(moments(), min_size=4, max_size=4)))
@@ -143,14 +183,9 @@ def rhythms(draw: st.DrawFn) -> list[Rhythm]:
     ]
 
 
-def conditions(*, leaves_only: bool = False) -> st.SearchStrategy[dict[str, Any]]:
-    leaves = st.one_of(over_facts(), in_journeys(), messages(), answered(), drifts(), places())
-    return leaves if leaves_only else nested(leaves)
-
-
-def conditions_over_facts() -> st.SearchStrategy[dict[str, Any]]:
-    """Of what customers do and say, and of nothing that others make of it."""
-    return nested(over_facts())
+def conditions() -> st.SearchStrategy[dict[str, Any]]:
+    made_of_it = (in_journeys(), messages(), answered(), drifts(), drifts(), places())
+    return nested(st.one_of(over_facts(), *made_of_it))
 
 
 def over_facts() -> st.SearchStrategy[dict[str, Any]]:
@@ -327,7 +362,7 @@ def messages(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def answered(draw: st.DrawFn) -> dict[str, Any]:
-    asked: dict[str, Any] = {"answer": draw(st.sampled_from(("csat", "any")))} | draw(within())
+    asked: dict[str, Any] = {"answer": draw(st.sampled_from((*SURVEYS, "any")))} | draw(within())
     if draw(st.booleans()):
         asked["any"] = True
     if draw(st.integers(0, 3)) == 0:
@@ -347,6 +382,9 @@ def drifts(draw: st.DrawFn) -> dict[str, Any]:
         asked["exactly"] = True
     clocks: tuple[dict[str, Any], ...] = ({}, {"clock": "any"}, {"clock": "goal"})
     asked |= draw(st.sampled_from(clocks))
+    if draw(st.integers(0, 3)) == 0:
+        bounds = ({"at_least": 0.4}, {"less_than": 0.8}, {"between": [0, 0.5]})
+        asked["risk"] = draw(st.sampled_from(bounds))
     return asked
 
 
