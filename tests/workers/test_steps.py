@@ -153,6 +153,19 @@ def test_what_an_outage_delayed_is_treated_as_its_policy_says(
     assert (at_night, len(shop.mails("ana"))) == (sent_at_night, sent_next_day)
 
 
+def test_a_moment_that_an_outage_slept_through_is_waited_for_anew(shop: Shop) -> None:
+    begin(shop, "steps: [{wait_until: 11:00, if_late: {after: 6 hours, do: retime}},"
+                " {send: thanks}]\n")  # fmt: skip
+
+    sent = []
+    for hours in (12, 13, 1):  # nine in the evening, ten, and eleven the next day
+        shop.later(hours=hours)
+        sent.append(len(shop.mails("ana")))
+
+    assert sent == [0, 0, 1]
+    assert ("wait_until", "retimed") in said(shop, "ana")
+
+
 # --- webhooks
 
 HOOK = "steps: [{webhook: '{url}', body: {stage: won}}]\n"
