@@ -4,7 +4,8 @@ They go in chunks, each its own short transaction, so that neither ingest nor se
 them; a stopped pass goes on where it was.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, cast
@@ -59,32 +60,6 @@ def unheard(_done: int, _of: int) -> None:
     """A report to nobody."""
 
 
-def evaluate_everybody(services: Services, now: datetime, report: Report = unheard) -> Counts:
-    """Bring every segment to its newest definition, and drift to its newest parameters.
-
-    `report` is told how many customers are done, and of how many.
-    """
-    due = find_due(services, now)
-    if not due.is_any or not _take_turn(services):
-        return Counts()
-    library = services.library()
-    try:
-        with services.store.read() as connection:
-            learned = _learn(connection, services, now) if due.priors else {}
-            found = find_quintiles(connection, library.lexicon, now) if due.quintiles else None
-        while _retire_some(services, library, now):
-            pass
-        with services.store.begin() as tx:
-            _begin_passes(tx, services, learned, now)
-            if found is not None:
-                publish_quintiles(tx, found, now)
-                _look_again(tx, _using(library, _asks_fifths), now)
-        return _run_passes(services, library, report)
-    finally:
-        with services.store.begin() as tx:
-            release_lease(tx, "passes", worker_name())
-
-
 @dataclass(frozen=True)
 class Due:
     """Why anybody must be looked at: what was applied, or figures of everybody that are old."""
@@ -96,6 +71,33 @@ class Due:
     @property
     def is_any(self) -> bool:
         return self.passes or self.priors or self.quintiles
+
+
+def evaluate_everybody(services: Services, now: datetime, report: Report = unheard) -> Counts:
+    """Bring every segment to its newest definition, and drift to its newest parameters.
+
+    `report` is told how many customers are done, and of how many.
+    """
+    due = find_due(services, now)
+    if not due.is_any:
+        return Counts()
+    with _turn(services) as is_ours:
+        return _do(services, due, now, report) if is_ours else Counts()
+
+
+def _do(services: Services, due: Due, now: datetime, report: Report) -> Counts:
+    library = services.library()
+    with services.store.read() as connection:
+        learned = _learn(connection, services, now) if due.priors else {}
+        found = find_quintiles(connection, library.lexicon, now) if due.quintiles else None
+    while due.passes and _retire_some(services, library, now):
+        pass
+    with services.store.begin() as tx:
+        _begin_passes(tx, services, learned, now)
+        if found is not None:
+            publish_quintiles(tx, found, now)
+            _look_again(tx, _using(library, _asks_fifths), now)
+    return _run_passes(services, library, report)
 
 
 def find_due(services: Services, now: datetime) -> Due:
@@ -120,10 +122,20 @@ def _learn(connection: Connection, services: Services, now: datetime) -> Mapping
     return learn(connection, services.library().lexicon, now, corrects=corrects)
 
 
-def _take_turn(services: Services) -> bool:
-    wall = services.clock.wall()
+@contextmanager
+def _turn(services: Services) -> Iterator[bool]:
+    """Whether it is this process's turn; in a rehearsal there is nobody to take turns with."""
+    if services.is_rehearsal:
+        yield True
+        return
     with services.store.begin() as tx:
-        return take_turn(tx, "passes", wall, LEASE)
+        is_ours = take_turn(tx, "passes", services.clock.wall(), LEASE)
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            with services.store.begin() as tx:
+                release_lease(tx, "passes", worker_name())
 
 
 def _begin_passes(

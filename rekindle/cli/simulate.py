@@ -62,8 +62,10 @@ def _read_version(services: Services, journey: str, file: Path) -> tuple[str, st
     """The file's name and text. Raises NotFound if it is not there or is no version of this."""
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotFound(f"{file} cannot be read: {error}.") from error
+    except OSError as error:
+        raise NotFound(f"{file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise NotFound(f"{file} cannot be read: it is no UTF-8 text.") from error
     reading = read_file(File("journey", journey, str(file), text), services.environment)
     if reading.problems:
         raise NotFound("\n".join(str(problem) for problem in reading.problems))
