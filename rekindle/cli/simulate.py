@@ -17,7 +17,7 @@ from rekindle.rehearsal.backtest import simulate as play
 from rekindle.services import Services
 from rekindle.settings import parse_share
 from rekindle.workspace.files import File
-from rekindle.workspace.library import read_file
+from rekindle.workspace.folder import check_version
 
 SHOWN = 20  # enrollments in the text
 
@@ -66,9 +66,9 @@ def _read_version(services: Services, journey: str, file: Path) -> tuple[str, st
         raise NotFound(f"{file} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise NotFound(f"{file} cannot be read: it is no UTF-8 text.") from error
-    reading = read_file(File("journey", journey, str(file), text), services.environment)
-    if reading.problems:
-        raise NotFound("\n".join(str(problem) for problem in reading.problems))
+    version = File("journey", journey, str(file), text)
+    if problems := check_version(services.workspace, services.environment, version):
+        raise NotFound("\n".join(map(str, problems)))
     return str(file), text
 
 

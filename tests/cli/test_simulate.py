@@ -65,5 +65,15 @@ def test_a_file_that_is_no_journey_says_where_it_is_wrong(run: Run, tmp_path: Pa
     assert "Did you mean 'topic'?" in said["error"]
 
 
+def test_a_version_that_names_what_is_not_there_is_not_played(run: Run, tmp_path: Path):
+    joined(run, tmp_path)
+    text = (tmp_path / "journeys" / "hello.yaml").read_text().replace("send: hello", "send: by")
+    write(tmp_path, {"other.yaml": text})
+
+    said = run("simulate", "hello", *PERIOD, "--against", str(tmp_path / "other.yaml"), code=1)
+
+    assert "no template is called 'by'. Did you mean 'bye'?" in said["error"]
+
+
 def test_a_period_that_ends_before_it_begins_is_wrong_use(run: Run):
     run("simulate", "hello", "--from", "2026-01-08", "--to", "2026-01-01", code=2)
