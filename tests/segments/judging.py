@@ -15,7 +15,7 @@ from segments.days import day_begins, day_of, published_at
 from segments.definition import Condition, walk
 from segments.drift.priors import Priors
 from store.customers import external_ids_of
-from store.drift import load_states
+from store.drift import CLOCKS, load_states
 from store.memberships import load_memberships
 from store.records import CustomerId, Membership
 from tests.segments.drift_oracle import fold, state_of
@@ -23,7 +23,7 @@ from tests.segments.oracle import DAY, Act, Rhythm, World, holds, is_goal, is_ow
 from tests.segments.test_oracle import TICK, turning_points
 from tests.segments.walking import Walk
 from workers.asking import Refused, evaluate_together
-from workers.drift import CLOCKS, priors_at, refresh_drift
+from workers.drift import priors_at, refresh_drift
 
 
 @dataclass
