@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, case, func, insert, select
 
+from store.interventions import record_intervention
 from store.records import Definition, DefinitionId
 from store.tables import definitions
 
@@ -81,6 +82,7 @@ def save_definitions(
     ]
     if rows:
         tx.execute(insert(definitions), rows)
+        record_intervention(tx, "applied", {}, now)
     return tuple((str(row["kind"]), str(row["name"])) for row in rows)
 
 

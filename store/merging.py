@@ -8,6 +8,7 @@ from sqlalchemy import Case, ColumnElement, Connection, Row, Table, case, delete
 
 from store.customers import external_ids_of, load_consents
 from store.events import OWN, NewEvent, insert_events, note_changes
+from store.interventions import record_intervention
 from store.kinds import Kind
 from store.knowledge import DENIED, GRANTED, UNKNOWN, NewConsent, insert_consents
 from store.records import Actor, CustomerId, EventId
@@ -21,12 +22,14 @@ from store.tables import (
     identities,
     memberships,
     messages,
+    microseconds,
     pending_changes,
     positions,
     traits,
 )
 
 MOVED = (events, traits, consents, messages, answers, pending_changes)
+REMEMBERED = (events, traits, consents, identities, enrollments)  # by whose they were before
 LEFT_BEHIND = (memberships,)  # the survivor keeps their own, which are looked at again
 REBUILT = (drift_states,)  # for the survivor too
 STRICTNESS = (GRANTED, UNKNOWN, DENIED)
@@ -36,6 +39,7 @@ def merge_customers(tx: Connection, merged: Mapping[CustomerId, CustomerId], now
     """Move all that each key's customer has to the value's, who is no key in the same call."""
     if not merged:
         return
+    _remember(tx, merged, now)
     involved = [*merged, *set(merged.values())]
     strictest = _strictest_consents(load_consents(tx, involved, now), merged)
     log = _log(tx, merged, now) + _end_younger_enrollments(tx, merged, now)
@@ -51,6 +55,20 @@ def merge_customers(tx: Connection, merged: Mapping[CustomerId, CustomerId], now
     _point_to_survivor(tx, merged)
     _assert_consents(tx, strictest, now)
     _keep(tx, log, now)
+
+
+def _remember(tx: Connection, merged: Mapping[CustomerId, CustomerId], now: datetime) -> None:
+    """What is whose until now: once moved, nothing tells it any more."""
+    since = select(customers.c.id, customers.c.known_at)
+    rows = tx.execute(since.where(customers.c.id.in_(set(merged.values()))))
+    known = {row.id: row.known_at for row in rows}
+    for loser, survivor in merged.items():
+        said: dict[str, Any] = {"loser": loser, "survivor": survivor}
+        said["known_at"] = microseconds(known[survivor])
+        for table in REMEMBERED:
+            own = select(table.c.id).where(table.c.customer_id == loser)
+            said[table.name] = list(tx.scalars(own.order_by(table.c.id)))
+        record_intervention(tx, "merged", said, now)
 
 
 def _know_as_long(tx: Connection, merged: Mapping[CustomerId, CustomerId]) -> None:

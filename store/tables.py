@@ -461,6 +461,18 @@ journey_states = Table(
     Column("stopped", Text, nullable=False, default=""),  # why
 )
 
+interventions = Table(
+    # what was changed by hand, and how far the engine had looked by then: simulations do it again
+    "interventions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", Text, nullable=False),  # applied, stopped, resumed, taken_out, merged
+    Column("said", Json, nullable=False),
+    Column("known_at", Instant, nullable=False),
+    Column("last_event_id", Id, nullable=False),  # the newest event that there was; 0: none
+    Column("waiting_event_id", Id),  # the first that nobody had looked at; null: there was none
+)
+
 pace_slots = Table(
     "pace_slots",  # how many mails have a place in each slot of time of what is paced
     metadata,

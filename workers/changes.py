@@ -17,6 +17,7 @@ from rekindle.workspace.library import Library
 from store.calendars import next_members
 from store.enrollments import earlier_starts, save_decisions
 from store.inside import carry_over, change_versions, find_inside, next_visits
+from store.interventions import record_intervention
 from store.journey_states import JourneyState, load_journey_states, save_journey_state
 from store.messages import cancel_queued
 from store.records import CustomerId, DefinitionId, Enrollment, Said
@@ -137,15 +138,16 @@ def _move(
     moved = [(one, _moved(one, step, visits.get(one.id, 1))) for one, step in known]
     change_versions(tx, [after for _, after in moved], version_id, now)
     carry_over(tx, [(before, after) for before, after in moved if before.id in elsewhere])
-    save_decisions(tx, [(after.id, _said(before, after, now)) for before, after in moved], now)
-
-
-def _said(before: Enrollment, after: Enrollment, now: datetime) -> Said:
-    return Said(after.step, after.visit, "moved", f"from {before.step} of an older version", now)
+    said = [(one, f"from {before.step} of an older version") for before, one in moved]
+    save_decisions(tx, [(one.id, _said(one, "moved", why, now)) for one, why in said], now)
 
 
 def _moved(one: Enrollment, step: str, visit: int) -> Enrollment:
     return one if step == one.step else one._replace(step=step, visit=visit)
+
+
+def _said(one: Enrollment, decision: str, reason: str, now: datetime) -> Said:
+    return Said(one.step, one.visit, decision, reason, now)
 
 
 def _backfill(
@@ -197,5 +199,15 @@ def exit_customer(
 ) -> int:
     """Take a customer out of a journey, of one key or of all; how many enrollments ended."""
     inside = find_inside(tx, name, None, 0, CHUNK, customer_id=customer_id, key=key)
-    close(tx, [one.over("exited") for one in inside], now)
+    take_out(tx, inside, now)
     return len(inside)
+
+
+def take_out(tx: Connection, inside: Sequence[Enrollment], now: datetime) -> None:
+    """These leave their journeys because a person or a program says so."""
+    if not inside:
+        return
+    record_intervention(tx, "taken_out", {"enrollments": [one.id for one in inside]}, now)
+    said = [(one.id, _said(one, "exited", "taken out by hand", now)) for one in inside]
+    save_decisions(tx, said, now)
+    close(tx, [one.over("exited") for one in inside], now)

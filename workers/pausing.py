@@ -13,6 +13,7 @@ from rekindle.workspace.library import Library
 from store.alarms import clear_alarms, raise_alarm
 from store.contacts import Fates, count_fates, free_held, journeys_of
 from store.inside import wake_journey
+from store.interventions import record_intervention
 from store.journey_states import (
     JourneyState,
     find_stopped,
@@ -35,6 +36,11 @@ def paused_journeys(tx: Connection, library: Library) -> set[str]:
 
 def stop_journey(tx: Connection, library: Library, name: str, why: str, now: datetime) -> None:
     """As if paused, until somebody lets it go on or applies a new version. Raises NotFound."""
+    _stop(tx, library, name, why, now)
+    record_intervention(tx, "stopped", {"journey": name, "why": why}, now)
+
+
+def _stop(tx: Connection, library: Library, name: str, why: str, now: datetime) -> None:
     state = _state(tx, library, name)
     save_journey_state(tx, replace(state, stopped_at=now, stopped=why))
 
@@ -43,6 +49,7 @@ def resume_journey(tx: Connection, library: Library, name: str, now: datetime) -
     """Let a stopped journey go on. Raises NotFound."""
     state = _state(tx, library, name)
     save_journey_state(tx, replace(state, stopped_at=None, stopped=""))
+    record_intervention(tx, "resumed", {"journey": name}, now)
     let_go(tx, name, now)
 
 
@@ -77,7 +84,7 @@ def trip_breakers(
     for name in sorted(journeys_of(tx, ids) & library.journeys.keys() - standing_still):
         why = too_many(count_fates(tx, name, now - WATCHED), library.settings.breaker)
         if why is not None:
-            stop_journey(tx, library, name, why, now)
+            _stop(tx, library, name, why, now)
             raise_alarm(tx, STOPPED, name, f"the journey {name} stopped itself: {why}.", now)
 
 

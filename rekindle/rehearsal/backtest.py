@@ -9,16 +9,18 @@ from sqlalchemy import Connection, func, select
 from rekindle.errors import NotFound
 from rekindle.rehearsal.assumed import Assumptions, Rates
 from rekindle.rehearsal.matching import Mails, load_record
+from rekindle.rehearsal.owners import find_owners, give_back
 from rekindle.rehearsal.provider import RecordedProvider
 from rekindle.rehearsal.replay import Replay
 from rekindle.rehearsal.scratch import copy_table, empty_scratch
-from rekindle.rehearsal.script import FIRST, Written, read_definitions, read_script
+from rekindle.rehearsal.script import FIRST, Script, Written, read_definitions
 from rekindle.rehearsal.stage import stage_on
 from rekindle.services import Services
 from rekindle.workspace.applying import NotApplied, texts_of
 from rekindle.workspace.folder import load_workspace
 from rekindle.workspace.problems import has_errors
 from store.definitions import Key
+from store.interventions import load_interventions
 from store.session import Store
 from store.tables import (
     MICROSECOND,
@@ -109,7 +111,11 @@ def simulate(
         metadata.create_all(scratch.engine)
         for table in KNOWN_AT:
             copy_table(connection, scratch, table)
-        record, grain = load_record(connection), _grain(connection, course, ends)
+        interventions = load_interventions(connection)
+        owners = find_owners(interventions)
+        with scratch.begin() as tx:
+            give_back(tx, owners)
+        record, grain = load_record(connection, owners), _grain(connection, course, ends)
         mails = Mails()
         stage = stage_on(scratch, services, course.begins)
         provider = RecordedProvider(
@@ -130,7 +136,8 @@ def simulate(
             grain,
             Assumptions(rates, record, mails),
         )
-        replay.play(read_script(connection, course.written, is_recorded=course.is_recorded), ends)
+        script = Script(connection, course.is_recorded, interventions, owners)
+        replay.play(script.read(course.written), ends)
         trips = _load_trips(scratch, journey, begins, ends)
     return Simulation(journey, course.version, trips, grain, rates)
 
@@ -153,7 +160,7 @@ def _course(
         deployed_at <= begins or (is_as_deployed and _is_mostly_after(deployed_at, period))
     )
     wakes_at = history[0].at if is_recorded else begins
-    base = history if is_recorded else [replace(one, at=_moved(one, begins)) for one in history]
+    base = history if is_recorded else [_moved(one, begins) for one in history]
     changed: Texts = folder
     version = "as in the folder" if folder else "as deployed"
     if folder:
@@ -162,7 +169,8 @@ def _course(
         version, text = against
         changed = {**folder, ("journey", journey): text}
         base = [one for one in base if one.at <= begins or one.key != ("journey", journey)]
-    edits = [Written(begins, FIRST, key, body) for key, body in changed.items()]
+    latest = max((one.order for one in base if one.at == begins), default=FIRST)
+    edits = [Written(begins, latest, key, body) for key, body in changed.items()]
     follows_until = begins - MICROSECOND if changed or not is_recorded else services.clock.now()
     return Course(version, (*base, *edits), wakes_at, follows_until, is_recorded)
 
@@ -175,9 +183,10 @@ def _is_mostly_after(deployed_at: datetime, period: tuple[datetime, datetime]) -
     return deployed_at - begins < ends - deployed_at
 
 
-def _moved(one: Written, begins: datetime) -> datetime:
+def _moved(one: Written, begins: datetime) -> Written:
     """A backtest of what was written later treats its first version as if it had been there."""
-    return one.at if one.at > begins and one.is_edit else min(one.at, begins)
+    at = one.at if one.at > begins and one.is_edit else min(one.at, begins)
+    return replace(one, at=at, order=FIRST)
 
 
 def _folder_texts(services: Services, history: Sequence[Written]) -> Texts:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from rekindle.rehearsal.owners import Owners
 from store.tables import enrollments, messages
 
 Trip = tuple[str, int, str, int]  # journey, customer, key, and the how-manieth of these
@@ -38,6 +39,7 @@ class Mails:
     by_id: dict[int, Place] = field(default_factory=dict)
     trips: dict[int, Trip] = field(default_factory=dict)  # by enrollment
     by_trip: dict[Trip, int] = field(default_factory=dict)
+    owners: Owners = field(default_factory=Owners)
     _seen: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     _last_enrollment: int = 0
     _last_message: int = 0
@@ -68,6 +70,7 @@ class Mails:
         )  # fmt: skip
         for id_, *trip in connection.execute(query):
             journey, customer_id, key = trip
+            customer_id = self.owners.of(enrollments, id_, customer_id)
             self._seen[journey, customer_id, key] += 1
             self.trips[id_] = (journey, customer_id, key, self._seen[journey, customer_id, key])
             self.by_trip[self.trips[id_]] = id_
@@ -81,11 +84,10 @@ class Record:
     places: Mapping[int, Place]
     outcomes: Mapping[Place, Recorded]
     trips: Mapping[int, Trip]  # by recorded enrollment
-    starts: Mapping[int, datetime]  # recorded event -> when it last started somebody
 
 
-def load_record(connection: Connection) -> Record:
-    mails = Mails()
+def load_record(connection: Connection, owners: Owners) -> Record:
+    mails = Mails(owners=owners)
     mails.read_on(connection)
     query = select(messages.c.id, messages.c.status, messages.c.reason, messages.c.sent_at)
     outcomes = {
@@ -93,10 +95,4 @@ def load_record(connection: Connection) -> Record:
         for row in connection.execute(query)
         if row.id in mails.by_id
     }
-    started = (
-        select(enrollments.c.event_id, enrollments.c.started_at)
-        .where(enrollments.c.event_id.is_not(None))
-        .order_by(enrollments.c.id)
-    )
-    starts = {row.event_id: row.started_at for row in connection.execute(started)}
-    return Record(mails.by_id, outcomes, mails.trips, starts)
+    return Record(mails.by_id, outcomes, mails.trips)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from rekindle.rehearsal.assumed import Assumed
 from rekindle.rehearsal.matching import Mails, Match, Record
-from rekindle.rehearsal.script import Answered, Came, Entry, Happened, Returned, Written
+from rekindle.rehearsal.script import Answered, Came, Entry, Happened, Returned, Told, Written
 from store.approvals import answer_approvals
 from store.definitions import save_definitions
 from store.events import note_changes
@@ -46,6 +46,8 @@ class Page:
         for one in entries:
             if isinstance(one, Answered) and (trip := self._trip_of(one)):
                 self._answer_approval(one, trip)
+        told = [one.customer_id for one in entries if isinstance(one, Told)]
+        note_changes(self.tx, [(id_, None) for id_ in told])
         matches = {id(one): match for one, match in found}
         self._events([one for one in entries if isinstance(one, Happened)], matches)
         return [one for one, match in found if match is None]
@@ -119,7 +121,8 @@ class Page:
         row = {name: value for name, value in one.row.items() if name != "id"}
         if one.table is answers:
             self._answer({**row, "message_id": match.message_id,
-                          "enrollment_id": match.enrollment_id})  # fmt: skip
+                          "enrollment_id": match.enrollment_id,
+                          "customer_id": self._customer_of(match)})  # fmt: skip
         elif row["kind"] not in BY_US:
             self.tx.execute(
                 insert(delivery_events).values(**row | {"message_id": match.message_id})

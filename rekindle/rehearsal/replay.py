@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from rekindle.rehearsal.assumed import Assumed, Assumptions
+from rekindle.rehearsal.by_hand import do_again
 from rekindle.rehearsal.matching import Mails, Record
 from rekindle.rehearsal.page import Page, find_match
-from rekindle.rehearsal.script import Entry, Happened, Looked, Requested, Written
+from rekindle.rehearsal.script import Done, Entry, Happened, Looked, Requested, Stood
 from rekindle.rehearsal.stage import Stage
-from store.tables import MICROSECOND
 from workers.starts import Wanted, start_by_hand
 
 A_CHUNK = 2_000  # entries in one transaction
@@ -34,7 +34,7 @@ class Replay:
     _assumed: list[Assumed] = field(default_factory=list)  # still to come
     _waiting: list[Entry] = field(default_factory=list)
     _early: list[Entry] = field(default_factory=list)  # about mails that have yet to be sent
-    _unseen: list[int] = field(default_factory=list)  # recorded events since the last look
+    _has_unseen: bool = False  # events since the last look
     _is_dirty: bool = True
     _last_run: datetime | None = None
 
@@ -44,25 +44,34 @@ class Replay:
             at = self._grained(max(entry.at, self.begins))
             if entry.at > ends:
                 break
-            if isinstance(entry, Written):
-                self._look_before(entry)
+            if isinstance(entry, Stood):
+                self._catch_up(entry)
+                continue
             self._go_to(min(at, ends))
-            if isinstance(entry, Looked):
-                self._look()
-            else:
-                self._wait(entry)
+            match entry:
+                case Looked():
+                    self._look()
+                case Done():
+                    self._do(entry)
+                case _:
+                    self._wait(entry)
         self._go_to(ends)
         self._settle()
 
-    def _look_before(self, edit: Written) -> None:
-        """A live engine looks all the time; where nothing came of it, there is no record of it.
-
-        So what happened before an edit was looked at before it, unless it started somebody later.
+    def _catch_up(self, stood: Stood) -> None:
+        """A live engine looks all the time; where nothing came of it, there is no record of it but
+        how far it had looked when something was changed by hand.
         """
-        is_led = self.is_recorded and self.begins < edit.at <= self.follows_until
-        came_later = (self.record.starts.get(id_, edit.at - MICROSECOND) for id_ in self._unseen)
-        if is_led and self._unseen and all(at < edit.at for at in came_later):
+        if self._has_unseen and self.begins < stood.at <= self.follows_until:
             self._look()
+
+    def _do(self, one: Done) -> None:
+        """Done again between what came before it and what came after."""
+        self._flush()
+        library, now = self.stage.services.library(), self.stage.clock.at
+        with self.stage.store.begin() as tx:
+            do_again(tx, library, one.what, self.record, self.mails, now)
+        self._is_dirty = True
 
     def _grained(self, at: datetime) -> datetime:
         """The end of the stretch in which things are looked at together; never before `at`."""
@@ -117,7 +126,7 @@ class Replay:
 
     def _wait(self, entry: Entry) -> None:
         if isinstance(entry, Happened):
-            self._unseen.append(entry.order)
+            self._has_unseen = True
         self._waiting.append(entry)
         if len(self._waiting) >= A_CHUNK:
             self._flush()
@@ -125,7 +134,7 @@ class Replay:
     def _run(self) -> None:
         self.stage.run()
         self._is_dirty, self._last_run = False, self.stage.clock.at
-        self._unseen.clear()
+        self._has_unseen = False
         self._assume()
 
     def _flush(self) -> None:

@@ -12,13 +12,17 @@ from rekindle.rehearsal.assumed import Rates
 from rekindle.rehearsal.backtest import Simulation, simulate
 from store.approvals import answer_approvals
 from store.customers import find_customer
-from store.records import MessageId
+from store.intake import merge_people, record_told
+from store.records import CustomerId, MessageId
 from store.tables import customers, decisions, definitions, enrollments, messages
 from tests.rehearsal.mutations import live_a_while, open_authored
 from tests.rehearsal.test_plan import everything
 from tests.shop import Shop
+from tests.workers.journeys import in_transaction
 from web.tracking import record_request
 from web.visits import Visitor
+from workers.changes import exit_customer
+from workers.pausing import resume_journey, stop_journey
 from workers.starts import Wanted, start_by_hand
 
 PERSON = Visitor("GET", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
@@ -64,7 +68,7 @@ def as_recorded(folder: Path, url: str, now: datetime, seed: int, edits: int) ->
         live_a_while(shop, chance, days=2)
         author.edit()
         shop.clock.move(timedelta(minutes=1))
-        shop.apply()
+        author.apply()
         shop.run()
     ends = shop.clock.now()
     for journey in sorted(author.journeys):
@@ -122,6 +126,25 @@ def click(shop: Shop, customer: str) -> None:
     with shop.services.store.begin() as tx:
         message_id = MessageId(tx.execute(query).scalars().one())
         record_request(tx, message_id, "click:1", "https://x.example/", PERSON, shop.clock.now())
+
+
+def welcomed(shop: Shop, *names: str) -> datetime:
+    """These have joined and wait in the journey; the answer is when it began."""
+    two_join(shop)
+    shop.apply()
+    begins = shop.clock.now()
+    for name in names:
+        shop.happens("customer.joined", name)
+    shop.run()
+    shop.later(hours=3)
+    return begins
+
+
+def id_of(shop: Shop, name: str) -> CustomerId:
+    with shop.services.store.read() as connection:
+        found = find_customer(connection, name)
+    assert found is not None
+    return found
 
 
 def mails(simulation: Simulation) -> list[tuple[str, str]]:
@@ -279,4 +302,67 @@ def test_what_people_did_by_hand_is_done_again(shop: Shop) -> None:
     again = simulate(shop.services, "asked", begins, shop.clock.now())
 
     assert decided_again(again) == decided_live(shop, "asked")
+    assert mails(again) == [("ana", "send:hello")]
+
+
+def test_somebody_who_was_taken_out_is_taken_out_again(shop: Shop) -> None:
+    begins = welcomed(shop, "ana", "bob")
+    in_transaction(shop, exit_customer, "welcome", id_of(shop, "ana"), shop.clock.now())
+    shop.later(days=3)
+
+    again = simulate(shop.services, "welcome", begins, shop.clock.now())
+
+    assert decided_again(again) == decided_live(shop, "welcome")
+    assert ("ana", "exited") in {(trip.customer, trip.ended) for trip in again.trips}
+
+
+def test_a_journey_stands_still_again_where_somebody_stopped_it(shop: Shop) -> None:
+    begins = welcomed(shop, "ana")
+    in_transaction(shop, stop_journey, shop.services.library(), "welcome", "so", shop.clock.now())
+    shop.happens("customer.joined", "bob")
+    shop.later(days=3)
+    in_transaction(shop, resume_journey, shop.services.library(), "welcome", shop.clock.now())
+    shop.clock.move(timedelta(minutes=1))
+    shop.happens("customer.joined", "cem")
+    shop.later(hours=1)
+
+    again = simulate(shop.services, "welcome", begins, shop.clock.now())
+
+    assert decided_again(again) == decided_live(shop, "welcome")
+    assert {trip.customer for trip in again.trips} == {"ana", "cem"}
+
+
+def test_two_who_became_one_are_two_until_then(shop: Shop) -> None:
+    begins = welcomed(shop, "ana")
+    shop.later(hours=1)
+    shop.happens("customer.joined", "bob")
+    shop.later(hours=1)
+    in_transaction(shop, merge_people, {id_of(shop, "ana"): id_of(shop, "bob")}, shop.clock.now())
+    shop.later(days=3)
+
+    again = simulate(shop.services, "welcome", begins, shop.clock.now())
+
+    assert decided_again(again) == decided_live(shop, "welcome")
+    assert sorted((trip.customer, trip.ended) for trip in again.trips) == [
+        ("bob", "finished"), ("bob", "merged")
+    ]  # fmt: skip
+
+
+def test_what_a_program_said_of_somebody_is_said_again_when_it_was(shop: Shop) -> None:
+    shop.write("segments/vips.yaml", "segment: vips\nmatch: {trait: vip, is: true}\n")
+    start = "start: [{event: customer.joined}]"
+    shop.write("journeys/welcome.yaml", WELCOME.replace(start, "start: [{enters: vips}]"))
+    for name in ("hello", "offer", "story"):
+        shop.mail(name)
+    shop.apply()
+    begins = shop.clock.now()
+    shop.run()
+    shop.later(hours=1)
+    said = {"vip": True, "email": "ana@example.com"}
+    in_transaction(shop, record_told, "ana", said, {}, shop.clock.now())
+    shop.later(hours=1)
+
+    again = simulate(shop.services, "welcome", begins, shop.clock.now())
+
+    assert decided_again(again) == decided_live(shop, "welcome")
     assert mails(again) == [("ana", "send:hello")]
