@@ -123,7 +123,9 @@ class Page:
             self._answer({**row, "message_id": match.message_id,
                           "enrollment_id": match.enrollment_id,
                           "customer_id": self._customer_of(match)})  # fmt: skip
-        elif row["kind"] not in BY_US:
+        elif row["kind"] in BY_US:
+            return
+        else:
             self.tx.execute(
                 insert(delivery_events).values(**row | {"message_id": match.message_id})
             )

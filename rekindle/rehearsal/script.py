@@ -207,14 +207,21 @@ class Script:
         return iter(sorted(found, key=_place))
 
     def _told(self, table: Table) -> Iterator[Entry]:
-        """What became known of somebody with no event of theirs, by which they may come too."""
+        """What became known of somebody with no event of theirs, nor by a step's decision; they may
+        come by it too.
+        """
         is_event = exists().where(
             events.c.customer_id == table.c.customer_id, events.c.known_at == table.c.known_at
+        )
+        is_set = exists().where(
+            enrollments.c.customer_id == table.c.customer_id,
+            decisions.c.enrollment_id == enrollments.c.id,
+            decisions.c.decided_at == table.c.known_at,
         )
         query = (
             select(customers, table.c.id.label("row_id"), table.c.known_at.label("told_at"))
             .join(customers, customers.c.id == table.c.customer_id)
-            .where(table.c.known_at > EPOCH, ~is_event)
+            .where(table.c.known_at > EPOCH, ~is_event, ~is_set)
             .order_by(table.c.known_at, table.c.id)
         )
         if table is consents:
