@@ -16,6 +16,7 @@ from store.customer_rows import make_from_rows
 from store.customers import ids_of, load_consents, load_traits, make_customers
 from store.events import OWN, NewEvent, find_events, insert_events, note_changes
 from store.identities import ANONYMOUS, EXTERNAL, insert_links, load_identities, load_owners
+from store.interventions import last_rows, record_intervention
 from store.kinds import Kind
 from store.knowledge import Told, learn
 from store.merging import merge_customers
@@ -91,12 +92,16 @@ def record_customers(
     tx: Connection, customers: Sequence[IncomingCustomer], *, now: datetime
 ) -> Receipt:
     """Store rows of a customers file, known from the beginning; unchanged ones are duplicates."""
+    rows_before = last_rows(tx)
     news, changed, ids = make_from_rows(tx, customers, now)
     addresses = learn(tx, news, now)
     candidates = {Identity(EXTERNAL, external_id) for external_id in ids} | set(addresses)
     joined = _join(tx, candidates, EPOCH)
     changes: list[tuple[CustomerId, EventId | None]] = [(told.customer_id, None) for told in news]
     changes += [(item.customer_id, item.id) for item in joined]
+    if changed:
+        said = {"after": rows_before, "until": last_rows(tx)}
+        record_intervention(tx, "imported", said, now)
     note_changes(tx, changes)
     return Receipt(
         accepted=changed,

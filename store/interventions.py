@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, func, insert, select
 
-from store.tables import events, interventions, pending_changes
+from store.tables import consents, customers, events, interventions, pending_changes, traits
 
-Kind = Literal["applied", "stopped", "resumed", "taken_out", "merged"]
+Kind = Literal["applied", "stopped", "resumed", "taken_out", "merged", "imported"]
+IMPORTED = (customers, traits, consents)  # where a file of customers leaves rows
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ def record_intervention(tx: Connection, kind: Kind, said: Mapping[str, Any], now
         "waiting_event_id": tx.scalar(select(func.min(pending_changes.c.event_id))),
     }
     tx.execute(insert(interventions).values(row))
+
+
+def last_rows(tx: Connection) -> dict[str, int]:
+    """The newest row of each table in which an import leaves some; 0: none."""
+    return {one.name: tx.scalar(select(func.max(one.c.id))) or 0 for one in IMPORTED}
 
 
 def load_interventions(connection: Connection) -> list[Intervention]:

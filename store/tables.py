@@ -466,7 +466,7 @@ interventions = Table(
     "interventions",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("kind", Text, nullable=False),  # applied, stopped, resumed, taken_out, merged
+    Column("kind", Text, nullable=False),  # applied, stopped, resumed, …
     Column("said", Json, nullable=False),
     Column("known_at", Instant, nullable=False),
     Column("last_event_id", Id, nullable=False),  # the newest event that there was; 0: none

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from rekindle.errors import NotFound
 from rekindle.rehearsal.assumed import Assumptions, Rates
+from rekindle.rehearsal.imports import find_imports, know_when_imported
 from rekindle.rehearsal.matching import Mails, load_record
 from rekindle.rehearsal.owners import find_owners, give_back
 from rekindle.rehearsal.provider import RecordedProvider
@@ -115,6 +116,8 @@ def simulate(
         owners = find_owners(interventions)
         with scratch.begin() as tx:
             give_back(tx, owners)
+            if course.is_recorded:
+                know_when_imported(tx, find_imports(interventions))
         record, grain = load_record(connection, owners), _grain(connection, course, ends)
         mails = Mails()
         stage = stage_on(scratch, services, course.begins)

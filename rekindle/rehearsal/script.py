@@ -1,8 +1,10 @@
 """What happened, in the order in which the engine came to know it: the script of a simulation."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from heapq import merge
 from typing import Any
 
@@ -19,6 +21,7 @@ from sqlalchemy import (
     union,
 )
 
+from rekindle.rehearsal.imports import Import, find_imports
 from rekindle.rehearsal.owners import BY_MERGE, Owners
 from store.definitions import Key
 from store.events import OWN
@@ -158,8 +161,12 @@ class Script:
             (Done(one.known_at, one.last_event_id, one) for one in self.interventions),
         ]
         if self.is_recorded:
-            sources.append(self._looks())
+            sources += [self._imported(), self._looks()]
         return merge(*sources, key=_place)
+
+    @cached_property
+    def _imports(self) -> list[Import]:
+        return find_imports(self.interventions)
 
     def _stood(self) -> Iterator[Stood]:
         """Where nothing waited to be looked at; else it is told before what waited."""
@@ -176,18 +183,30 @@ class Script:
             .group_by(events.c.customer_id)
             .subquery()
         )
-        is_from_file = customers.c.known_at == EPOCH
         came_at = func.coalesce(first.c.at, customers.c.known_at, type_=INSTANT)
-        arrived_at = case((is_from_file, customers.c.known_at), else_=came_at)
-        at = (arrived_at if self.is_recorded else customers.c.known_at).label("revealed_at")
+        at = (came_at if self.is_recorded else customers.c.known_at).label("revealed_at")
         query = (
             select(customers, at)
             .outerjoin(first, first.c.customer_id == customers.c.id)
             .order_by(at, customers.c.id)
         )
+        lasts = [one.rows[customers.name][1] for one in self._imports]
         for row in self._stream(query):
-            if row.id not in self.owners.involved:
+            place = bisect_left(lasts, row.id)
+            is_imported = place < len(lasts) and self._imports[place].brings(customers, row)
+            if row.id not in self.owners.involved and not (self.is_recorded and is_imported):
                 yield Came(row.revealed_at, FIRST, _of_table(customers, row))
+
+    def _imported(self) -> Iterator[Entry]:
+        """Customers who came with a file, and whom else it said something of."""
+        for one in self._imports:
+            for row in self.connection.execute(select(customers).where(one.has(customers))):
+                if row.id not in self.owners.involved:
+                    yield Came(one.at, one.order, _of_table(customers, row))
+            for table in (traits, consents):
+                ids = select(table.c.customer_id).where(one.has(table)).distinct()
+                for id_ in self.connection.scalars(ids):
+                    yield Told(one.at, one.order, CustomerId(id_))
 
     def _merged_customers(self) -> Iterator[Came]:
         """Those whom merges made one, as two; nobody has merged them yet."""

@@ -348,6 +348,29 @@ def test_two_who_became_one_are_two_until_then(shop: Shop) -> None:
     ]  # fmt: skip
 
 
+def test_what_a_file_said_of_customers_is_known_when_the_file_came(shop: Shop) -> None:
+    two_join(shop)
+    text = WELCOME.replace("message: hello, clicked: true", "trait: vip, is: true")
+    shop.write("journeys/welcome.yaml", text)
+    shop.apply()
+    begins = shop.clock.now()
+    shop.happens("customer.joined", "ana")
+    shop.run()
+    shop.later(days=3)
+    shop.clock.move(timedelta(minutes=1))
+    shop.customer("ana", vip=True)  # too late for the branch
+    shop.happens("customer.joined", "cem")
+    shop.customer("cem", vip=True)
+    shop.later(hours=1)
+    shop.later(days=3)
+
+    again = simulate(shop.services, "welcome", begins, shop.clock.now())
+
+    assert decided_again(again) == decided_live(shop, "welcome")
+    assert ("ana", "branch.otherwise.send:story") in mails(again)
+    assert ("cem", "branch.1.send:offer") in mails(again)
+
+
 def test_what_a_program_said_of_somebody_is_said_again_when_it_was(shop: Shop) -> None:
     shop.write("segments/vips.yaml", "segment: vips\nmatch: {trait: vip, is: true}\n")
     start = "start: [{event: customer.joined}]"
