@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, select
 
 from journeys.chance import stable_share
+from rekindle.rehearsal.entries import LAST, Entry
 from rekindle.rehearsal.matching import Mails, Record
-from rekindle.rehearsal.script import LAST, Entry
 from store.records import CustomerId
 from store.tables import messages
 

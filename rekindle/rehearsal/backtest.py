@@ -8,13 +8,14 @@ from sqlalchemy import Connection, func, select
 
 from rekindle.errors import NotFound
 from rekindle.rehearsal.assumed import Assumptions, Rates
+from rekindle.rehearsal.entries import FIRST, Written
 from rekindle.rehearsal.imports import find_imports, know_when_imported
 from rekindle.rehearsal.matching import Mails, load_record
 from rekindle.rehearsal.owners import find_owners, give_back
 from rekindle.rehearsal.provider import RecordedProvider
 from rekindle.rehearsal.replay import Replay
 from rekindle.rehearsal.scratch import copy_table, empty_scratch
-from rekindle.rehearsal.script import FIRST, Script, Written, read_definitions
+from rekindle.rehearsal.script import Script, read_definitions
 from rekindle.rehearsal.stage import stage_on
 from rekindle.services import Services
 from rekindle.workspace.applying import NotApplied, texts_of

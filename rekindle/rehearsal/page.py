@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from rekindle.rehearsal.assumed import Assumed
+from rekindle.rehearsal.entries import Answered, Came, Entry, Happened, Returned, Told, Written
 from rekindle.rehearsal.matching import Mails, Match, Record
-from rekindle.rehearsal.script import Answered, Came, Entry, Happened, Returned, Told, Written
 from store.approvals import answer_approvals
 from store.definitions import save_definitions
 from store.events import note_changes

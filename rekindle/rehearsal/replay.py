@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 from rekindle.rehearsal.assumed import Assumed, Assumptions
 from rekindle.rehearsal.by_hand import do_again
+from rekindle.rehearsal.entries import Done, Entry, Happened, Looked, Requested, Stood
 from rekindle.rehearsal.matching import Mails, Record
 from rekindle.rehearsal.page import Page, find_match
-from rekindle.rehearsal.script import Done, Entry, Happened, Looked, Requested, Stood
 from rekindle.rehearsal.stage import Stage
 from workers.starts import Wanted, start_by_hand
 

@@ -1,7 +1,7 @@
 """What happened, in the order in which the engine came to know it: the script of a simulation."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -21,9 +21,23 @@ from sqlalchemy import (
     union,
 )
 
+from rekindle.rehearsal.entries import (
+    FIRST,
+    LAST,
+    Answered,
+    Came,
+    Done,
+    Entry,
+    Happened,
+    Looked,
+    Requested,
+    Returned,
+    Stood,
+    Told,
+    Written,
+)
 from rekindle.rehearsal.imports import Import, find_imports
 from rekindle.rehearsal.owners import BY_MERGE, Owners
-from store.definitions import Key
 from store.events import OWN
 from store.interventions import Intervention, load_interventions
 from store.records import Actor, CustomerId
@@ -48,88 +62,9 @@ from workers.starts import Wanted
 A_CHUNK = 5_000
 REQUESTED = "journey.requested"
 INSTANT = events.c.known_at.type
-FIRST, LAST = -1, 2**62  # before and after everything that arrived at the same instant
 RESPONSES = ("message.delivered", "message.opened", "message.clicked", "message.bounced",
              "message.complained", "email.replied", "survey.answered", "survey.revised",
              "ticket.unsolved")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Something at an instant; `order` is its arrival among what has the same one."""
-
-    at: datetime
-    order: int
-
-
-@dataclass(frozen=True)
-class Written(Entry):
-    """One definition became this text; None retires it."""
-
-    key: Key
-    body: str | None
-    is_edit: bool = False  # there was a version before
-
-
-@dataclass(frozen=True)
-class Came(Entry):
-    """A customer became known."""
-
-    row: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Happened(Entry):
-    """An event, to be looked at; `row` has the columns of `events`."""
-
-    row: Mapping[str, Any]
-    message_id: int | None = None  # it answers that recorded message
-
-
-@dataclass(frozen=True)
-class Returned(Entry):
-    """A row of `delivery_events` or `answers` about a recorded message."""
-
-    table: Table
-    row: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Requested(Entry):
-    """A person or a program started somebody by hand."""
-
-    wanted: Wanted
-
-
-@dataclass(frozen=True)
-class Answered(Entry):
-    """One of our own people said yes or no; `row` has the columns of `approvals`."""
-
-    row: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Told(Entry):
-    """Something was said of a customer beside events, as through the API."""
-
-    customer_id: CustomerId
-
-
-@dataclass(frozen=True)
-class Looked(Entry):
-    """The engine was at work."""
-
-
-@dataclass(frozen=True)
-class Stood(Entry):
-    """Up to here the engine had looked when something was changed by hand."""
-
-
-@dataclass(frozen=True)
-class Done(Entry):
-    """Something was changed by hand."""
-
-    what: Intervention
 
 
 @dataclass(frozen=True)
