@@ -9,12 +9,12 @@ from sqlalchemy import Connection, func, select
 from rekindle.errors import NotFound
 from rekindle.rehearsal.assumed import Assumptions, Rates
 from rekindle.rehearsal.entries import FIRST, Written
-from rekindle.rehearsal.imports import find_imports, know_when_imported
+from rekindle.rehearsal.knowledge import copy_knowledge
 from rekindle.rehearsal.matching import Mails, load_record
-from rekindle.rehearsal.owners import find_owners, give_back
+from rekindle.rehearsal.owners import find_owners
 from rekindle.rehearsal.provider import RecordedProvider
 from rekindle.rehearsal.replay import Replay
-from rekindle.rehearsal.scratch import copy_table, empty_scratch
+from rekindle.rehearsal.scratch import empty_scratch
 from rekindle.rehearsal.script import Script, read_definitions
 from rekindle.rehearsal.stage import stage_on
 from rekindle.services import Services
@@ -26,19 +26,13 @@ from store.interventions import load_interventions
 from store.session import Store
 from store.tables import (
     MICROSECOND,
-    consents,
     customers,
     decisions,
     enrollments,
-    event_kinds,
     events,
-    identities,
     metadata,
-    suppressions,
-    traits,
 )
 
-KNOWN_AT = (event_kinds, traits, consents, suppressions, identities)  # every reader asks as of when
 MOST_STOPS = 5_000  # instants looked at one by one; more are looked at in stretches
 NOTHING_ASSUMED = Rates()
 Texts = Mapping[Key, str | None]
@@ -111,14 +105,9 @@ def simulate(
     with services.store.read() as connection, empty_scratch() as scratch:
         course = _course(connection, services, journey, (begins, ends), against)
         metadata.create_all(scratch.engine)
-        for table in KNOWN_AT:
-            copy_table(connection, scratch, table)
         interventions = load_interventions(connection)
         owners = find_owners(interventions)
-        with scratch.begin() as tx:
-            give_back(tx, owners)
-            if course.is_recorded:
-                know_when_imported(tx, find_imports(interventions))
+        copy_knowledge(connection, scratch, interventions, owners, is_recorded=course.is_recorded)
         record, grain = load_record(connection, owners), _grain(connection, course, ends)
         mails = Mails()
         stage = stage_on(scratch, services, course.begins)

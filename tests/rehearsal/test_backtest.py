@@ -14,6 +14,7 @@ from store.approvals import answer_approvals
 from store.customers import find_customer
 from store.intake import merge_people, record_told
 from store.records import CustomerId, MessageId
+from store.suppressions import suppress
 from store.tables import customers, decisions, definitions, enrollments, messages
 from tests.rehearsal.mutations import live_a_while, open_authored
 from tests.rehearsal.test_plan import everything
@@ -369,6 +370,25 @@ def test_what_a_file_said_of_customers_is_known_when_the_file_came(shop: Shop) -
     assert decided_again(again) == decided_live(shop, "welcome")
     assert ("ana", "branch.otherwise.send:story") in mails(again)
     assert ("cem", "branch.1.send:offer") in mails(again)
+
+
+def test_what_a_step_is_yet_to_set_is_not_known_before(shop: Shop) -> None:
+    two_join(shop)
+    steps = (
+        "steps:\n  - {send: hello, only_if: {trait: met, exists: false}}\n  - set: {met: true}\n"
+    )
+    shop.write("journeys/welcome.yaml", WELCOME[: WELCOME.index("steps:")] + steps)
+    shop.customer("cem")
+    shop.apply()
+    begins = shop.clock.now()
+    in_transaction(shop, suppress, {"cem@example.com": "person"}, begins)
+    shop.happens("customer.joined", "cem")  # whose mail takes no time, so that all is one instant
+    shop.run()
+
+    again = simulate(shop.services, "welcome", begins, shop.clock.now())
+
+    assert decided_again(again) == decided_live(shop, "welcome")
+    assert [one.decision for trip in again.trips for one in trip.steps] == ["refused", "set"]
 
 
 def test_what_a_program_said_of_somebody_is_said_again_when_it_was(shop: Shop) -> None:
