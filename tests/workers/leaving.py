@@ -12,11 +12,11 @@ from store.tables import customers, enrollments, messages
 
 RULES = """
 topics: {offers: {}, surveys: {}}
-caps: {all: 3 per 7 days}
+caps: {all: 1 per 2 days}
 quiet_hours: 21:00-07:00
 survey_rest: 5 days
 """
-BUDGET, BUDGET_WITHIN = 3, timedelta(days=7)
+BUDGET, BUDGET_WITHIN = 1, timedelta(days=2)
 REST = timedelta(days=5)
 PACE = timedelta(hours=3)  # from one offer to the next, whoever gets them
 LONGEST_HELD = timedelta(hours=24 + 10)  # a day for the budget, then a night

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -98,8 +97,6 @@ class Machine(RuleBasedStateMachine):
     """Rules that happen to a shop and its model alike."""
 
     fresh_url: Callable[[], str]  # a migrated, empty database
-    lives: ClassVar[int] = 0
-    moves: ClassVar[int] = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,7 +111,6 @@ class Machine(RuleBasedStateMachine):
         self.seen: set[int] = set()  # mails that left or were refused before
         self.order = 0
         self.version = 0
-        Machine.lives += 1
 
     @initialize(plan=plans)
     def open(self, plan: Plan) -> None:
@@ -230,7 +226,6 @@ class Machine(RuleBasedStateMachine):
 
     def _work(self, death: tuple[int, bool] | None = None) -> None:
         """Everything due is done; a process that dies over it has a successor."""
-        Machine.moves += 1
         if death is not None:
             self.store.left, self.store.after_commit = death
             try:
