@@ -23,7 +23,14 @@ from store.stuck import find_stuck
 from store.suppressions import lift, suppress
 from store.tables import answers, approvals, customers, decisions, enrollments
 from tests.shop import LAYOUT, SETTINGS, Shop
-from tests.workers.leaving import RULES, ZONES, Wishes, check_all, check_new, load_mails
+from tests.workers.leaving import (
+    RULES,
+    ZONES,
+    Wishes,
+    check_all,
+    check_new,
+    load_mails,
+)
 from tests.workers.model import Happening, Model, Told, TripId
 from tests.workers.plans import NAME, Plan, plans
 from workers.lease import LEASE
@@ -302,7 +309,7 @@ class Machine(RuleBasedStateMachine):
             if one.id not in self.seen:
                 check_new(one, self.wishes)
         self.seen |= {one.id for one in new}
-        check_all(mails, self.clock.now())
+        check_all(mails)
 
     def teardown(self) -> None:
         self.store.left = None
