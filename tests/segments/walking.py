@@ -127,7 +127,7 @@ class Walk:
         evaluate_segments(self.tx, library, dict.fromkeys(library.segments, "first"), ids, at)
         for name in library.segments:
             begin_pass(self.tx, name, library.versions["segment", name], "first", at)
-            move_passes(self.tx, [name], max(ids), at)
+        move_passes(self.tx, list(library.segments), max(ids), at)
 
     def work(self, at: datetime) -> None:
         """As `rekindle run --until-idle` at that instant."""
@@ -279,8 +279,9 @@ class Walk:
 
     def _end(self, place: int, trip: Trip) -> None:
         assert trip.ended_at is not None
+        assert trip.ended is not None
         stands = load_standing(self.tx, [self.trips[place]])[self.trips[place]]
-        end_enrollments(self.tx, [stands._replace(ended=trip.ended)], trip.ended_at)
+        end_enrollments(self.tx, [stands.over(trip.ended)], trip.ended_at)
         self._tell_of_trip(stands.id, trip, "ended", trip.ended_at)
 
     def _tell_of_trip(self, id_: EnrollmentId, trip: Trip, what: str, at: datetime) -> None:
