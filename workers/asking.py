@@ -8,7 +8,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from rekindle.workspace.library import Library
-from segments.prepared import parameters, prepare_together
+from segments.conditions.base import ConditionBase
+from segments.prepared import parameters, prepare, prepare_together
+from segments.subjects import Sort
 from store.bulk import read_columns
 from store.records import CustomerId, Evaluation
 from store.session import is_refused
@@ -82,6 +84,20 @@ def _ask(
         ]
         for segment, held, checks in zip(segments, told[::2], told[1::2], strict=True)
     }
+
+
+def find_holding(
+    tx: Connection,
+    library: Library,
+    condition: ConditionBase,
+    sort: Sort,
+    ids: Collection[int],
+    now: datetime,
+) -> set[int]:
+    """Those of `ids`, which are ids of that `sort`, for whom the condition holds."""
+    statement = prepare(condition, sort, library.lexicon)
+    found, holds, _ = read_columns(tx, statement, parameters(ids, now))
+    return {id_ for id_, is_so in zip(found, holds, strict=True) if is_so}
 
 
 def refusal(error: Exception) -> Refused:

@@ -15,7 +15,6 @@ from journeys.timing import zone_of
 from rekindle.settings import Settings
 from rekindle.workspace.library import Library
 from segments.definition import Condition, parse_condition
-from segments.prepared import parameters, prepare
 from segments.subjects import Sort
 from store.approvals import find_approved
 from store.contacts import (
@@ -31,6 +30,7 @@ from store.enrollments import load_standing
 from store.messages import last_invitations, sent_lately
 from store.records import NOBODY, CustomerId, Enrollment, EnrollmentId, Message, MessageId
 from store.suppressions import find_suppressed
+from workers.asking import find_holding
 from workers.pacing import is_late, pace
 from workers.pausing import paused_journeys
 from workers.questions import reply_to
@@ -239,9 +239,8 @@ def find_unhappy(
     """Those with an unsolved ticket, or with a bad answer of the last fortnight as their latest."""
     if not ids:
         return set()
-    statement = prepare(unhappy_condition(library), Sort.CUSTOMER, library.lexicon)
-    rows = tx.execute(statement, parameters(ids, now))
-    return {CustomerId(row.id) for row in rows if row.holds}
+    found = find_holding(tx, library, unhappy_condition(library), Sort.CUSTOMER, ids, now)
+    return set(map(CustomerId, found))
 
 
 def unhappy_condition(library: Library) -> Condition:

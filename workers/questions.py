@@ -9,9 +9,8 @@ from journeys.advance import Question, Reply
 from rekindle.workspace.library import Library
 from segments.prepared import parameters, prepare
 from segments.subjects import Sort
+from store.bulk import read_columns
 from store.records import Enrollment, EnrollmentId
-from store.sets import fetch_rows
-from store.tables import instant_of
 
 Replies = Mapping[str, Reply]
 YES, NO = Reply(holds=True), Reply(holds=False)
@@ -48,12 +47,12 @@ def _replies(
         per=question.per,
         window=question.window,
     )
-    rows = fetch_rows(tx, statement, parameters(ids, now))
-    found = {id_: _reply(holds, next_check_at) for id_, holds, next_check_at in rows}
+    ids_found, holds, checks = read_columns(tx, statement, parameters(ids, now))
+    found = dict(zip(ids_found, map(_reply, holds, checks), strict=True))
     return [found.get(id_, NO) for id_ in ids]
 
 
-def _reply(holds: object, next_check_at: int | None) -> Reply:
+def _reply(holds: bool, next_check_at: datetime | None) -> Reply:
     if next_check_at is None:
         return YES if holds else NO
-    return Reply(bool(holds), instant_of(int(next_check_at)))
+    return Reply(holds, next_check_at)

@@ -14,7 +14,6 @@ from journeys.permission import Refused
 from rekindle.errors import NotFound
 from rekindle.workspace.library import Library
 from segments.definition import parse_condition
-from segments.prepared import parameters, prepare
 from segments.subjects import Sort
 from store.enrollments import (
     NewEnrollment,
@@ -27,6 +26,7 @@ from store.intake import OwnEvent, record_own_events
 from store.journey_states import find_stopped
 from store.pending import FreshEvent
 from store.records import CustomerId, DefinitionId, EnrollmentId, EventId
+from workers.asking import find_holding
 
 LIVE_CAUSES = (
     "event",
@@ -98,9 +98,8 @@ def _narrowed(
     tx: Connection, library: Library, trigger: OnEvent, heard: Sequence[FreshEvent], now: datetime
 ) -> list[FreshEvent]:
     condition = parse_condition({"event": list(trigger.event), "where": dict(trigger.where)})
-    statement = prepare(condition, Sort.EVENT, library.lexicon)
-    rows = tx.execute(statement, parameters([one.id for one in heard], now))
-    holding = {row.id for row in rows if row.holds}
+    ids = [one.id for one in heard]
+    holding = find_holding(tx, library, condition, Sort.EVENT, ids, now)
     return [one for one in heard if one.id in holding]
 
 
