@@ -13,6 +13,7 @@ from segments.choosing import IdList
 from segments.compile import compile_condition, compile_together
 from segments.conditions.base import ConditionBase
 from segments.lexicon import Lexicon
+from segments.sharing import share_out
 from segments.subjects import Scope, Sort, Subjects, Window
 from store.tables import microseconds
 
@@ -57,6 +58,15 @@ def prepare_together(
         lexicon.prepared[key] = compile_together(rules, subjects, lexicon)
     statement: Select[Any] = lexicon.prepared[key]
     return statement
+
+
+def groups_of(segments: Sequence[str], lexicon: Lexicon) -> list[list[str]]:
+    """These segments as they are asked together; kept with the lexicon."""
+    key = ("groups", *segments)
+    if key not in lexicon.prepared:
+        lexicon.prepared[key] = share_out(segments, lexicon.segments)
+    groups: list[list[str]] = lexicon.prepared[key]
+    return groups
 
 
 def parameters(ids: Collection[int], at: datetime) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Several segments about the same customers, in one statement; one that fails, fails alone."""
+"""Several segments about the same customers, in few statements; one that fails, fails alone."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from rekindle.workspace.library import Library
 from segments.conditions.base import ConditionBase
-from segments.prepared import parameters, prepare, prepare_together
+from segments.prepared import groups_of, parameters, prepare, prepare_together
 from segments.subjects import Sort
 from store.bulk import read_columns
 from store.records import CustomerId, Evaluation
@@ -41,10 +41,10 @@ def evaluate_together(
     A segment that is no more has nobody. Raises what is no segment's fault.
     """
     known = [segment for segment in segments if segment in library.segments]
-    nobody: Answers = {segment: [] for segment in segments if segment not in library.segments}
-    if not known:
-        return nobody
-    return {**nobody, **_evaluated(tx, library, known, ids, now)}
+    answers: dict[str, list[Evaluation] | Refused] = {segment: [] for segment in segments}
+    for together in groups_of(known, library.lexicon):
+        answers.update(_evaluated(tx, library, together, ids, now))
+    return answers
 
 
 def _evaluated(

@@ -12,6 +12,8 @@ from rekindle.workspace.mail_checks import check_mails, surveys_in_mails
 from rekindle.workspace.problems import Place, Problem, in_order
 from rekindle.workspace.references import check_references, collect_names, rules_of
 from rekindle.workspace.settings_checks import check_settings
+from segments.definition import Segment
+from segments.sharing import MOST_IN_A_RULE, things_read
 
 SCORE_BOUNDS = ("at_least", "at_most", "exactly", "between", "more_than", "less_than")
 
@@ -37,6 +39,7 @@ def _problems(
     yield from check_references(readings, names)
     yield from check_mails(readings, library)
     yield from _check_journeys(readings, library)
+    yield from _check_widths(readings, library)
     yield from _check_scores(readings, library)
     yield from check_circles(readings)
     yield from _check_data(readings)
@@ -50,6 +53,20 @@ def _check_journeys(readings: Sequence[Reading], library: Library) -> Iterator[P
         if isinstance(reading.value, Journey):
             thinking = Thinking(reading.value, reading.document, library.settings, asks)
             yield from check_journey(thinking)
+
+
+def _check_widths(readings: Sequence[Reading], library: Library) -> Iterator[Problem]:
+    """Rules that ask too much for one look at a customer."""
+    for reading in readings:
+        if isinstance(reading.value, Segment):
+            asked = len(things_read(reading.value.match, library.segments))
+            if asked > MOST_IN_A_RULE:
+                said = (
+                    f"this rule asks about {asked} different things, those of the segments it"
+                    f" names included; {MOST_IN_A_RULE} is the most."
+                )
+                hint = "Name several events in one condition, or make several segments of it."
+                yield Problem(reading.document.place(("match",)), said, hint)
 
 
 def _check_scores(readings: Sequence[Reading], library: Library) -> Iterator[Problem]:

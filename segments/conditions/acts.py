@@ -126,6 +126,10 @@ class Acts(Occurrences):
         )
 
     @property
+    def without_bounds(self) -> Self:
+        return self.model_copy(update=dict.fromkeys((*AMOUNTS, "within")))
+
+    @property
     def reads_inside(self) -> bool:
         """Whether properties must be read, and not an index alone."""
         return bool(self.where) or self.figure is not None
@@ -136,10 +140,9 @@ class Acts(Occurrences):
         return not self._dated() and all(other is None for other in others)
 
     def _tallied(self) -> Tallied:
-        unbound = dict.fromkeys((*AMOUNTS, "within"))
         return Tallied(
             key=self,
-            family=self.model_copy(update=unbound),
+            family=self.without_bounds,
             amount=self.amount,
             within=self.within,
             meant=self.meant_in,

@@ -48,6 +48,11 @@ class ConditionBase(BaseModel):
         """What would have to change for it to hold, as far as the facts say."""
         return ""
 
+    @property
+    def without_bounds(self) -> "ConditionBase":
+        """What it asks about, but not how often and how lately; what shares it is read once."""
+        return self
+
     def branches(self) -> tuple[tuple[Path, "ConditionBase"], ...]:
         """The conditions directly inside this one, each with its place in the mapping."""
         return ()

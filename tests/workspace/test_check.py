@@ -507,3 +507,13 @@ def test_a_mail_in_one_foreign_language_alone_is_told(told):
     [problem] = told({"templates/thanks/card.fa.html.j2": MAIL})
 
     assert "this mail has no version for other readers: thanks/card.html.j2 is missing." in problem
+
+
+def test_a_rule_that_asks_about_too_many_things_is_refused(told):
+    asked = ", ".join(f"{{event: thing{n}.done}}" for n in range(41))
+    wide = f"segment: wide\nmatch: {{any: [{asked}]}}\n"
+
+    [problem] = told({"segments/wide.yaml": wide})
+
+    assert problem.startswith("segments/wide.yaml:2:8: this rule asks about 41 different things")
+    assert "Name several events in one condition" in problem
