@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
-from store.records import Cause, CustomerId, Evaluation, Membership
+from store.records import Because, Cause, CustomerId, Evaluation, Membership
 
 LATE = timedelta(hours=1)  # known that long after it occurred, an event is late
 
@@ -55,12 +54,12 @@ def compare(
     now: datetime,
     *,
     triggers: Mapping[CustomerId, Trigger] | None = None,
-    because: Literal["definition", "refit", "first", "late"] | None = None,
+    because: Because | None = None,
 ) -> Difference:
     """The difference between what is stored and what was evaluated at `now`.
 
     `because` is the cause for everybody where not a customer's own doing made us look. Otherwise it
-    is the customer's trigger, or else time. Who is stored but not evaluated is left alone.
+    is the customer's trigger, or time where a check had come. Who is stored but not evaluated is left alone.
     """
     changes: list[Change] = []
     memberships: list[Membership] = []
@@ -94,7 +93,7 @@ def _change(
     found: Evaluation,
     now: datetime,
     trigger: Trigger | None,
-    because: Literal["definition", "refit", "first", "late"] | None,
+    because: Because | None,
 ) -> Change:
     at, cause = _moment(before, now, trigger, because)
     if before.since is not None:
@@ -106,14 +105,18 @@ def _moment(
     before: Membership,
     now: datetime,
     trigger: Trigger | None,
-    because: Literal["definition", "refit", "first", "late"] | None,
+    because: Because | None,
 ) -> tuple[datetime, Cause]:
-    """When it became true, and why; what we learned late became true for us only now."""
+    """When it became true, and why; what we learned late became true for us only now.
+
+    What has no instant of its own, as a row about a customer, we learned late.
+    """
+    check = before.next_check_at
+    looked_for = now if trigger is None else trigger.occurred_at
+    if because in (None, "time") and check is not None and check <= looked_for:
+        return check, "time"
     if because is not None:
         return now, because
-    check = before.next_check_at
-    if trigger is None or (check is not None and check <= trigger.occurred_at):
-        return check or now, "time"
-    if trigger.is_late:
+    if trigger is None or trigger.is_late:
         return now, "late"
     return trigger.occurred_at, "event"

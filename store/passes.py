@@ -7,12 +7,10 @@ from typing import Literal, cast
 
 from sqlalchemy import Connection, delete, select, update
 
-from store.records import CustomerId
+from store.records import Because, CustomerId
 from store.tables import customers, segment_states
 from store.upserts import insert_or_replace
 
-Because = Literal["first", "definition", "refit", "late"]  # late: it had failed before
-PassCause = Because | Literal["time"]  # time: a new day's figures, made as those of the day before
 PASSES = select(segment_states)
 
 
@@ -22,7 +20,7 @@ class Pass:
 
     segment: str
     definition_id: int
-    cause: PassCause
+    cause: Because
     cursor: int  # customers up to this id are done
     is_finished: bool
     failed_at: datetime | None = None
@@ -45,7 +43,7 @@ def load_passes(
         row.segment: Pass(
             row.segment,
             row.definition_id,
-            cast(PassCause, row.cause),
+            cast(Because, row.cause),
             row.cursor,
             row.finished_at is not None,
             row.failed_at,
@@ -55,7 +53,7 @@ def load_passes(
 
 
 def begin_pass(
-    tx: Connection, segment: str, definition_id: int, cause: PassCause, now: datetime
+    tx: Connection, segment: str, definition_id: int, cause: Because, now: datetime
 ) -> Pass:
     """Everybody is to be looked at (once more), from the first customer on."""
     row = {

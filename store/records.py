@@ -168,6 +168,8 @@ class Definition:
 
 
 Cause = Literal["event", "time", "late", "definition", "refit", "first"]
+# why everybody is looked at. late: it had failed before; time: there are figures of a new day
+Because = Literal["first", "definition", "refit", "late", "time"]
 
 
 class Evaluation(NamedTuple):

@@ -12,9 +12,9 @@ from store.customers import find_living
 from store.enrollments import wake_customers
 from store.intake import OwnEvent, record_own_events
 from store.memberships import DueCheck, claim_due_checks, load_memberships, save_memberships
-from store.passes import Because, Pass, load_passes
+from store.passes import Pass, load_passes
 from store.pending import FreshEvent, claim_changes, drop_changes, load_fresh
-from store.records import CustomerId, Evaluation, Membership
+from store.records import Because, CustomerId, Evaluation, Membership
 from workers.asking import Refused, evaluate_together
 from workers.counts import Counts
 from workers.drift import priors_at, refresh_drift

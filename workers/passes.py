@@ -23,9 +23,7 @@ from store.drift import count_customers
 from store.leases import release_lease
 from store.memberships import forget_segment, load_member_ids
 from store.passes import (
-    Because,
     Pass,
-    PassCause,
     begin_pass,
     forget_pass,
     load_passes,
@@ -33,7 +31,7 @@ from store.passes import (
     next_customers,
 )
 from store.pending import mark_evaluated
-from store.records import CustomerId
+from store.records import Because, CustomerId
 from workers.counts import Counts
 from workers.drift import (
     Learned,
@@ -148,7 +146,7 @@ def _begin_passes(
             cause = "late" if one.is_finished else one.cause
             begin_pass(tx, one.segment, one.definition_id, cause, now)
     for segment, definition_id in _outdated(library, passes).items():
-        newly: PassCause = "definition" if segment in passes else "first"
+        newly: Because = "definition" if segment in passes else "first"
         begin_pass(tx, segment, definition_id, newly, now)
     is_news = bool(keep_learned(tx, learned, now))
     if is_news or _are_risks_due(services, passes, now):
@@ -191,7 +189,7 @@ def _asks_risk(condition: ConditionBase) -> bool:
 
 
 def _look_again(
-    tx: Connection, segments: Sequence[str], now: datetime, *, cause: PassCause = "refit"
+    tx: Connection, segments: Sequence[str], now: datetime, *, cause: Because = "refit"
 ) -> None:
     """At everybody, in the segments that no pass is looking at anyway."""
     passes = load_passes(tx)
@@ -300,9 +298,7 @@ def _look_at(
     if DRIFT in running:
         refresh_drift(tx, ids, now, library.lexicon, priors_at(tx, now))
     causes: dict[str, Because | None] = {
-        name: None if one.cause == "time" else one.cause
-        for name, one in running.items()
-        if name in library.segments
+        name: one.cause for name, one in running.items() if name in library.segments
     }
     chunk = cast(Collection[CustomerId], range(ids[0], ids[-1] + 1))
     counts = evaluate_segments(tx, library, causes, chunk, now) if causes else Counts()

@@ -83,3 +83,17 @@ def test_what_is_as_it_was_is_not_written_again():
 
     assert compare("vip", before, found(True, NOW + DAY), NOW).memberships == ()
     assert compare("vip", {}, found(False), NOW).memberships == ()
+
+
+def test_what_was_learned_without_an_event_of_its_own_moves_people_late():
+    before = stored(False, next_check_at=NOW + DAY)
+
+    (change,) = compare("vip", before, found(True), NOW).entered
+
+    assert (change.at, change.cause) == (NOW, "late")
+
+
+def test_the_figures_of_a_new_day_move_people_by_time():
+    (change,) = compare("vip", {}, found(True), NOW, because="time").entered
+
+    assert (change.at, change.cause) == (NOW, "time")
