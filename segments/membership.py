@@ -59,7 +59,8 @@ def compare(
     """The difference between what is stored and what was evaluated at `now`.
 
     `because` is the cause for everybody where not a customer's own doing made us look. Otherwise it
-    is the customer's trigger, or time where a check had come. Who is stored but not evaluated is left alone.
+    is the customer's trigger, or time where a check had come. Who is stored but not evaluated is
+    left alone.
     """
     changes: list[Change] = []
     memberships: list[Membership] = []
