@@ -158,6 +158,7 @@ def _read_only(base: Base, connection: Connection, repeats: int) -> dict[str, li
     taken: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(repeats):
         for name, one in work.items():
+            one()  # so that each finds in memory what it reads itself, not what another one read
             taken[name].append(base.took(one))
     return taken
 
