@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 from hashlib import blake2b
 from typing import Any
 
+from adapters.actors import read_actor
 from adapters.consents import split_consents
 from adapters.documents import require_whole
 from adapters.files.layout import Layout
@@ -50,15 +51,17 @@ class Rows:
         if not name or len(name) > LONGEST_NAME:
             raise Malformed("the row has no event")
         email = str(fields.get("email") or "")
+        properties = self._typed(rest)
         return IncomingEvent(
             name=name,
             occurred_at=_occurred_at(fields.get("occurred_at"), self.day_zone),
             message_id=read_message_id(fields, "message_id") or self._derived_id(fields, rest),
             identities=_identities(fields, email),
             channel=str(fields.get("channel") or "").lower()[:LONGEST_NAME] or None,
-            properties=self._typed(rest),
+            properties=properties,
             source=self.source,
             trust=Trust.FILE,
+            actor=read_actor(name, properties),
             original_name=str(fields["event"]),
             traits={"email": email} if email else {},
             is_known_since_occurred=True,

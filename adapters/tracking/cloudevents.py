@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
+from adapters.actors import read_actor
 from adapters.instants import parse_instant
 from adapters.tracking.messages import LONGEST_NAME, read_id, read_object
 from adapters.tracking.names import canonical_name
@@ -76,15 +77,17 @@ def _parse(document: Any, call: Call) -> IncomingEvent:
     if missing := [name for name, value in told.items() if not value]:
         raise Malformed(f"the CloudEvent has no {missing[0]}")
     original = str(told["type"])
+    name, properties = _name(original), read_object(document, "data")
     return IncomingEvent(
-        name=_name(original),
+        name=name,
         occurred_at=_occurred_at(document, call),
         message_id=_message_id(str(told["source"]), str(told["id"])),
         identities=(Identity("external", str(told["subject"])),),
         channel=read_id(document, "channel"),
-        properties=read_object(document, "data"),
+        properties=properties,
         source=call.source,
         trust=call.trust,
+        actor=read_actor(name, properties),
         original_name=original,
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from adapters.actors import read_actor
 from adapters.documents import require_whole_names
 from adapters.instants import parse_instant
 from adapters.tracking.messages import (
@@ -83,6 +84,7 @@ def parse_event(message: Message, call: Call) -> IncomingEvent:
         properties=content.properties,
         source=call.source,
         trust=call.trust,
+        actor=read_actor(content.name, content.properties),
         original_name=content.original_name,
         traits=content.traits,
         consents=content.consents,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta
 
+from adapters.actors import read_actor
 from adapters.tracking.names import canonical_name
 from journeys.graph import build_graph
 from journeys.permission import Refused
@@ -95,13 +96,15 @@ def _event(
     *,
     is_history: bool = False,
 ) -> IncomingEvent:
+    canonical = canonical_name(name)
     return IncomingEvent(
-        name=canonical_name(name),
+        name=canonical,
         occurred_at=at,
         message_id=message_id,
         identities=(Identity("external", customer),),
         channel=channel,
         properties=properties,
+        actor=read_actor(canonical, properties),
         original_name=name,
         is_known_since_occurred=is_history,
     )

@@ -136,6 +136,16 @@ def test_customers_are_exported_with_what_was_imported_of_them(run: Run, file: R
     ]
 
 
+def test_an_imported_act_of_an_agent_is_stored_as_theirs(run: Run, file: Run):
+    row = "c1,ticket.{},2026-02-01T00:00:00Z,ticket,{}\n"
+    acts = row.format("opened", "customer") + row.format("replied", "agent")
+
+    run("import", file("tickets.csv", "customer_id,event,occurred_at,channel,by\n" + acts))
+
+    stored = [(one["name"], one["actor"]) for one in run("export", "events")]
+    assert stored == [("ticket.opened", "customer"), ("ticket.replied", "agent")]
+
+
 def test_suppressions_are_imported_once(run: Run, file: Run):
     addresses = file("gone.csv", "email,reason\nA@b.c,asked us\na@b.c,twice\nd@e.f,\n")
 

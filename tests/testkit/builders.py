@@ -21,6 +21,7 @@ FILES = {
         """,
     "surveys/csat.yaml": "survey: csat\nkind: csat\n",
     "segments/buyers.yaml": "segment: buyers\nmatch: {event: order.completed, within: 30 days}\n",
+    "segments/asking.yaml": "segment: asking\nmatch: {channel: ticket}\n",
     "journeys/welcome.yaml": """
         journey: welcome
         topic: offers

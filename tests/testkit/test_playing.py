@@ -75,6 +75,15 @@ PASSING = {
           - open: hello
           - expect: [{event: message.clicked}, {event: message.opened}]
         """,
+    "what an agent does is not the customer's own activity": """
+        steps:
+          - event: ticket.replied
+            with: {by: agent}
+          - expect: {not_in: asking}
+          - event: ticket.updated
+            with: {by: customer}
+          - expect: {in: asking}
+        """,
     "whoever unsubscribes gets no more": """
         steps:
           - event: order.completed

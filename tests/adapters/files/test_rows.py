@@ -12,7 +12,7 @@ from adapters.files import csv, jsonl
 from adapters.files.layout import parse_layout
 from adapters.files.rows import Rows
 from rekindle.errors import Malformed
-from store.records import Identity, Trust
+from store.records import Actor, Identity, Trust
 
 RIYADH = ZoneInfo("Asia/Riyadh")
 ORDER = {"customer_id": "1", "event": "Order Completed", "occurred_at": "2026-03-02T08:00:00Z"}
@@ -33,6 +33,16 @@ def test_a_row_is_an_event_of_the_past():
     assert event.properties == {"total": 12.5, "sku": "007"}
     assert (event.source, event.trust, event.channel) == ("erp", Trust.FILE, None)
     assert event.is_known_since_occurred
+
+
+def test_what_an_agent_did_to_a_ticket_is_not_the_customers_act():
+    ticket = {**ORDER, "event": "Ticket Replied", "channel": "ticket"}
+
+    agents = rows().parse_event({**ticket, "by": "agent"})
+
+    assert (agents.actor, agents.properties) == (Actor.AGENT, {"by": "agent"})
+    assert rows().parse_event({**ticket, "by": "customer"}).actor is Actor.CUSTOMER
+    assert rows().parse_event({**ORDER, "by": "agent"}).actor is Actor.CUSTOMER
 
 
 def test_ids_and_names_stay_as_they_are_written():

@@ -5,6 +5,7 @@ import pytest
 from adapters.tracking.cloudevents import BATCHED, STRUCTURED, parse_cloud_events
 from adapters.tracking.segment import Call, Parsed
 from rekindle.errors import Malformed
+from store.records import Actor
 from tests.conftest import MONDAY
 
 ORDER = {
@@ -37,6 +38,12 @@ def test_binary_mode_says_the_same_with_headers():
     parsed = parse_cloud_events("application/json", headers, ORDER["data"], Call(MONDAY))
 
     assert parsed == structured()
+
+
+def test_what_an_agent_did_to_a_ticket_is_not_the_customers_act():
+    (event,), _ = structured(type="org.rekindle.ticket.replied", data={"by": "agent"})
+
+    assert (event.actor, event.properties) == (Actor.AGENT, {"by": "agent"})
 
 
 def test_source_and_id_together_make_the_event_the_same_one():

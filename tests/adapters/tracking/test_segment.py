@@ -10,7 +10,7 @@ import pytest
 from adapters.documents import parse_json
 from adapters.tracking.segment import MOST_MESSAGES, Call, parse_batch, parse_message
 from rekindle.errors import Malformed
-from store.records import Identity, IncomingEvent, Trust
+from store.records import Actor, Identity, IncomingEvent, Trust
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 STAMP = "2026-03-02T08:00:00Z"
@@ -37,6 +37,14 @@ def test_a_track_becomes_an_event_and_keeps_its_name():
 
     assert (event.name, event.original_name) == ("order.completed", "Order Completed")
     assert (event.message_id, event.properties) == ("m", {"total": 9.5})
+
+
+def test_what_an_agent_did_to_a_ticket_is_not_the_customers_act():
+    by_agent = one("track", event="Ticket Replied", properties={"by": "agent"})
+    by_customer = one("track", event="Ticket Updated", properties={"by": "customer"})
+
+    assert (by_agent.actor, by_agent.properties) == (Actor.AGENT, {"by": "agent"})
+    assert by_customer.actor is Actor.CUSTOMER
 
 
 def test_pages_and_screens_have_names_of_their_own():
