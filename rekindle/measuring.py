@@ -18,6 +18,8 @@ from segments.definition import walk
 from segments.instants import instant, length, micros
 from store.tables import EPOCH, definitions, enrollments
 
+SMALLEST = 1e-100  # that is squared: PostgreSQL raises where a square is too small for a double
+
 
 def load_uplift(connection: Connection, library: Library, name: str, now: datetime) -> Uplift:
     """The journey called `name` as one look at `now` shows it."""
@@ -82,6 +84,7 @@ def _load_groups(
     has_reached = answer.c.holds | (func.coalesce(enrollments.c.ended, "") == "goal")
     totals = _totals(library, journey, subjects).subquery()
     value = case((has_reached, func.coalesce(totals.c.total, 0.0)), else_=0.0)
+    square = case((func.abs(value) > SMALLEST, value * value), else_=0.0)
     query = (
         select(
             enrollments.c.is_held_out,
@@ -89,7 +92,7 @@ def _load_groups(
             func.count().filter(has_reached),
             func.count().filter(value != 0),
             func.sum(value),
-            func.sum(value * value),
+            func.sum(square),
         )
         .join_from(answer, enrollments, enrollments.c.id == answer.c.id)
         .outerjoin(totals, totals.c.id == answer.c.id)

@@ -29,6 +29,9 @@ from segments.instants import Micros, greatest, soonest
 ONE_MORE = literal_column("1", BigInteger)
 ONE_LESS = literal_column("-1", BigInteger)
 NOTHING = literal_column("0", BigInteger)
+# Of what is added up. PostgreSQL raises where a result fits no double, also where it squares on the
+# way to an average, and one such customer would fail everybody's evaluation.
+LARGEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -159,9 +162,16 @@ def figure(
     ).group_by(own.id)
 
 
+def bounded(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A number that can be added up and squared: one beyond `LARGEST`, of either sign, is that."""
+    return case(
+        (value.between(-LARGEST, LARGEST), value), (value > 0, LARGEST), (value < 0, -LARGEST)
+    )
+
+
 FIGURES: dict[str, Callable[[ColumnElement[Any]], ColumnElement[Any]]] = {
-    "sum_of": lambda value: func.coalesce(func.sum(value), 0.0),
-    "average_of": func.avg,
+    "sum_of": lambda value: func.coalesce(func.sum(bounded(value)), 0.0),
+    "average_of": lambda value: func.avg(bounded(value)),
     "highest_of": func.max,
     "lowest_of": func.min,
     "distinct": lambda value: func.count(value.distinct()),

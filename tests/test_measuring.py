@@ -78,6 +78,21 @@ def test_orders_count_from_the_start_to_the_end_of_the_window_in_both_groups(sho
     assert sums(look(shop)) == (40, 40, 40 * 20 + 20 * 5)
 
 
+@pytest.mark.parametrize(
+    ("total", "counted"), [(1.7e308, 1e100), (-1.7e308, -1e100), (1e-200, 1e-200)]
+)
+def test_no_order_is_too_large_or_too_small_to_be_compared(shop, total, counted):
+    opened(shop, 2)
+    for _ in range(2):
+        shop.happens("order.completed", "c0", total=total)
+    shop.later(days=10)
+
+    found = look(shop)
+
+    assert sums(found) == (2, 1, 2 * counted)
+    assert sum(one.squares for one in (found.mailed, found.held_out)) == (2 * counted) ** 2
+
+
 def test_the_groups_are_told_apart(shop):
     opened(shop, 60)
     with shop.services.store.read() as connection:

@@ -12,7 +12,7 @@ from segments.conditions.dated import place
 from segments.conditions.fields import Number, PropertyName
 from segments.conditions.occurrences import AMOUNTS, Occurrences, Window
 from segments.conditions.operators import Operators
-from segments.counting import FIGURES, count, edge, figure
+from segments.counting import FIGURES, bounded, count, edge, figure
 from segments.instants import NULL_INSTANT, as_instant, greatest, length, micros, soonest
 from segments.newest import Meant
 from segments.tallying import Tallied
@@ -194,7 +194,8 @@ class Acts(Occurrences):
         """The sum of the figure's property over what counts at each subject's instant."""
         own = self._placed(self.stretches(compilation), compilation.lexicon.zone).c
         counts = (own.begins <= own.at) & (own.ends.is_(None) | (own.ends > own.at))
-        return select(own.id, func.sum(own.value).label("total")).where(counts).group_by(own.id)
+        total = func.sum(bounded(own.value)).label("total")
+        return select(own.id, total).where(counts).group_by(own.id)
 
     def stretches(self, compilation: Compilation) -> CTE:
         """What is counted: id, at, begins, ends and the columns of `values`."""

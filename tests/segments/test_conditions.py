@@ -129,6 +129,44 @@ def test_numbers_larger_than_any_float_spoil_nobodys_evaluation(history: History
     assert history.of(ORDERED | {"sum_of": "total", "at_least": 1}, 1, MONDAY)[0]
 
 
+@pytest.mark.parametrize("largest", [1.7e308, 10**400], ids=["a float", "no float"])
+@pytest.mark.parametrize(
+    "asked",
+    [{"sum_of": "total", "at_least": 1e100}, {"average_of": "total", "at_least": 1e99}],
+    ids=["sum", "average"],
+)
+def test_what_adds_up_to_more_than_any_float_spoils_nobodys_evaluation(
+    history: History, asked: dict[str, Any], largest: float
+):
+    history.customer(1)
+    history.customer(2)
+    for total in (largest, largest, 7):
+        history.event(1, MONDAY, properties={"total": total})
+    history.event(2, MONDAY, properties={"total": 7})
+
+    assert history.of(ORDERED | asked, 1, MONDAY)[0]
+    assert not history.of(ORDERED | asked, 2, MONDAY)[0]
+
+
+def test_the_largest_numbers_of_both_signs_cancel_out(history: History):
+    history.customer(1)
+    for total in (10**400, -(10**400)):
+        history.event(1, MONDAY, properties={"total": total})
+
+    assert history.of(ORDERED | {"sum_of": "total", "exactly": 0}, 1, MONDAY)[0]
+    assert history.of(ORDERED | {"average_of": "total", "exactly": 0}, 1, MONDAY)[0]
+
+
+def test_what_has_no_number_has_no_average(history: History):
+    history.customer(1)
+    history.event(1, MONDAY, properties={"total": "much"})
+    below = {"average_of": "total", "at_most": 10}
+
+    assert not history.of(ORDERED | below, 1, MONDAY)[0]
+    history.event(1, MONDAY, properties={"total": 4})
+    assert history.of(ORDERED | below | {"at_least": 4}, 1, MONDAY)[0]
+
+
 # --- one after the other -------------------------------------------------------------------------
 
 

@@ -103,6 +103,16 @@ def test_what_is_so_is_told_of_every_kind(history: History):
     )
 
 
+def test_a_sum_of_more_than_any_float_is_told(history: History):
+    history.customer(1)
+    for _ in range(2):
+        history.event(1, MONDAY - DAY, properties={"total": 1.7e308})
+
+    found = explain(history, {"event": "order.completed", "sum_of": "total", "at_least": 1})
+
+    assert (found["told"], found["holds"]) == ("2e+100, the latest on 2026-03-01 09:00", True)
+
+
 def test_nothing_is_told_that_was_not_known_then(history: History):
     history.customer(1)
     history.event(1, MONDAY - DAY, known_at=MONDAY + DAY)
