@@ -89,8 +89,8 @@ class Acts(Occurrences):
         return sentence(often, meant, when) if often == "never" else sentence(meant, often, when)
 
     def facts(self, compilation: Compilation) -> dict[str, Select[Any]]:
-        """What counts now, and when the first and the last of all that is meant came."""
-        moments = self.moments(compilation).c
+        """What counts now, and when the first and the last of all that is meant came so far."""
+        moments = self._ever().moments(compilation).c
         so_far = case((moments.begins <= moments.at, moments.moment))
         edges = {
             "first_at": select(as_instant(func.min(so_far))),
@@ -165,6 +165,10 @@ class Acts(Occurrences):
             operators.ask(JsonValue.named(one.c.properties, name))
             for name, operators in self.where.items()
         ]
+
+    def _ever(self) -> Self:
+        """The same events, whenever they came."""
+        return self.model_copy(update=dict.fromkeys(("within", "older_than", "since", "until")))
 
     def _nothing_is_a_number(self) -> bool:
         """Whether no events at all make a zero, rather than a figure that is missing."""

@@ -84,6 +84,31 @@ def test_a_count_says_what_it_is_and_what_is_missing(history: History):
     assert not found["holds"]
 
 
+OUTSIDE = [
+    {"within": "7 days"},
+    {"older_than": "8 days"},
+    {"since": "2026-03-01"},
+    {"until": "2026-02-01"},
+    {"within": "7 days", "where": {"total": 5}},
+    {"within": "7 days", "sum_of": "total", "more_than": 0},
+]
+
+
+@pytest.mark.parametrize("when", OUTSIDE)
+def test_what_came_outside_the_window_is_told_but_does_not_count(
+    history: History, when: dict[str, Any]
+):
+    history.customer(1)
+    history.event(1, MONDAY - 7 * DAY, properties={"total": 5})
+    history.event(1, MONDAY + DAY, properties={"total": 5})
+
+    found = explain(history, {"event": "order.completed", **when})
+
+    assert found["told"] == "0, the latest on 2026-02-23 09:00"
+    assert found["facts"]["first_at"] == MONDAY - 7 * DAY
+    assert not found["holds"]
+
+
 def test_what_is_so_is_told_of_every_kind(history: History):
     history.customer(1)
     history.trait(1, "home", {"city": "Ulm"})
