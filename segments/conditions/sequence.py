@@ -17,6 +17,7 @@ from sqlalchemy import (
     select,
     union_all,
 )
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from rekindle.durations import write_duration
 from segments.compilation import Compilation, Verdict
@@ -27,6 +28,8 @@ from segments.counting import Amount, count
 from segments.instants import NULL_INSTANT, Micros, as_instant, greatest, length, micros
 from segments.wording import moment, sentence
 from store.tables import events
+
+Columns = ReadOnlyColumnCollection[str, ColumnElement[Any]]
 
 
 class SequenceStep(Happening):
@@ -89,37 +92,61 @@ class Sequence(ConditionBase):
             sentence(step.acts().meant, _time_of(step, place))
             for place, step in enumerate(self.sequence)
         ]
-        after = self.then_not and sentence(
-            "and then no", self.then_not.acts().meant, _time_of(self.then_not, 1)
-        )
-        return sentence(" and then ".join(steps), after or "")
+        return sentence(" and then ".join(steps), self._after)
+
+    @property
+    def _after(self) -> str:
+        """What must not come after the steps, in words."""
+        if self.then_not is None:
+            return ""
+        return sentence("and then no", self._unwanted, _time_of(self.then_not, 1))
+
+    @property
+    def _unwanted(self) -> str:
+        return self.then_not.acts().meant if self.then_not else ""
 
     def facts(self, compilation: Compilation) -> dict[str, Select[Any]]:
-        """How far any chain has come, and when its last event was."""
-        rows = self._begun(self._lined_up(compilation))
-        steps = len(self.sequence)
-        own = rows.c
-        done = select(func.max(own.place) + 1).where(own.place < steps, own.began_at.is_not(None))
-        last = (
-            select(as_instant(own.moment))
-            .where(own.place < steps, own.began_at.is_not(None))
-            .order_by(own.place.desc(), own.moment.desc())
-            .limit(1)
-        )
-        return {"steps_done": done, "last_at": last}
+        """How far any chain has come, when its last event was, and what became of it then.
+
+        Of the complete ones the latest tells of all: what broke it came in time to break the
+        others, or after their time was over.
+        """
+        own = self._ended(self._begun(self._lined_up(compilation))).c
+        is_part = and_(own.place < len(self.sequence), own.began_at.is_not(None))
+        latest = (own.place.desc(), own.moment.desc(), own.event_id.desc())
+        is_complete = own.place == len(self.sequence) - 1
+        told = {
+            "last_at": own.moment,
+            "broken_at": case((is_complete & ~self._is_unbroken(own), own.broken_at)),
+            "quiet_at": case((is_complete, self._quiet_at(own))),
+            "over_at": case((is_complete, self._over_at(own))),
+        }
+        return {
+            "steps_done": select(func.max(own.place) + 1).where(is_part),
+            **{
+                name: select(as_instant(column)).where(is_part).order_by(*latest).limit(1)
+                for name, column in told.items()
+            },
+        }
 
     def tell(self, found: Mapping[str, Any]) -> str:
         done, last = found["steps_done"] or 0, found["last_at"]
         came = f", the latest on {moment(last)}" if last else ""
-        return f"{done} of {len(self.sequence)} steps{came}"
+        broken = (
+            f", and then {self._unwanted} on {moment(at)}" if (at := found["broken_at"]) else ""
+        )
+        return f"{done} of {len(self.sequence)} steps{came}{broken}"
 
     def lacks(self, found: Mapping[str, Any]) -> str:
         done = found["steps_done"] or 0
         if done < len(self.sequence):
             return f"next needed: {self.sequence[done].acts().meant}"
-        if self.then_not is None:
-            return "the steps are too long ago"
-        return f"{self.then_not.acts().meant} must not come until its time is over"
+        once_more = f"needed: the steps once more, {self._after}"
+        if found["broken_at"] is not None:
+            return once_more
+        if found["over_at"] is not None and found["over_at"] <= found["quiet_at"]:
+            return f"the steps took too long; {once_more}"
+        return f"{self._unwanted} must not come until {moment(found['quiet_at'])}"
 
     def compile(self, compilation: Compilation) -> Verdict:
         return compilation.leaf(
@@ -182,18 +209,35 @@ class Sequence(ConditionBase):
 
     def _counting(self, rows: CTE) -> CTE:
         """The chains that are complete and, for all that is known, not broken."""
-        rows = select(rows, self._broken_at(rows).label("broken_at")).cte()
-        own = rows.c
-        begins: Micros = own.moment
-        unbroken: ColumnElement[bool] = own.broken_at.is_(None)
-        if self.then_not and self.then_not.within is not None:
-            begins = own.moment + length(self.then_not.within)
-            unbroken = or_(unbroken, own.broken_at > begins)
-        over = self.sequence[0].within
-        ends = NULL_INSTANT if over is None else own.began_at + length(over)
+        own = self._ended(rows).c
+        begins, ends = self._quiet_at(own).label("begins"), self._over_at(own).label("ends")
         is_last = own.place == len(self.sequence) - 1
-        columns = (own.id, own.at, begins.label("begins"), ends.label("ends"))
-        return select(*columns).where(is_last, own.began_at.is_not(None), unbroken).cte()
+        columns = (own.id, own.at, begins, ends)
+        return (
+            select(*columns).where(is_last, own.began_at.is_not(None), self._is_unbroken(own)).cte()
+        )
+
+    def _ended(self, rows: CTE) -> CTE:
+        """Each with `broken_at`: when what must not come came next."""
+        return select(rows, self._broken_at(rows).label("broken_at")).cte()
+
+    def _quiet_at(self, own: Columns) -> Micros:
+        """From when on a chain that ends here counts."""
+        if self.then_not is None or self.then_not.within is None:
+            return own.moment
+        return own.moment + length(self.then_not.within)
+
+    def _over_at(self, own: Columns) -> Micros:
+        """From when on the first step of a chain is too long ago; NULL for never."""
+        over = self.sequence[0].within
+        return NULL_INSTANT if over is None else own.began_at + length(over)
+
+    def _is_unbroken(self, own: Columns) -> ColumnElement[bool]:
+        """Whether nothing broke a chain that ends here before its time was over."""
+        unbroken: ColumnElement[bool] = own.broken_at.is_(None)
+        if self.then_not is None or self.then_not.within is None:
+            return unbroken
+        return or_(unbroken, own.broken_at > self._quiet_at(own))
 
     def _broken_at(self, rows: CTE) -> Micros:
         """When the next event after it came that must not come."""

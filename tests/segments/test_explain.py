@@ -109,6 +109,50 @@ def test_what_came_outside_the_window_is_told_but_does_not_count(
     assert not found["holds"]
 
 
+CART = [{"event": "cart.updated"}]
+ORDER = {"event": "order.completed"}
+
+
+def test_what_broke_a_sequence_is_told(history: History):
+    history.customer(1)
+    history.event(1, MONDAY - 2 * DAY, "cart.updated")
+    history.event(1, MONDAY - DAY)
+    history.event(1, MONDAY - HOUR)
+
+    found = explain(history, {"sequence": CART, "then_not": ORDER})
+    in_time = explain(history, {"sequence": CART, "then_not": {**ORDER, "within": "1 day"}})
+    too_late = explain(history, {"sequence": CART, "then_not": {**ORDER, "within": "3 hours"}})
+
+    told = "1 of 1 steps, the latest on 2026-02-28 09:00"
+    broken = f"{told}, and then order.completed on 2026-03-01 09:00"
+    assert (found["told"], found["holds"]) == (broken, False)
+    assert found["lacks"] == "needed: the steps once more, and then no order.completed"
+    assert (in_time["told"], in_time["holds"]) == (broken, False)
+    assert in_time["lacks"].endswith("and then no order.completed within 1 day")
+    assert (too_late["told"], too_late["lacks"], too_late["holds"]) == (told, "", True)
+
+
+def test_a_sequence_that_waits_says_until_when(history: History):
+    history.customer(1)
+    history.event(1, MONDAY - 2 * DAY, "cart.updated")
+    history.event(1, MONDAY - DAY)
+    history.event(1, MONDAY - HOUR, "cart.updated")
+
+    found = explain(history, {"sequence": CART, "then_not": {**ORDER, "within": "3 hours"}})
+    slow = [{**CART[0], "within": "3 days"}, {"event": "order.completed"}]
+    too_slow = explain(
+        history, {"sequence": slow, "then_not": {"event": "a.b", "within": "2 days"}}
+    )
+
+    assert found["holds"]  # of the earlier cart
+    history.event(1, MONDAY - 2 * DAY + HOUR)
+    found = explain(history, {"sequence": CART, "then_not": {**ORDER, "within": "3 hours"}})
+    assert found["told"] == "1 of 1 steps, the latest on 2026-03-02 08:00"
+    assert found["lacks"] == "order.completed must not come until 2026-03-02 11:00"
+    assert not too_slow["holds"]
+    assert too_slow["lacks"].startswith("the steps took too long; needed: the steps once more")
+
+
 def test_what_is_so_is_told_of_every_kind(history: History):
     history.customer(1)
     history.trait(1, "home", {"city": "Ulm"})
