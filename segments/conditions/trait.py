@@ -47,6 +47,9 @@ class Trait(Operators, ConditionBase):
             value = value.get(key) if isinstance(value, Mapping) else None
         return "missing" if value is None else json.dumps(value, ensure_ascii=False)
 
+    def lacks(self, found: Mapping[str, Any]) -> str:
+        return f"it is {self.tell(found)}; needed: one that {values(self.asked)}"
+
     def compile(self, compilation: Compilation) -> Verdict:
         return compilation.leaf(
             self, lambda: self._leaf(compilation), on_nothing=self._asks_for_absence

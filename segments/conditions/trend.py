@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from fractions import Fraction
+from math import ceil, floor
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, StrictInt, model_validator
@@ -66,8 +67,16 @@ class Trend(ConditionBase):
         return f"{found['now']:g} now, {found['before']:g} before"
 
     def lacks(self, found: Mapping[str, Any]) -> str:
-        missing = self.from_at_least - int(found["before"])
-        return f"{missing} too few before" if missing > 0 else ""
+        before = max(int(found["before"]), self.from_at_least)
+        bound = "at most" if self.falls_by is not None else "at least"
+        needed = f"{bound} {self._turned(before)} now with {before} before"
+        return f"{self.tell(found)}; needed: {needed}"
+
+    def _turned(self, before: int) -> int:
+        """Up to how many now it fell, or from how many on it rose."""
+        if self.falls_by is not None:
+            return floor(before * (1 - self.falls_by))
+        return ceil(before * (1 + (self.rises_by or Fraction())))
 
     def compile(self, compilation: Compilation) -> Verdict:
         return compilation.leaf(

@@ -1,6 +1,5 @@
 """What a rule says in words, what is so of a customer, and what is lacking."""
 
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -67,9 +66,10 @@ def test_a_rule_reads_as_a_sentence(written: dict[str, Any], sentence: str):
     assert parse_condition(written).sentence == sentence
 
 
-def explain(history: History, written: dict[str, Any], at: datetime = MONDAY) -> dict[str, Any]:
+def explain(history: History, written: dict[str, Any], customer: int = 1) -> dict[str, Any]:
     history.segments["rule"] = Segment(segment="rule", match=parse_condition(written))
-    return explained(Look(history.tx, history.lexicon, at), "rule", CustomerId(1))[0]
+    look = Look(history.tx, history.lexicon, MONDAY)
+    return explained(look, "rule", CustomerId(customer))[0]
 
 
 def test_a_count_says_what_it_is_and_what_is_missing(history: History):
@@ -151,6 +151,65 @@ def test_a_sequence_that_waits_says_until_when(history: History):
     assert found["lacks"] == "order.completed must not come until 2026-03-02 11:00"
     assert not too_slow["holds"]
     assert too_slow["lacks"].startswith("the steps took too long; needed: the steps once more")
+
+
+TRENDS = [
+    ({"falls_by": "50%"}, "2 now, 3 before; needed: at most 1 now with 3 before"),
+    ({"rises_by": "50%"}, "2 now, 3 before; needed: at least 5 now with 3 before"),
+    (
+        {"falls_by": "30%", "from_at_least": 4},
+        "2 now, 3 before; needed: at most 2 now with 4 before",
+    ),
+]
+
+
+@pytest.mark.parametrize(("asked", "lacks"), TRENDS)
+def test_a_trend_says_how_many_it_needs(history: History, asked: dict[str, Any], lacks: str):
+    history.customer(1)
+    for days in (1, 2, 8, 9, 10):
+        history.event(1, MONDAY - days * DAY)
+
+    found = explain(history, {"trend": ORDER, "over": "7 days", **asked})
+
+    assert (found["holds"], found["lacks"]) == (False, lacks)
+
+
+@pytest.mark.parametrize(
+    ("asked", "lacks"),
+    [
+        ({"trait": "home.city", "is": "Bonn"}, 'it is "Ulm"; needed: one that is “Bonn”'),
+        ({"trait": "home.zip", "exists": True}, "it is missing; needed: one that is known"),
+        ({"trait": "age", "between": [18, 30]}, "it is 17; needed: one that is from 18 to 30"),
+        ({"trait": "plan", "is": "pro"}, "it is missing; needed: one that is “pro”"),
+    ],
+)
+def test_a_trait_says_what_is_asked_of_it(history: History, asked: dict[str, Any], lacks: str):
+    history.customer(1)
+    history.trait(1, "home", {"city": "Ulm"})
+    history.trait(1, "age", 17)
+
+    found = explain(history, asked)
+
+    assert (found["holds"], found["lacks"]) == (False, lacks)
+
+
+def test_fifths_are_told_with_those_that_are_asked(history: History):
+    for id_ in range(1, 6):
+        history.customer(id_)
+    for id_ in range(2, 6):
+        history.event(id_, MONDAY - id_ * DAY)
+    history.customer(6)
+    history.event(6, MONDAY - 9 * DAY)
+    history.publish(MONDAY - HOUR)
+    asked = {"rfm": {"recency": "4..5", "monetary": 5}}
+    needed = "recency in fifths 4 to 5 and monetary in fifth 5"
+
+    nobody = explain(history, asked)
+    known = explain(history, asked, customer=6)
+
+    assert (nobody["holds"], nobody["lacks"]) == (False, f"in no fifth; needed: {needed}")
+    assert not known["holds"]
+    assert known["lacks"] == f"recency in fifth 1 and monetary in fifth 1; needed: {needed}"
 
 
 def test_what_is_so_is_told_of_every_kind(history: History):
