@@ -4,7 +4,7 @@ Every process shows the same figures, since the database is the truth; scrape on
 Prometheus' naming practices and exposition format 0.0.4, read 2026-11.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -30,10 +30,10 @@ from web.requests import services_of
 
 
 class Figures:
-    """A collector over one look at the database."""
+    """A collector over one look at the database; of `segments` also those without members."""
 
-    def __init__(self, connection: Connection, now: datetime) -> None:
-        self.connection, self.now = connection, now
+    def __init__(self, connection: Connection, segments: Iterable[str], now: datetime) -> None:
+        self.connection, self.segments, self.now = connection, segments, now
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         backlogs = load_backlogs(self.connection, self.now)
@@ -50,7 +50,7 @@ class Figures:
         yield _gauge("messages", "Messages by status.", "status", count_by_status(self.connection))
         active = count_active_by_journey(self.connection)
         yield _gauge("enrollments_active", "Customers under way.", "journey", active)
-        members = count_members(self.connection)
+        members = dict.fromkeys(self.segments, 0) | count_members(self.connection)
         yield _gauge("segment_members", "Stored size.", "segment", members)
         refreshed = {k: v.timestamp() for k, v in load_refreshed(self.connection).items()}
         yield _gauge(
@@ -70,9 +70,9 @@ def metrics(request: Request) -> Response:
     """Counts only: no figure is of one customer."""
     require_api_key(request)
     services = services_of(request)
-    registry = CollectorRegistry(auto_describe=False)
+    registry, segments = CollectorRegistry(auto_describe=False), services.library().segments
     with services.store.read() as connection:
-        registry.register(Figures(connection, services.clock.now()))
+        registry.register(Figures(connection, segments, services.clock.now()))
         return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -3,6 +3,8 @@
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from store.keys import add_key
+from store.memberships import save_memberships
+from store.records import Membership
 from tests.web.conftest import Site
 
 
@@ -50,3 +52,18 @@ def test_every_sort_of_due_work_is_named_even_when_there_is_none(site):
     sorts = {labels[1] for labels in found if labels[0] == "rekindle_due"}
     assert sorts == {"segment_check", "enrollment", "message", "effect"}
     assert all(found[("rekindle_lateness_seconds", sort)] == 0 for sort in sorts)
+
+
+def test_an_applied_segment_has_a_size_even_when_nobody_is_in_it(site):
+    let_monitor_in(site)
+    for name in ("buyers", "callers"):
+        site.write(f"segments/{name}.yaml", f"segment: {name}\nmatch: {{event: order.completed}}\n")
+    site.apply()
+    member = Membership("buyers", site.customer(), True, site.clock.now(), None)
+    with site.services.store.begin() as tx:
+        save_memberships(tx, [member])
+
+    found = figures(site)
+
+    assert found[("rekindle_segment_members", "buyers")] == 1
+    assert found[("rekindle_segment_members", "callers")] == 0
