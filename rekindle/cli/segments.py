@@ -52,6 +52,7 @@ def _show(look: Look, name: str) -> None:
     lines = [
         _text(look, document, fresh, is_long=False),
         f"  {look.lexicon.segments[name].match.sentence}",
+        *([f"  (days are {look.lexicon.zone}, times are UTC)"] if document["history"] else []),
         *map(_day_text, document["history"][-DAYS_SHOWN:]),
         *map(_change_text, document["changes"][:SAMPLE]),
     ]
@@ -90,8 +91,8 @@ def _text(
 def _explain(look: Look, name: str, external_id: str) -> None:
     document = explain(look, name, external_id)
     verdict = "is in" if document["holds"] else "is not in"
-    lines = [f"{external_id} {verdict} {name}:", *map(explained_text, document["conditions"])]
-    say("\n".join(lines), document)
+    head = f"{external_id} {verdict} {name} (times are UTC):"
+    say("\n".join([head, *map(explained_text, document["conditions"])]), document)
 
 
 def explained_text(row: Mapping[str, Any]) -> str:

@@ -130,7 +130,7 @@ def test_the_explanation_reads_as_text_too(shop: Shop, capsys, now):
     assert main([*options, "segment", "drifting", "--explain", "ben"]) == 0
 
     assert capsys.readouterr().out.splitlines() == [
-        "ben is not in drifting:",
+        "ben is not in drifting (times are UTC):",
         "  no  all:",
         "  no    drift is drifting; has never been active",
         "  no    is in buyers",

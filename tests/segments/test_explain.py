@@ -1,11 +1,16 @@
 """What a rule says in words, what is so of a customer, and what is lacking."""
 
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from sqlalchemy import Connection
 
+from rekindle.cli.app import main
 from rekindle.looking import Look, explained
 from segments.definition import Segment, parse_condition
 from store.records import CustomerId
@@ -15,6 +20,7 @@ from tests.segments.history import DAY, HOUR, History
 from tests.segments.oracle import World
 from tests.segments.rules import NOON, conditions, worlds
 from tests.segments.test_oracle import few, lexicon_of, put
+from tests.shop import SETTINGS, Shop
 
 SENTENCES = [
     ({"event": "order.completed"}, "order.completed at least once"),
@@ -210,6 +216,37 @@ def test_fifths_are_told_with_those_that_are_asked(history: History):
     assert (nobody["holds"], nobody["lacks"]) == (False, f"in no fifth; needed: {needed}")
     assert not known["holds"]
     assert known["lacks"] == f"recency in fifth 1 and monetary in fifth 1; needed: {needed}"
+
+
+@pytest.fixture
+def shop(tmp_path: Path, database_url: str, now: datetime) -> Iterator[Shop]:
+    settings = SETTINGS.replace("zone: UTC", "zone: Asia/Riyadh")
+    (tmp_path / "rekindle.yaml").write_text(settings, encoding="utf-8")
+    made = Shop(tmp_path, database_url, now)
+    made.write("segments/buyers.yaml", "segment: buyers\nmatch: {event: order.completed}\n")
+    made.apply()
+    yield made
+    made.close()
+
+
+def test_text_names_the_zone_of_its_times_and_json_writes_it(shop: Shop, capsys, now: datetime):
+    shop.customer("anna")
+    shop.happened("order.completed", "anna", now - DAY)
+    shop.run()
+    asked = ["--workspace", str(shop.folder), "--database", shop.url, "--now", now.isoformat()]
+    yesterday = now - DAY
+
+    main([*asked, "segment", "buyers", "--explain", "anna"])
+    head, row = capsys.readouterr().out.splitlines()
+    main([*asked, "--json", "segment", "buyers", "--explain", "anna"])
+    document = json.loads(capsys.readouterr().out)
+    main([*asked, "segment", "buyers"])
+    shown = capsys.readouterr().out
+
+    assert head == "anna is in buyers (times are UTC):"
+    assert row.endswith(f"1, the latest on {yesterday:%Y-%m-%d %H:%M}")
+    assert document["conditions"][0]["facts"]["last_at"] == f"{yesterday:%Y-%m-%dT%H:%M:%SZ}"
+    assert shown.count("(days are Asia/Riyadh, times are UTC)") == 1
 
 
 def test_what_is_so_is_told_of_every_kind(history: History):
