@@ -92,15 +92,13 @@ class Rfm(ConditionBase):
         return {name: select(own[f"{name}_place"]) for name in QUINTILE_FIGURES} | {"as_of": as_of}
 
     def tell(self, found: Mapping[str, Any]) -> str:
-        if not _has_place(found):
+        if found["as_of"] is None or found["recency"] is None:
             return "in no fifth: never bought before the figures were made"
         places = [f"{name} {found[name]}" for name in QUINTILE_FIGURES]
         return f"{', '.join(places)}, as of {moment(found['as_of'])}"
 
     def lacks(self, found: Mapping[str, Any]) -> str:
-        own = {name: (found[name], found[name]) for name in self.rfm.asked}
-        now = " and ".join(_in_words(*one) for one in own.items())
-        return f"{now if _has_place(found) else 'in no fifth'}; needed: {self.sentence}"
+        return f"needed: {self.sentence}"
 
     def compile(self, compilation: Compilation) -> Verdict:
         return compilation.leaf(self, lambda: self._leaf(compilation), on_nothing=False)
@@ -141,11 +139,6 @@ class Rfm(ConditionBase):
 def _in_words(name: str, fifths: tuple[int, int]) -> str:
     low, high = fifths
     return f"{name} in fifth {low}" if low == high else f"{name} in fifths {low} to {high}"
-
-
-def _has_place(found: Mapping[str, Any]) -> bool:
-    """Who never bought has none, and nobody has one before the first version."""
-    return found["as_of"] is not None and found["recency"] is not None
 
 
 def _place(bought: CTE, name: str) -> ColumnElement[int]:

@@ -48,7 +48,7 @@ class Trait(Operators, ConditionBase):
         return "missing" if value is None else json.dumps(value, ensure_ascii=False)
 
     def lacks(self, found: Mapping[str, Any]) -> str:
-        return f"it is {self.tell(found)}; needed: one that {values(self.asked)}"
+        return f"needed: one that {values(self.asked)}"
 
     def compile(self, compilation: Compilation) -> Verdict:
         return compilation.leaf(

@@ -69,8 +69,7 @@ class Trend(ConditionBase):
     def lacks(self, found: Mapping[str, Any]) -> str:
         before = max(int(found["before"]), self.from_at_least)
         bound = "at most" if self.falls_by is not None else "at least"
-        needed = f"{bound} {self._turned(before)} now with {before} before"
-        return f"{self.tell(found)}; needed: {needed}"
+        return f"needed: {bound} {self._turned(before)} now with {before} before"
 
     def _turned(self, before: int) -> int:
         """Up to how many now it fell, or from how many on it rose."""

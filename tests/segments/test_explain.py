@@ -160,11 +160,11 @@ def test_a_sequence_that_waits_says_until_when(history: History):
 
 
 TRENDS = [
-    ({"falls_by": "50%"}, "2 now, 3 before; needed: at most 1 now with 3 before"),
-    ({"rises_by": "50%"}, "2 now, 3 before; needed: at least 5 now with 3 before"),
+    ({"falls_by": "50%"}, "needed: at most 1 now with 3 before"),
+    ({"rises_by": "50%"}, "needed: at least 5 now with 3 before"),
     (
         {"falls_by": "30%", "from_at_least": 4},
-        "2 now, 3 before; needed: at most 2 now with 4 before",
+        "needed: at most 2 now with 4 before",
     ),
 ]
 
@@ -177,26 +177,30 @@ def test_a_trend_says_how_many_it_needs(history: History, asked: dict[str, Any],
 
     found = explain(history, {"trend": ORDER, "over": "7 days", **asked})
 
-    assert (found["holds"], found["lacks"]) == (False, lacks)
+    assert (found["holds"], found["told"]) == (False, "2 now, 3 before")
+    assert found["lacks"] == lacks
 
 
 @pytest.mark.parametrize(
-    ("asked", "lacks"),
+    ("asked", "told", "needed"),
     [
-        ({"trait": "home.city", "is": "Bonn"}, 'it is "Ulm"; needed: one that is “Bonn”'),
-        ({"trait": "home.zip", "exists": True}, "it is missing; needed: one that is known"),
-        ({"trait": "age", "between": [18, 30]}, "it is 17; needed: one that is from 18 to 30"),
-        ({"trait": "plan", "is": "pro"}, "it is missing; needed: one that is “pro”"),
+        ({"trait": "home.city", "is": "Bonn"}, '"Ulm"', "is “Bonn”"),
+        ({"trait": "home.zip", "exists": True}, "missing", "is known"),
+        ({"trait": "age", "between": [18, 30]}, "17", "is from 18 to 30"),
+        ({"trait": "plan", "is": "pro"}, "missing", "is “pro”"),
     ],
 )
-def test_a_trait_says_what_is_asked_of_it(history: History, asked: dict[str, Any], lacks: str):
+def test_a_trait_says_what_is_asked_of_it(
+    history: History, asked: dict[str, Any], told: str, needed: str
+):
     history.customer(1)
     history.trait(1, "home", {"city": "Ulm"})
     history.trait(1, "age", 17)
 
     found = explain(history, asked)
 
-    assert (found["holds"], found["lacks"]) == (False, lacks)
+    assert (found["holds"], found["told"]) == (False, told)
+    assert found["lacks"] == f"needed: one that {needed}"
 
 
 def test_fifths_are_told_with_those_that_are_asked(history: History):
@@ -208,14 +212,15 @@ def test_fifths_are_told_with_those_that_are_asked(history: History):
     history.event(6, MONDAY - 9 * DAY)
     history.publish(MONDAY - HOUR)
     asked = {"rfm": {"recency": "4..5", "monetary": 5}}
-    needed = "recency in fifths 4 to 5 and monetary in fifth 5"
+    needed = "needed: recency in fifths 4 to 5 and monetary in fifth 5"
 
     nobody = explain(history, asked)
     known = explain(history, asked, customer=6)
 
-    assert (nobody["holds"], nobody["lacks"]) == (False, f"in no fifth; needed: {needed}")
-    assert not known["holds"]
-    assert known["lacks"] == f"recency in fifth 1 and monetary in fifth 1; needed: {needed}"
+    assert (nobody["holds"], nobody["lacks"]) == (False, needed)
+    assert nobody["told"].startswith("in no fifth")
+    assert (known["holds"], known["lacks"]) == (False, needed)
+    assert known["told"].startswith("recency 1, frequency 1, monetary 1, as of 2026-03-02 08:00")
 
 
 @pytest.fixture
