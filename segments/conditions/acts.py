@@ -113,7 +113,9 @@ class Acts(Occurrences):
         return f"{'nothing to compare' if number is None else f'{number:g}'}, {last}"
 
     def lacks(self, found: Mapping[str, Any]) -> str:
-        return shortfall(found["number"], self.amount) if "number" in found else ""
+        if "number" not in found:
+            return super().lacks(found)
+        return shortfall(found["number"], self.amount)
 
     def compile(self, compilation: Compilation) -> Verdict:
         if self._is_tallied(compilation):

@@ -46,7 +46,7 @@ class ConditionBase(BaseModel):
 
     def lacks(self, found: Mapping[str, Any]) -> str:
         """What would have to change for it to hold, as far as the facts say."""
-        return ""
+        return "" if self.branches() else f"needed: {self.sentence}"
 
     @property
     def without_bounds(self) -> "ConditionBase":

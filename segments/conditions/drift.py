@@ -100,6 +100,15 @@ class Drift(ConditionBase):
         risk = f", risk {found['risk']:.0%}" if found["risk"] is not None else ""
         return f"{found['state']}{new}{risk}, silent since {moment(found['last_on'])}"
 
+    def lacks(self, found: Mapping[str, Any]) -> str:
+        """Where the state is still ahead, from when on."""
+        states = ("active", *FARTHER)
+        if found["state"] is None or self.drift not in FARTHER:
+            return super().lacks(found)
+        if states.index(found["state"]) >= states.index(self.drift):
+            return super().lacks(found)
+        return f"{self.drift} from {moment(found[f'{self.drift}_at'])} on if nothing happens"
+
     def compile(self, compilation: Compilation) -> Verdict:
         return compilation.leaf(self, lambda: self._leaf(compilation), on_nothing=False)
 

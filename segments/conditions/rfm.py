@@ -97,9 +97,6 @@ class Rfm(ConditionBase):
         places = [f"{name} {found[name]}" for name in QUINTILE_FIGURES]
         return f"{', '.join(places)}, as of {moment(found['as_of'])}"
 
-    def lacks(self, found: Mapping[str, Any]) -> str:
-        return f"needed: {self.sentence}"
-
     def compile(self, compilation: Compilation) -> Verdict:
         return compilation.leaf(self, lambda: self._leaf(compilation), on_nothing=False)
 

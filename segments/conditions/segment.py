@@ -1,6 +1,7 @@
 """`segment: NAME`: what another segment's rule says at the same instant."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
@@ -19,6 +20,10 @@ class InSegment(ConditionBase):
     @property
     def sentence(self) -> str:
         return f"is in {self.segment}"
+
+    def lacks(self, found: Mapping[str, Any]) -> str:
+        """Its own conditions stand below it and say that."""
+        return ""
 
     def compile(self, compilation: Compilation) -> Verdict:
         """Raises ValueError for a segment that is not there, or that comes back to itself."""

@@ -132,7 +132,7 @@ def test_the_explanation_reads_as_text_too(shop: Shop, capsys, now):
     assert capsys.readouterr().out.splitlines() == [
         "ben is not in drifting (times are UTC):",
         "  no  all:",
-        "  no    drift is drifting; has never been active",
+        "  no    drift is drifting; has never been active; needed: drift is drifting",
         "  no    is in buyers",
         "  no      order.completed at least once; 0, none ever; 1 more needed",
     ]

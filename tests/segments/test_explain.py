@@ -312,3 +312,32 @@ def test_any_rule_can_be_explained(store: Store, world: World, written: dict[str
 
 def _explain(tx: Connection, world: World) -> list[dict[str, Any]]:
     return explained(Look(tx, lexicon_of(world), NOON), "rule", CustomerId(1))
+
+
+def test_drift_says_from_when_on_a_state_will_hold(history: History):
+    history.customer(1)
+    days_ahead = (-1, 3, 9, 30)
+    history.rhythm(1, "goal", 5, [MONDAY + days * DAY for days in days_ahead])
+
+    row = explain(history, {"drift": "drifting"})
+
+    assert row["lacks"] == "drifting from 2026-03-05 09:00 on if nothing happens"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"event": "order.completed", "last": {"within": "7 days"}},
+        {"answer": "csat", "at_most": 2},
+        {"journey": "win_back", "status": "goal"},
+        {"drift": "lost"},
+    ],
+)
+def test_what_has_no_figure_to_compare_says_what_it_needs(
+    history: History, written: dict[str, Any]
+):
+    history.customer(1)
+
+    row = explain(history, written)
+
+    assert row["lacks"] == f"needed: {parse_condition(written).sentence}"
