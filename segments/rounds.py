@@ -14,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    CompoundSelect,
     Integer,
     Select,
     cast,
@@ -29,6 +30,9 @@ from segments.compilation import Compilation, Leaf, Round, Verdict
 from segments.conditions.base import ConditionBase
 from segments.folding import every, is_never, opposite
 from segments.instants import as_instant
+from segments.sources import Source
+
+Columns = Sequence[ColumnElement[Any]]
 
 
 @dataclass(frozen=True)
@@ -80,16 +84,24 @@ def _gathered(
     verdicts = [one.condition.compile(view) for one in asked]
     found = [source for name, source in view.book.sources.items() if name not in before]
     columns = [*view.subjects.c, *_columns_of(view)]
-    if len(found) == 1 and found[0].whole is not None and found[0].tells_of_all >= needs_all:
-        rest = [_grouped(found[0].parts, columns)] if found[0].parts else []
-        return union_all(_aligned(found[0].whole, columns), *rest).cte(), verdicts
+    return _rows(view, found, columns, needs_all=needs_all).cte(), verdicts
+
+
+def _rows(
+    view: Compilation, found: Sequence[Source], columns: Columns, *, needs_all: bool
+) -> Select[Any] | CompoundSelect[Any]:
+    """What was found of each subject; a source that tells everything needs no gathering."""
+    match found:
+        case [Source(parts, whole, tells_of_all)] if whole is not None and (
+            tells_of_all or not needs_all
+        ):
+            rest = [_grouped(parts, columns)] if parts else []
+            return union_all(_aligned(whole, columns), *rest)
     own = [select(view.subjects)] if needs_all else []
-    return _grouped(
-        [*own, *(each for one in found for each in one.statements)], columns
-    ).cte(), verdicts
+    return _grouped([*own, *(each for one in found for each in one.statements)], columns)
 
 
-def _grouped(sources: Sequence[Select[Any]], columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+def _grouped(sources: Sequence[Select[Any]], columns: Columns) -> Select[Any]:
     """What they say of each subject, in one row."""
     rows = union_all(*(_aligned(source, columns) for source in sources)).cte()
     told = [func.max(rows.c[each.name]).label(each.name) for each in columns if each.name != "id"]
@@ -106,7 +118,7 @@ def _named(leaf: Leaf) -> tuple[Column[Any], Column[Any]]:
     return Column(holds, Integer), Column(check, BigInteger)
 
 
-def _aligned(source: Select[Any], columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+def _aligned(source: Select[Any], columns: Columns) -> Select[Any]:
     """Its rows under all of `columns`, NULL where it has nothing to say."""
     found = source.subquery()
     return select(

@@ -262,7 +262,8 @@ def _check_key(thinking: Thinking) -> Iterator[Problem]:
 
 
 def _check_scopes_of_all(thinking: Thinking) -> Iterator[Problem]:
-    surveys = surveys_asked(thinking.journey, thinking.surveys_in)
+    steps = (step for _, step in steps_of(thinking.journey))
+    surveys = surveys_asked(steps, thinking.surveys_in)
     mails = {step.template for _path, step in thinking.steps if isinstance(step, Send | Survey)}
     for asked in _conditions_of_all(thinking.journey):
         yield from _check_scope(thinking, asked, surveys, mails)

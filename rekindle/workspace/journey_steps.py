@@ -1,6 +1,6 @@
 """The steps of a journey with their places in its file."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from journeys.definition import (
     Approve,
@@ -53,10 +53,10 @@ def _walk(steps: Sequence[Step], path: Path) -> Iterator[Placed]:
             yield from _walk(below, inner)
 
 
-def surveys_asked(journey: Journey, surveys_in: Mapping[str, Collection[str]]) -> set[str]:
-    """The surveys of its steps; a plain `send` of a mail that asks one is an invitation too."""
+def surveys_asked(steps: Iterable[Step], surveys_in: Mapping[str, Collection[str]]) -> set[str]:
+    """The surveys of these steps; a plain `send` of a mail that asks one is an invitation too."""
     asked: set[str] = set()
-    for _path, step in steps_of(journey):
+    for step in steps:
         match step:
             case Survey():
                 asked.add(step.survey)

@@ -27,7 +27,7 @@ from journeys.definition import (
     Webhook,
 )
 from journeys.graph import FINISHED, Graph
-from rekindle.workspace.journey_steps import Placed, steps_of
+from rekindle.workspace.journey_steps import Placed, steps_of, surveys_asked
 
 OF_EVERY_EVENT = frozenset({"name", "occurred_at"})
 OF_SEGMENTS = frozenset({"segment", "cause"})  # what entering and leaving one says
@@ -77,16 +77,7 @@ class Ways:
 
     def surveys_before(self, id_: str, surveys_in: Mapping[str, Collection[str]]) -> set[str]:
         """The surveys that are asked before it; `surveys_in` names those of each mail."""
-        asked: set[str] = set()
-        for step in self._steps_before(id_):
-            match step:
-                case Survey():
-                    asked.add(step.survey)
-                case Send():
-                    asked |= set(surveys_in.get(step.template, ()))
-                case _:
-                    pass
-        return asked
+        return surveys_asked(self._steps_before(id_), surveys_in)
 
     def _steps_before(self, id_: str) -> Iterator[Step]:
         return (self.graph.nodes[one].step for one in self.before[id_])
