@@ -19,6 +19,7 @@ from store.tables import microseconds
 
 IDS, AT = "asked_ids", "asked_at"
 LOW, HIGH = "asked_from", "asked_to"
+MOST_MEETINGS = 64
 
 
 def prepare(
@@ -61,12 +62,16 @@ def prepare_together(
 
 
 def groups_of(segments: Sequence[str], lexicon: Lexicon) -> list[list[str]]:
-    """These segments as they are asked together; kept with the lexicon."""
-    key = ("groups", *segments)
-    if key not in lexicon.prepared:
-        lexicon.prepared[key] = share_out(segments, lexicon.segments)
-    groups: list[list[str]] = lexicon.prepared[key]
-    return groups
+    """These segments as they are asked together; kept with the lexicon.
+
+    What comes to be asked together once so many others were is asked one by one: making a statement
+    for each chance meeting would take longer than it saves.
+    """
+    kept: dict[tuple[str, ...], list[list[str]]] = lexicon.prepared.setdefault("groups", {})
+    names = tuple(segments)
+    if names not in kept and len(kept) < MOST_MEETINGS:
+        kept[names] = share_out(segments, lexicon.segments)
+    return kept.get(names) or [[name] for name in segments]
 
 
 def parameters(ids: Collection[int], at: datetime) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def read_columns(
     return prepared.columns(prepared.run(connection, [values]).all())
 
 
-@lru_cache(maxsize=200)
+@lru_cache(maxsize=1_000)  # a rule's takes tenths of a second to put into words
 def _prepared(statement: Statement, dialect: Dialect, keys: tuple[str, ...]) -> Prepared:
     compiled: Any = statement.compile(dialect=dialect, column_keys=list(keys))
     expanded = compiled.construct_expanded_state(dict.fromkeys(keys))  # lists written out

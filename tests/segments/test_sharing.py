@@ -1,6 +1,10 @@
 """Segments that read the same are asked in one statement, and never too many things at once."""
 
+from zoneinfo import ZoneInfo
+
 from segments.definition import Segment
+from segments.lexicon import Lexicon
+from segments.prepared import MOST_MEETINGS, groups_of
 from segments.sharing import MOST_TOGETHER, share_out, things_read
 
 
@@ -58,3 +62,15 @@ def test_one_rule_that_reads_more_stands_alone():
     asked = segments(wide=wide, narrow=did("order.completed"))
 
     assert sorted(map(tuple, share_out(list(asked), asked))) == [("narrow",), ("wide",)]
+
+
+def test_after_many_chance_meetings_segments_are_asked_one_by_one():
+    rules = {f"rule_{n}": did("order.completed", at_least=n + 1) for n in range(MOST_MEETINGS + 2)}
+    lexicon = Lexicon(frozenset({"web"}), (), ZoneInfo("UTC"), segments(**rules))
+    first, *others = rules
+
+    for other in others:
+        groups_of([first, other], lexicon)
+
+    assert groups_of([first, others[0]], lexicon) == [sorted([first, others[0]])]
+    assert groups_of([first, others[-1]], lexicon) == [[first], [others[-1]]]
