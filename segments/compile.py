@@ -13,7 +13,7 @@ from segments.rounds import Asked, ask
 from segments.subjects import Scope, Subjects
 
 __all__ = [
-    "Lexicon", "Scope", "Subjects", "answer_names", "compile_condition", "compile_together",
+    "Lexicon", "Scope", "Subjects", "compile_condition", "compile_together",
     "compile_total",
 ]  # fmt: skip
 
@@ -62,11 +62,11 @@ def compile_together(
     Its columns are id and, of the n-th condition from 0, holds_n and next_check_n. Events that
     several conditions need are read once. Raises ValueError as `compile_condition` does.
     """
-    asked = [Asked(one, *answer_names(n)) for n, one in enumerate(conditions)]
+    asked = [Asked(one, *_answer_names(n)) for n, one in enumerate(conditions)]
     compilation = Compilation.begin(subjects, lexicon, Scope.HISTORY, per=None)
     return ask(asked, compilation, everybody=False)
 
 
-def answer_names(number: int) -> tuple[str, str]:
+def _answer_names(number: int) -> tuple[str, str]:
     """The columns of the n-th of several conditions."""
     return f"holds_{number}", f"next_check_{number}"
