@@ -25,6 +25,7 @@ DAY = 86_400_000_000.0  # microseconds
 # PostgreSQL raises an error where a power would leave the range of a double
 SMALLEST_EXPONENT, LONGEST_PAST = -600.0, 900.0
 LARGEST_ODDS = 500.0  # in logarithms
+USUAL_GAP_SURVIVAL = 0.5  # the usual gap is the median of the next one
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Belief:
     @property
     def k(self) -> Real:
         gaps = cast(self.n - 1, Float)
-        faded = (1 - faded_by(self.terms.rho, gaps)) / func.nullif(1 - self.terms.rho, 0)
-        return self.terms.r + func.coalesce(faded, gaps)
+        faded = (1 - faded_by(self.terms.rho, gaps)) / real(func.nullif(1 - self.terms.rho, 0))
+        return self.terms.r + real(func.coalesce(faded, gaps))
 
     @property
     def scale(self) -> Real:
@@ -62,7 +63,7 @@ class Belief:
     @property
     def odds(self) -> Real:
         """Of having left after the last event: dropout / (1 - dropout)."""
-        return self.terms.a / (self.terms.b + self.n - 1)
+        return self.terms.a / (self.terms.b - 1 + self.n)
 
     def survival(self, silence: Real) -> Real:
         faded = self.k * func.ln(self.scale / (self.scale + silence))
@@ -73,25 +74,29 @@ class Belief:
         chance: Real = (self.odds + ahead) / (self.odds + self.survival(silence))
         return chance
 
-    def crossing(self, level: float) -> Real:
-        left = (self.survival(self.terms.lapse_days) + self.odds) / constant(level) - self.odds
-        silence = self.scale * (func.power(left, -1 / self.k) - 1)
+    def survival_at(self, level: float) -> Real:
+        """The survival at which the chance that the silence lasts reaches this level."""
+        lapsing = self.survival(self.terms.lapse_days)
+        reached: Real = lapsing * constant(1 / level) + self.odds * constant(1 / level - 1)
+        return reached
+
+    def crossing(self, survival: Real) -> Real:
+        """Days of silence until no more than that survival is left, at most the lapse limit."""
+        silence = self.scale * (func.power(survival, -1 / self.k) - 1)
         return real(least(self.terms.lapse_days, greatest(constant(0.0), silence)))
 
-    @property
-    def usual_gap(self) -> Real:
-        gap: Real = self.scale * (func.power(constant(2.0), 1 / self.k) - 1)
-        return gap
-
     def crossings(self, last_at: Micros) -> dict[str, Micros]:
-        """The instants at which states begin, as `states` has them."""
-        drifting = self.crossing(DRIFTING)
-        not_before = real(greatest(self.crossing(COOLING), self.usual_gap))
-        cooling = real(least(not_before, drifting))
+        """The instants at which states begin, as `states` has them.
+
+        Survivals are compared before they become days, which is what costs.
+        """
+        drifting = self.survival_at(DRIFTING)
+        not_before = least(self.survival_at(COOLING), constant(USUAL_GAP_SURVIVAL))
         return {
-            "cooling_at": last_at + in_microseconds(cooling),
-            "drifting_at": last_at + in_microseconds(drifting),
-            "dormant_at": last_at + in_microseconds(self.crossing(DORMANT)),
+            "cooling_at": last_at
+            + in_microseconds(self.crossing(real(greatest(drifting, not_before)))),
+            "drifting_at": last_at + in_microseconds(self.crossing(drifting)),
+            "dormant_at": last_at + in_microseconds(self.crossing(self.survival_at(DORMANT))),
             "lost_at": last_at + in_microseconds(self.terms.lapse_days),
         }
 
