@@ -25,7 +25,7 @@ from segments.instants import NULL_INSTANT, Micros, micros
 from segments.lexicon import Lexicon
 from segments.planning import looked_up_by
 from segments.sources import Source
-from segments.subjects import Scope, Sort, Subjects
+from segments.subjects import IdRange, Scope, Sort, Subjects
 from segments.tallying import Tallied, tally
 from segments.values import JsonValue
 from store.tables import decisions, events
@@ -111,6 +111,7 @@ class Compilation:
     is_negated: bool = False
     round: Round | None = None
     is_of_nobody: bool = False  # as if no leaf of this round had found anything
+    range: IdRange | None = None  # of the subjects, where they are all customers of one
     tells_of_all: bool = False  # a family also tells of whoever has none of its events
     book: Book = field(default_factory=Book)  # shared by all views
     passed: tuple[str, ...] = ()  # segments on the way here, to stop at a circle
@@ -130,7 +131,7 @@ class Compilation:
         once = "NOT MATERIALIZED" if subjects.sort is Sort.CUSTOMER else "MATERIALIZED"
         cte = subjects.select.cte(name).prefix_with(once)
         own_per = per if is_alone else None
-        return cls(cte, subjects.sort, lexicon, scope, own_per, is_alone)
+        return cls(cte, subjects.sort, lexicon, scope, own_per, is_alone, range=subjects.range)
 
     @property
     def at(self) -> Micros:
@@ -155,7 +156,7 @@ class Compilation:
 
     def about(self, subjects: CTE) -> "Compilation":
         """The same view of other subjects."""
-        return replace(self, subjects=subjects)
+        return replace(self, subjects=subjects, range=None)
 
     def leaf(
         self,

@@ -2,10 +2,32 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import Boolean, ColumnElement
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
+
+
+class suited(FunctionElement[bool]):  # noqa: N801  # reads as SQL
+    """One condition in two wordings of the same meaning: PostgreSQL's, and that of the others."""
+
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, usual: ColumnElement[bool], *, postgresql: ColumnElement[bool]) -> None:
+        super().__init__(usual, postgresql)
+
+
+@compiles(suited)
+def _usual(element: suited, compiler: SQLCompiler, **kw: Any) -> str:
+    usual, _ = element.clauses
+    return str(compiler.process(usual, **kw))
+
+
+@compiles(suited, "postgresql")
+def _in_postgresql(element: suited, compiler: SQLCompiler, **kw: Any) -> str:
+    _, worded = element.clauses
+    return str(compiler.process(worded, **kw))
 
 
 class looked_up_by(FunctionElement[int]):  # noqa: N801  # reads as SQL

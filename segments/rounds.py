@@ -53,15 +53,15 @@ def ask(asked: Sequence[Asked], compilation: Compilation, *, everybody: bool) ->
         one.condition.compile(compilation)  # enters its leaves
     rounds = sorted({leaf.round for leaf in compilation.book.leaves.values()}) or [Round.SEED]
     answers: list[Select[Any]] = []
-    subjects = compilation.subjects
+    asking = compilation
     for each in rounds:
-        view = replace(compilation, subjects=subjects, round=each)
+        view = replace(asking, round=each)
         needs_all = bool(answers) or everybody or not _says_no_to_nobody(asked, view)
         gathered, verdicts = _gathered(asked, view, needs_all=needs_all)
         known = every(verdict.is_known for verdict in verdicts)
         answer = _answer(asked, verdicts, gathered)
         answers.append(answer if each is rounds[-1] else answer.where(known))
-        subjects = select(gathered).where(opposite(known)).cte()
+        asking = compilation.about(select(gathered).where(opposite(known)).cte())
     return _read(asked, union_all(*answers).subquery(), everybody=everybody)
 
 

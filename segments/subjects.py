@@ -6,7 +6,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from sqlalchemy import BindParameter, ColumnElement, Select, Table, case, func, select
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Select,
+    Table,
+    case,
+    func,
+    literal,
+    select,
+)
 
 from segments.choosing import listed
 from segments.instants import Micros, instant, length, micros
@@ -46,6 +56,18 @@ BY_STEP = "start by "  # how the cause of an enrollment begins that a step of an
 
 
 @dataclass(frozen=True)
+class IdRange:
+    """All customers from one id to another, both included, at one instant."""
+
+    low: ColumnElement[int]
+    high: ColumnElement[int]
+    at: Micros
+
+    def has(self, id_: ColumnElement[int]) -> ColumnElement[bool]:
+        return id_.between(self.low, self.high)
+
+
+@dataclass(frozen=True)
 class Subjects:
     """A set of subjects as a statement: id, customer_id, at, and the scope of those not customers.
 
@@ -54,11 +76,13 @@ class Subjects:
 
     sort: Sort
     select: Select[Any]
+    range: IdRange | None = None  # of customers' ids, where they are one
 
     @classmethod
     def customers_between(cls, low: Bound, high: Bound, at: At) -> Self:
         """Living customers known at `at`, with ids from `low` to `high`, both included."""
-        return cls(Sort.CUSTOMER, _customers(at).where(customers.c.id.between(low, high)))
+        theirs = IdRange(_whole(low), _whole(high), _micros(at))
+        return cls(Sort.CUSTOMER, _customers(at).where(theirs.has(customers.c.id)), theirs)
 
     @classmethod
     def customers_in(cls, ids: Ids, at: At) -> Self:
@@ -123,6 +147,10 @@ def _within(at: Micros, window: Window | None) -> Micros:
     begins = enrollments.c.started_at if window.since == "start" else positions.c.arrived_at
     over_at = micros(begins) + length(window.length)
     return case((over_at < at, over_at), else_=at)
+
+
+def _whole(bound: Bound) -> ColumnElement[int]:
+    return literal(bound, BigInteger) if isinstance(bound, int) else bound
 
 
 def _micros(at: At) -> Micros:

@@ -68,7 +68,7 @@ def tally(view: "Compilation", members: Mapping[Names, Tallied]) -> Source:
     fewest = 0 if view.tells_of_all else min(one.matters_from for one in family)
     looks_up = view.sort is Sort.CUSTOMER
     found = (
-        find_newest(view.subjects, widest.meant(view), ranks, fewest)
+        find_newest(view.subjects, widest.meant(view), ranks, fewest, view.range)
         if looks_up
         else _read_all(view, widest, ranks, fewest)
     )
