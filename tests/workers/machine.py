@@ -23,6 +23,7 @@ from store.stuck import find_stuck
 from store.suppressions import lift, suppress
 from store.tables import answers, approvals, customers, decisions, enrollments
 from tests.shop import LAYOUT, SETTINGS, Shop
+from tests.workers.acts import check_acts
 from tests.workers.leaving import (
     RULES,
     ZONES,
@@ -43,6 +44,10 @@ OFFERS = {
     "journey": "offers", "topic": "offers", "start": [{"event": "order.completed"}],
     "again": "always", "holdout": "none", "because": "a test", "pace": "1 per 3 hours",
     "steps": [{"send": "hello"}],
+}  # fmt: skip
+SIDE = {
+    "journey": "side", "topic": "service", "start": ["api"], "again": "always",
+    "steps": [{"wait": "1 hour"}],
 }  # fmt: skip
 EVENTS = ("order.completed", "order.completed", "mail.replied", "order.cancelled", "deal.closed")
 
@@ -137,6 +142,7 @@ class Machine(RuleBasedStateMachine):
         shop.write("surveys/csat.yaml", "survey: csat\nkind: csat\n")
         shop.write("segments/vips.yaml", "segment: vips\nmatch: {trait: vip, is: true}\n")
         shop.write("journeys/offers.yaml", json.dumps(OFFERS))
+        shop.write("journeys/side.yaml", json.dumps(SIDE))
         shop.mail("hello")
         shop.mail("ask", body='{{ survey("csat") }}')
 
@@ -168,6 +174,12 @@ class Machine(RuleBasedStateMachine):
         self.model.vips -= {who}
         self.model.vips |= {who} if is_vip else set()
         self.shop.customer(who, vip=is_vip)
+
+    @rule(who=people, ahead=st.sampled_from([0, 1, 3]))
+    def somebody_names_a_day(self, who: str, ahead: int) -> None:
+        day = self.clock.now().date() + timedelta(days=ahead)
+        self.model.days[who] = day
+        self.shop.customer(who, day=day.isoformat())
 
     @rule(who=people, topic=st.sampled_from(["offers", "surveys"]), says=st.booleans())
     def somebody_speaks_of_a_topic(self, who: str, topic: str, says: bool) -> None:
@@ -217,18 +229,20 @@ class Machine(RuleBasedStateMachine):
         self._work()
 
     @rule(
-        in_flight=st.sampled_from(["pin", "move", "drain"]), is_paused=st.booleans(), death=deaths
+        in_flight=st.sampled_from(["pin", "move", "drain"]),
+        status=st.sampled_from(["live", "live", "paused", "draining", "shadow"]),
+        death=deaths,
     )
     def the_journey_is_edited(
-        self, in_flight: str, is_paused: bool, death: tuple[int, bool] | None
+        self, in_flight: str, status: str, death: tuple[int, bool] | None
     ) -> None:
-        before, plan = self.model.plan, self.model.plan.edited()
+        before = self.model.plan
+        plan = before.edited(is_shadow=status == "shadow")
         renamed = dict(zip(before.ids(), plan.ids(), strict=True))
         moved = {"moved": renamed} if in_flight == "move" else {}
-        status = "paused" if is_paused else "live"
         self._apply(plan, in_flight=in_flight, status=status, **moved)
         self.model.change = (plan, in_flight)
-        self.model.is_paused = is_paused
+        self.model.is_paused, self.model.is_draining = status == "paused", status == "draining"
         self._work(death)
 
     def _work(self, death: tuple[int, bool] | None = None) -> None:
@@ -299,6 +313,11 @@ class Machine(RuleBasedStateMachine):
             paused = tuple(paused_journeys(connection, self.shop.services.library()))
             stuck = find_stuck(connection, paused)
         assert not stuck.is_any, stuck
+
+    @invariant()
+    def what_was_decided_was_done_once(self) -> None:
+        with self.store.read() as connection:
+            check_acts(connection)
 
     @invariant()
     def permission_is_kept(self) -> None:

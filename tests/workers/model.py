@@ -7,10 +7,14 @@ decisions, whatever crashed on the way.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from journeys.chance import HOLDOUT, stable_share
-from tests.workers.plans import EVERY, NAME, Plan
+from tests.workers.leaving import ZONES
+from tests.workers.plans import ACTS, EVERY, NAME, NINE, Plan
+
+QUARTER = timedelta(minutes=15)  # all clocks show nine at the beginning of one
 
 TripId = tuple[str, str, int]  # the customer, the key, and which start of theirs
 Place = tuple[TripId, str]  # with the step, whatever an edit made of its name
@@ -63,6 +67,13 @@ class Trip:
         return self.customer, self.key, self.number
 
     @property
+    def withheld(self) -> str | None:
+        """How a decision to do nothing is called, where nothing is to be done."""
+        if self.plan.is_shadow:
+            return "shadowed"
+        return "held_out" if self.is_held_out else None
+
+    @property
     def step(self) -> str:
         return self.plan.step_id(self.at, self.part)
 
@@ -71,15 +82,26 @@ class Trip:
         return self.id, f"{self.at}{self.part}"
 
 
+def _last(turn: timedelta, until: datetime) -> datetime:
+    begins = datetime(1970, 1, 1, tzinfo=UTC)
+    return begins + (until - begins) // turn * turn
+
+
+def _at(day: date, time: time, zone: str) -> datetime:
+    return datetime.combine(day, time, ZoneInfo(zone)).astimezone(UTC)
+
+
 @dataclass
 class Model:
     """Everything that happened so far, and everybody's trips."""
 
     plan: Plan
-    applied_at: datetime
+    kept_at: datetime  # up to when the calendar was looked at
     numbers: Mapping[str, int] = field(default_factory=dict)  # of each customer, for chance
     is_paused: bool = False
+    is_draining: bool = False
     vips: set[str] = field(default_factory=set)
+    days: dict[str, date] = field(default_factory=dict)  # of each, on which the calendar starts
     happened: list[Happening] = field(default_factory=list)
     fresh: list[Happening] = field(default_factory=list)
     trips: list[Trip] = field(default_factory=list)
@@ -110,20 +132,31 @@ class Model:
                 trip.said.append((trip.step, "moved", now))
 
     def _keep_calendar(self, now: datetime) -> None:
-        """Of the turns since the last look the last one starts everybody in the segment."""
-        turn = datetime(1970, 1, 1, tzinfo=UTC)
-        turn += (now - turn) // EVERY * EVERY
-        if self.plan.has_calendar and turn > self.applied_at:
-            self.applied_at = turn
-            for one in sorted(self.vips, key=lambda name: self.numbers[name]):
-                self._start(one, "", (now, float("inf")), turn, now)
+        """Of the turns since the last look the last one starts everybody in the segment, and the
+        days of people's own start each of them.
+        """
+        since = self.kept_at
+        match self.plan.calendar:
+            case "every":
+                self.kept_at = max(since, _last(EVERY, now))
+                due = dict.fromkeys(self.vips, self.kept_at)
+            case "on":
+                self.kept_at = max(since, _last(QUARTER, now))
+                due = {who: _at(day, NINE, ZONES[who]) for who, day in self.days.items()}
+            case _:
+                return
+        for who, at in sorted(due.items(), key=lambda one: self.numbers[one[0]]):
+            if since < at <= self.kept_at:
+                self._start(who, "", (now, float("inf")), at, now)
 
     def _start(
         self, who: str, key: str, began: tuple[datetime, float], arrived_at: datetime, now: datetime
     ) -> None:
         before = [one for one in self.trips if (one.customer, one.key) == (who, key)]
-        if self.is_paused or not self.plan.may_start(
-            [(one.started_at, one.ended is None) for one in before], now
+        if (
+            self.is_paused
+            or self.is_draining
+            or not self.plan.may_start([(one.started_at, one.ended is None) for one in before], now)
         ):
             return
         is_held_out = self._luck(who, HOLDOUT) < self.plan.held_out
@@ -165,7 +198,7 @@ class Model:
     def _at(self, trip: Trip, now: datetime, told: Told) -> bool:
         kind, over_at = trip.plan.steps[trip.at][0], self._over_at(trip)
         match kind:
-            case "wait":
+            case "wait" | "until":
                 return now >= over_at and self._go(trip, "waited", over_at)
             case "send":
                 return self._mailed(trip, now, told)
@@ -183,11 +216,19 @@ class Model:
                 is_first = self._luck(trip.customer, trip.step) < 0.5
                 decision = "took first" if is_first else "took second"
                 return self._go(trip, decision, trip.arrived_at, "f" if is_first else "")
-            case _:
+            case "approve":
                 return self._at_approval(trip, now, told)
+            case _:
+                return self._go(trip, trip.withheld or ACTS[kind][1], trip.arrived_at)
 
     def _over_at(self, trip: Trip) -> datetime:
-        return trip.arrived_at + timedelta(hours=trip.plan.steps[trip.at][1])
+        kind, hours = trip.plan.steps[trip.at]
+        if kind == "until":
+            zone, time = ZONES[trip.customer], trip.plan.hour(trip.at)
+            day = trip.arrived_at.astimezone(ZoneInfo(zone)).date()
+            today = _at(day, time, zone)
+            return today if today >= trip.arrived_at else today + timedelta(days=1)
+        return trip.arrived_at + timedelta(hours=hours)
 
     def _at_answer(self, trip: Trip, now: datetime, told: Told) -> bool:
         over_at = self._over_at(trip)
@@ -201,8 +242,8 @@ class Model:
 
     def _at_approval(self, trip: Trip, now: datetime, told: Told) -> bool:
         over_at = self._over_at(trip)
-        if trip.is_held_out:
-            return self._go(trip, "held_out", trip.arrived_at)
+        if trip.withheld:
+            return self._go(trip, trip.withheld, trip.arrived_at)
         if (answer := told.approvals.get(trip.place)) is not None:
             is_granted, at = answer
             if is_granted:
@@ -222,8 +263,8 @@ class Model:
         )
 
     def _mailed(self, trip: Trip, now: datetime, told: Told, to: str = "") -> bool:
-        if trip.is_held_out:
-            return self._go(trip, "held_out", trip.arrived_at, to)
+        if trip.withheld:
+            return self._go(trip, trip.withheld, trip.arrived_at, to)
         if trip.place not in told.mails and to:
             return False  # an invitation may be held; service mail never is
         taken_at = told.mails[trip.place]

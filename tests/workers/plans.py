@@ -1,20 +1,28 @@
 """Random journeys: their steps in order, and the rules around them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
 NAME = "care"
 EVERY = timedelta(hours=6)  # the turns of the calendar, from midnight in UTC
+NINE = time(9)
 AGAIN_AFTER = timedelta(hours=30)
 # what stands inside each kind of step: mails, and the wait for an answer
 PARTS = {
-    "wait": "", "send": "", "branch": "v", "split": "f", "wait_for": "co", "ask": "wco",
-    "approve": "o",
+    "wait": "", "until": "", "send": "", "branch": "v", "split": "f", "wait_for": "co",
+    "ask": "wco", "approve": "o", "set": "", "emit": "", "notify": "", "start": "",
 }  # fmt: skip
+# what a step that acts at once does, and how the decision calls that
+ACTS: Mapping[str, tuple[dict[str, Any], str]] = {
+    "set": ({"set": {"mood": "well"}}, "set"),
+    "emit": ({"emit": "loyalty.reached"}, "emitted"),
+    "notify": ({"notify": "leads", "message": "Look"}, "notified"),
+    "start": ({"start": "side"}, "started"),
+}
 
 
 @dataclass(frozen=True)
@@ -26,12 +34,17 @@ class Plan:
     per: bool = False
     goal: tuple[str, int] = ("none", 0)
     has_exit: bool = False
-    has_calendar: bool = False
+    calendar: str = ""  # every: all six hours for some; on: at nine on a day of one's own
+    is_shadow: bool = False
     held_out: float = 0.0
     letter: str = "s"
 
     def step_id(self, index: int, part: str = "") -> str:
         return f"{self.letter}{index}{part}"
+
+    def hour(self, index: int) -> time:
+        """Until when that step waits."""
+        return time((NINE.hour + self.steps[index][1]) % 24)
 
     def may_start(self, before: Sequence[tuple[datetime, bool]], now: datetime) -> bool:
         """Whether one may start who did at these instants, and still is on the way or not."""
@@ -45,10 +58,11 @@ class Plan:
             case _:
                 return all(now >= started_at + AGAIN_AFTER for started_at, _ in before)
 
-    def edited(self) -> "Plan":
+    def edited(self, *, is_shadow: bool) -> "Plan":
         """Half the waits, and all names changed."""
         steps = tuple((kind, max(hours // 2, 1)) for kind, hours in self.steps)
-        return replace(self, steps=steps, letter="t" if self.letter == "s" else "s")
+        letter = "t" if self.letter == "s" else "s"
+        return replace(self, steps=steps, letter=letter, is_shadow=is_shadow)
 
     def ids(self) -> list[str]:
         return [
@@ -60,8 +74,10 @@ class Plan:
     def written(self, **more: Any) -> dict[str, Any]:
         """The journey as it stands in a file."""
         start: list[dict[str, Any]] = [{"event": "order.completed"}]
-        if self.has_calendar:
+        if self.calendar == "every":
             start.append({"every": {"cron": "0 */6 * * *", "for": "vips"}})
+        if self.calendar == "on":
+            start.append({"on": {"trait": "day", "at": f"{NINE:%H:%M}"}})
         steps = [one for index in range(len(self.steps)) for one in self._step(index)]
         written = {"journey": NAME, "topic": "service", "start": start, "again": self.again,
                    "steps": steps, **more}  # fmt: skip
@@ -85,6 +101,8 @@ class Plan:
         match kind:
             case "wait":
                 return [{"wait": up_to, **own}]
+            case "until":
+                return [{"wait_until": f"{self.hour(index):%H:%M}", **own}]
             case "send":
                 return [{"send": "hello", **own}]
             case "wait_for":
@@ -100,6 +118,8 @@ class Plan:
                 waits = {"id": self.step_id(index, "w")}
                 invitation = {"survey": "csat", "template": "ask", **own}
                 return [invitation, {"wait_for": {"answer": "csat"}, **either, **waits}]
+            case "set" | "emit" | "notify" | "start":
+                return [{**ACTS[kind][0], **own}]
             case _:
                 asked = {"approve": "leads", "up_to": up_to, "otherwise": mails["o"]}
                 return [{**asked, **own}]
@@ -114,6 +134,6 @@ plans = st.builds(
     Plan, lists, again=agains, per=st.just(True), goal=goals, has_exit=st.booleans(),
     held_out=shares,
 ) | st.builds(
-    Plan, lists, again=agains, goal=goals, has_exit=st.booleans(), has_calendar=st.booleans(),
-    held_out=shares,
+    Plan, lists, again=agains, goal=goals, has_exit=st.booleans(),
+    calendar=st.sampled_from(["", "every", "on"]), held_out=shares,
 )  # fmt: skip
