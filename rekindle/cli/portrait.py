@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from rekindle.cli.stamps import IN_UTC, stamp
 from rekindle.cli.why_journey import decision_line
 from rekindle.portrait import Portrait
 from store.portraits import MailLine, SaidLine, Trip
@@ -15,7 +16,7 @@ def as_text(portrait: Portrait) -> str:
 
 
 def _lines(portrait: Portrait) -> Iterator[str]:
-    yield portrait.customer.external_id
+    yield f"{portrait.customer.external_id} ({IN_UTC})"
     yield from (f"  {name}: {value}" for name, value in sorted(portrait.customer.traits.items()))
     yield from (f"  {i.kind}: {i.value}" for i in portrait.identities)
     yield from (f"  consent to {topic}: {status}" for topic, status in portrait.consents.items())
@@ -37,37 +38,31 @@ def _section(title: str, lines: Iterator[str]) -> Iterator[str]:
 
 def _segment_line(place: tuple[str, datetime | None, datetime | None]) -> str:
     name, since, check = place
-    entered = f" since {_stamp(since)}" if since else ""
-    return f"{name}{entered}" + (f", looked at again {_stamp(check)}" if check else "")
+    entered = f" since {stamp(since)}" if since else ""
+    return f"{name}{entered}" + (f", looked at again {stamp(check)}" if check else "")
 
 
 def _trip_lines(trips: list[Trip]) -> Iterator[str]:
     for trip in reversed(trips):
         key = f" ({trip.key})" if trip.key else ""
         held = ", held out" if trip.is_held_out else ""
-        stands = (
-            f"at {trip.step}" if trip.ended is None else f"{trip.ended} {_stamp(trip.ended_at)}"
-        )
-        yield f"{trip.journey}{key} from {_stamp(trip.started_at)}{held}: {stands}"
+        stands = f"at {trip.step}" if trip.ended is None else f"{trip.ended} {stamp(trip.ended_at)}"
+        yield f"{trip.journey}{key} from {stamp(trip.started_at)}{held}: {stands}"
         for line in trip.decisions:
             yield f"  {decision_line(line)}"
 
 
 def _mail_line(mail: MailLine) -> str:
     reason = f" ({mail.reason})" if mail.reason else ""
-    return f"{_stamp(mail.at)}  {mail.template}: {mail.status}{reason}"
+    return f"{stamp(mail.at)}  {mail.template}: {mail.status}{reason}"
 
 
 def _said_line(answer: SaidLine) -> str:
     comment = f" {answer.comment!r}" if answer.comment else ""
     aside = "" if answer.is_counted else " (a machine)"
-    return f"{_stamp(answer.answered_at)}  {answer.survey}: {answer.score}{comment}{aside}"
+    return f"{stamp(answer.answered_at)}  {answer.survey}: {answer.score}{comment}{aside}"
 
 
 def _event_line(event: StoredEvent) -> str:
     told = ", ".join(f"{name}={value}" for name, value in event.properties.items())
-    return f"{_stamp(event.occurred_at)}  {event.name} [{event.channel}] {told}".rstrip()
-
-
-def _stamp(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M}" if at else "?"
+    return f"{stamp(event.occurred_at)}  {event.name} [{event.channel}] {told}".rstrip()

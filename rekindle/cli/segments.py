@@ -7,6 +7,7 @@ import typer
 
 from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
+from rekindle.cli.stamps import IN_UTC, stamp
 from rekindle.errors import WrongUse
 from rekindle.looking import Look, explain, history, looking
 from store.freshness import Freshness, load_freshness
@@ -52,7 +53,7 @@ def _show(look: Look, name: str) -> None:
     lines = [
         _text(look, document, fresh, is_long=False),
         f"  {look.lexicon.segments[name].match.sentence}",
-        *([f"  (days are {look.lexicon.zone}, times are UTC)"] if document["history"] else []),
+        *([f"  (days are {look.lexicon.zone}, {IN_UTC})"] if document["history"] else []),
         *map(_day_text, document["history"][-DAYS_SHOWN:]),
         *map(_change_text, document["changes"][:SAMPLE]),
     ]
@@ -65,7 +66,7 @@ def _day_text(day: Mapping[str, Any]) -> str:
 
 def _change_text(change: Mapping[str, Any]) -> str:
     who = f"{change['customer']} {change['change']} ({change['cause']})"
-    return f"  {change['at']:%Y-%m-%d %H:%M}  {who}"
+    return f"  {stamp(change['at'])}  {who}"
 
 
 def _document(name: str, members: list[str]) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def _text(
 def _explain(look: Look, name: str, external_id: str) -> None:
     document = explain(look, name, external_id)
     verdict = "is in" if document["holds"] else "is not in"
-    head = f"{external_id} {verdict} {name} (times are UTC):"
+    head = f"{external_id} {verdict} {name} ({IN_UTC}):"
     say("\n".join([head, *map(explained_text, document["conditions"])]), document)
 
 
@@ -100,5 +101,5 @@ def explained_text(row: Mapping[str, Any]) -> str:
     mark = "yes" if row["holds"] else "no "
     said = [row["words"], row["told"], row["lacks"]]
     if row["next_check_at"]:
-        said.append(f"by itself not before {row['next_check_at']:%Y-%m-%d %H:%M}")
+        said.append(f"by itself not before {stamp(row['next_check_at'])}")
     return f"  {mark} {'  ' * row['depth']}{'; '.join(part for part in said if part)}"

@@ -10,6 +10,7 @@ import typer
 
 from rekindle.cli.context import parse_instant, say
 from rekindle.cli.opening import open_here
+from rekindle.cli.stamps import IN_UTC, stamp
 from rekindle.errors import NotFound, WrongUse
 from rekindle.rehearsal.assumed import Rates
 from rekindle.rehearsal.backtest import SimulatedTrip, Simulation, Step
@@ -126,7 +127,7 @@ def _text(simulation: Simulation) -> str:
     ]
     for trip in simulation.trips[:SHOWN]:
         key = f" ({trip.key})" if trip.key else ""
-        lines.append(f"{trip.customer}{key} from {trip.entered_at:%Y-%m-%d %H:%M}")
+        lines.append(f"{trip.customer}{key} from {stamp(trip.entered_at)}")
         lines += [f"  {_step(one)}" for one in trip.steps]
     if len(simulation.trips) > SHOWN:
         lines.append(f"and {len(simulation.trips) - SHOWN:,} more; --json has all of them.")
@@ -139,7 +140,7 @@ def _listed(counted: Counter[str]) -> str:
 
 def _notes(simulation: Simulation) -> list[str]:
     """What a reader has to know of how it was done."""
-    notes = []
+    notes = [f"Days and {IN_UTC}."]
     if simulation.grain:
         notes.append(f"So much happened that the engine looked once in {simulation.grain} only.")
     for kind, share in simulation.rates.shares.items():
@@ -150,7 +151,7 @@ def _notes(simulation: Simulation) -> list[str]:
 
 def _step(one: Step) -> str:
     reason = f" ({one.reason})" if one.reason else ""
-    return f"{one.due_at:%Y-%m-%d %H:%M}  {one.step}: {one.decision}{reason}"
+    return f"{stamp(one.due_at)}  {one.step}: {one.decision}{reason}"
 
 
 Got = Mapping[tuple[str, str, str], tuple[datetime, ...]]  # customer, key, step -> mails
@@ -213,4 +214,4 @@ def _differences(base: Simulation, other: Simulation) -> list[str]:
 
 
 def _instants(instants: list[datetime]) -> str:
-    return ", ".join(f"{one:%Y-%m-%d %H:%M}" for one in instants) or "nothing"
+    return ", ".join(map(stamp, instants)) or "nothing"

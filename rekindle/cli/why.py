@@ -1,7 +1,6 @@
 """`why`: what is behind a mail, and why somebody did or did not enter a journey."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -9,6 +8,7 @@ import typer
 from rekindle.cli.context import options, parse_instant, say
 from rekindle.cli.opening import open_here
 from rekindle.cli.segments import explained_text
+from rekindle.cli.stamps import IN_UTC, stamp
 from rekindle.cli.why_journey import Mail, Standing, decision_line, stand
 from rekindle.cli.why_message import Chain, advice_for, condition_line, find_chain
 from rekindle.clock import FixedClock
@@ -50,20 +50,20 @@ def _chain_lines(chain: Chain) -> Iterator[str]:
     mail = chain.mail
     to = mail.customer or "our own people"
     reason = f", because: {mail.reason}" if mail.reason else ""
-    yield f"{mail.template} to {to}: {mail.status}{reason}"
+    yield f"{mail.template} to {to}: {mail.status}{reason} ({IN_UTC})"
     if chain.change:
         yield f"  to change that: {chain.change}"
     if chain.start is not None:
         start = chain.start
         told = f" ({start.segment})" if start.segment else ""
-        yield f"{_stamp(start.occurred_at)}  {start.event}{told} started {_journey(chain.trip)}"
+        yield f"{stamp(start.occurred_at)}  {start.event}{told} started {_journey(chain.trip)}"
         yield from (f"    {explained_text(dict(row)).strip()}" for row in start.conditions)
     for one in chain.links:
         yield decision_line(one.decision)
         yield from (f"    {condition_line(row)}" for row in one.conditions)
     for delivery in chain.deliveries:
         by = " by a machine" if delivery.is_machine else ""
-        yield f"{_stamp(delivery.at)}  {delivery.kind}{by}"
+        yield f"{stamp(delivery.at)}  {delivery.kind}{by}"
 
 
 def _journey(trip: Trip | None) -> str:
@@ -73,7 +73,8 @@ def _journey(trip: Trip | None) -> str:
 
 
 def _standing_lines(standing: Standing) -> Iterator[str]:
-    yield f"{standing.customer} and {standing.journey} at {_stamp(standing.at)}: {standing.verdict}"
+    who = f"{standing.customer} and {standing.journey}"
+    yield f"{who} at {stamp(standing.at)} ({IN_UTC}): {standing.verdict}"
     for one in standing.reasons:
         yield f"  {one.reason}" + (f"; {one.change}." if one.change else ".")
     for name, rows in standing.segments.items():
@@ -87,13 +88,13 @@ def _standing_lines(standing: Standing) -> Iterator[str]:
 def _trip_lines(trip: Trip) -> Iterator[str]:
     key = f" ({trip.key})" if trip.key else ""
     held = ", held out by a stable hash: it walks without effects" if trip.is_held_out else ""
-    over = f", {trip.ended} {_stamp(trip.ended_at)}" if trip.ended and trip.ended_at else ""
-    yield f"  from {_stamp(trip.started_at)}{key}{held}{over}"
+    over = f", {trip.ended} {stamp(trip.ended_at)}" if trip.ended and trip.ended_at else ""
+    yield f"  from {stamp(trip.started_at)}{key}{held}{over}"
     for line in trip.decisions:
         advice = advice_for(line.reason)
         yield f"    {decision_line(line)}" + (f"; {advice}" if advice else "")
     if trip.ended is None and trip.step is not None:
-        until = f" until {_stamp(trip.due_at)}" if trip.due_at else ", until something happens"
+        until = f" until {stamp(trip.due_at)}" if trip.due_at else ", until something happens"
         yield f"    waits at {trip.step}{until}"
 
 
@@ -103,7 +104,3 @@ def _mail_line(mail: Mail) -> str:
     return f"    mail {mail.id}, {mail.template}: {mail.status}{because}" + (
         f"; {advice}" if advice else ""
     )
-
-
-def _stamp(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M}"

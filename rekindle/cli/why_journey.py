@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from journeys.definition import Again, Journey, OnEnters, OnEvent, OnLeaves, Trigger
+from rekindle.cli.stamps import stamp
 from rekindle.durations import write_duration
 from rekindle.errors import NotFound
 from rekindle.looking import explained, looking
@@ -82,7 +83,7 @@ def stand(services: Services, external_id: str, journey: str, at: datetime) -> S
     """
     library = services.library()
     if journey not in library.journeys or not library.versions:
-        raise NotFound(f"no journey called {journey!r} was in force at {at:%Y-%m-%d %H:%M} UTC.")
+        raise NotFound(f"no journey called {journey!r} was in force at {stamp(at)} UTC.")
     with services.store.read() as connection:
         customer_id = find_customer(connection, external_id)
         if customer_id is None:
@@ -163,7 +164,7 @@ class _Asked:
     def _closed(self) -> Iterator[Reason]:
         for one in self.timeline:
             if one.name == "enrollment.refused" and self._is_ours(one):
-                said = f"refused on {_stamp(one.occurred_at)}: {one.properties.get('reason', '')}"
+                said = f"refused on {stamp(one.occurred_at)}: {one.properties.get('reason', '')}"
                 yield Reason(said, "nobody starts until that is over")
 
     def _is_ours(self, one: StoredEvent) -> bool:
@@ -192,7 +193,7 @@ class _Asked:
         cause = str(last.properties.get("cause"))
         if cause not in LIVE_CAUSES and not self.journey.backfill:
             yield Reason(
-                f"{word} {segment} on {_stamp(last.occurred_at)} because of its definition, "
+                f"{word} {segment} on {stamp(last.occurred_at)} because of its definition, "
                 "not of anything they did",
                 "'backfill: true' starts those who are in it already",
             )
@@ -229,10 +230,10 @@ class _Asked:
     def _heard(self, what: str, last: StoredEvent) -> Iterator[Reason]:
         """The start came; what remains is when, and whether it may start again."""
         applied_at = self.library.applied_at.get(self.journey.journey)
-        happened = f"{what} on {_stamp(last.occurred_at)}"
+        happened = f"{what} on {stamp(last.occurred_at)}"
         if applied_at is not None and last.known_at < applied_at:
             yield Reason(
-                f"{happened}, before the journey was applied on {_stamp(applied_at)}",
+                f"{happened}, before the journey was applied on {stamp(applied_at)}",
                 "it has to happen again",
             )
         elif self.trips:
@@ -248,7 +249,7 @@ class _Asked:
 
 
 def _may_start(again: Again, last: Trip, happened: str) -> Reason:
-    started = f"started before, on {_stamp(last.started_at)}"
+    started = f"started before, on {stamp(last.started_at)}"
     match again.rule:
         case "never":
             return Reason(f"{started}, and 'again' is never", "'again' has to allow it")
@@ -256,7 +257,7 @@ def _may_start(again: Again, last: Trip, happened: str) -> Reason:
             assert again.after is not None
             wait = f"again: after {write_duration(again.after)}"
             free_at = last.started_at + again.after
-            return Reason(f"{started}; '{wait}'", f"may start from {_stamp(free_at)} on")
+            return Reason(f"{started}; '{wait}'", f"may start from {stamp(free_at)} on")
         case "after_exit" | "always":
             return Reason(f"{happened} and {started}", "it has to happen once more")
 
@@ -265,11 +266,7 @@ def _turned(word: str) -> str:
     return {"entered": "in", "left": "out of"}.get(word, word)
 
 
-def _stamp(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M}"
-
-
 def decision_line(line: DecisionLine) -> str:
     """`2026-03-02 09:00  send:hello: refused (no address)`."""
     reason = f" ({line.reason})" if line.reason else ""
-    return f"{_stamp(line.decided_at)}  {line.step}: {line.decision}{reason}"
+    return f"{stamp(line.decided_at)}  {line.step}: {line.decision}{reason}"
