@@ -1,6 +1,6 @@
 """Everything about one customer at an instant, for the commands and the API."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from rekindle.workspace.library import Library
 from segments.drift.sentence import describe
 from store.customers import load_consents, load_customers
 from store.drift import CLOCKS, is_kept_later
-from store.events import load_timeline
+from store.events import is_more_known, load_timeline
 from store.identities import load_identities
 from store.portraits import (
     MailLine,
@@ -25,9 +25,12 @@ from store.portraits import (
     load_memberships,
     load_said,
     load_trips,
+    stood_at,
 )
 from store.records import Customer, CustomerId, Identity, StoredEvent
 from workers.drift import as_of_now
+
+Place = tuple[str, datetime | None, datetime | None]  # a segment, since when, and its next check
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Portrait:
     identities: list[Identity]
     consents: Mapping[str, str]
     events: list[StoredEvent]
-    segments: list[tuple[str, datetime | None, datetime | None]]
+    segments: list[Place]
     drift: Mapping[str, Any]
     trips: list[Trip]
     mails: list[MailLine]
@@ -68,17 +71,34 @@ def looking_at(services: Services, external_id: str) -> Iterator[tuple[Connectio
 
 
 def _portrait(connection: Connection, id_: CustomerId, library: Library, now: datetime) -> Portrait:
+    timeline = load_timeline(connection, id_, now)
     return Portrait(
         customer=load_customers(connection, [id_], now)[id_],
         identities=load_identities(connection, [id_]),
         consents=load_consents(connection, [id_], now).get(id_, {}),
-        events=load_timeline(connection, id_, now),
-        segments=load_memberships(connection, id_),
+        events=timeline,
+        segments=_load_segments(connection, id_, timeline, now),
         drift=_load_drift(connection, id_, library, now),
-        trips=load_trips(connection, id_),
-        mails=load_mails(connection, id_),
-        answers=load_said(connection, id_),
+        trips=list(stood_at(load_trips(connection, id_), now)),
+        mails=load_mails(connection, id_, now),
+        answers=load_said(connection, id_, now),
     )
+
+
+def _load_segments(
+    connection: Connection, id_: CustomerId, timeline: Sequence[StoredEvent], now: datetime
+) -> list[Place]:
+    """What is stored; of the past what the customer had entered by then and not left."""
+    if not is_more_known(connection, id_, now):
+        return load_memberships(connection, id_)
+    since: dict[str, datetime] = {}
+    for event in timeline:
+        segment = str(event.properties.get("segment"))
+        if event.name == "segment.entered":
+            since[segment] = event.occurred_at
+        elif event.name == "segment.left":
+            since.pop(segment, None)
+    return [(segment, at, None) for segment, at in sorted(since.items())]
 
 
 def _load_drift(

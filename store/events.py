@@ -73,6 +73,12 @@ def note_changes(tx: Connection, changes: Iterable[tuple[CustomerId, EventId | N
         tx.execute(NOTE, rows)
 
 
+def is_more_known(connection: Connection, customer_id: CustomerId, at: datetime) -> bool:
+    """Whether anything about this customer became known after `at`."""
+    later = select(events.c.id).where(events.c.customer_id == customer_id, events.c.known_at > at)
+    return connection.execute(later.limit(1)).first() is not None
+
+
 def load_timeline(
     connection: Connection, customer_id: CustomerId, at: datetime
 ) -> list[StoredEvent]:

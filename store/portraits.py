@@ -1,6 +1,7 @@
 """Everything stored about one customer, for whoever looks at them."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -116,9 +117,27 @@ def load_trips(connection: Connection, customer_id: CustomerId) -> list[Trip]:
     ]
 
 
-def load_mails(connection: Connection, customer_id: CustomerId) -> list[MailLine]:
-    """Every mail to this customer, the latest first."""
+def stood_at(trips: Iterable[Trip], at: datetime) -> Iterator[Trip]:
+    """The enrollments of then, with what was decided by then, and where they stood."""
+    for one in trips:
+        if one.started_at > at:
+            continue
+        decided = tuple(line for line in one.decisions if line.decided_at <= at)
+        ahead = [line for line in one.decisions if line.decided_at > at]
+        then = replace(one, decisions=decided)
+        if ahead:  # it stood where its next decision was made
+            then = replace(then, step=ahead[0].step, due_at=ahead[0].due_at)
+        was_over = one.ended_at is not None and one.ended_at <= at
+        yield then if was_over else replace(then, ended=None, ended_at=None)
+
+
+def load_mails(
+    connection: Connection, customer_id: CustomerId, until: datetime | None = None
+) -> list[MailLine]:
+    """Every mail to this customer, or those made until then, the latest first."""
     query = MAILS.where(messages.c.customer_id == customer_id).order_by(messages.c.id.desc())
+    if until is not None:
+        query = query.where(messages.c.queued_at <= until)
     return [MailLine(*row) for row in connection.execute(query)]
 
 
@@ -159,8 +178,10 @@ def load_deliveries(connection: Connection, message_id: MessageId) -> list[Deliv
     return [DeliveryLine(*row) for row in connection.execute(query)]
 
 
-def load_said(connection: Connection, customer_id: CustomerId) -> list[SaidLine]:
-    """Every answer of this customer in every revision, the latest first."""
+def load_said(
+    connection: Connection, customer_id: CustomerId, until: datetime | None = None
+) -> list[SaidLine]:
+    """Every answer of this customer in every revision, or those of until then, the latest first."""
     query: Select[Any] = (
         select(
             answers.c.survey, answers.c.score, answers.c.comment, answers.c.answered_at,
@@ -169,6 +190,8 @@ def load_said(connection: Connection, customer_id: CustomerId) -> list[SaidLine]
         .where(answers.c.customer_id == customer_id)
         .order_by(answers.c.id.desc())
     )  # fmt: skip
+    if until is not None:
+        query = query.where(answers.c.answered_at <= until)
     return [SaidLine(*row) for row in connection.execute(query)]
 
 

@@ -1,7 +1,7 @@
 """Why a customer is in a journey, or is not: each way to start it, and what stands in between."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from segments.prepared import parameters, prepare
 from segments.subjects import Sort
 from store.customers import find_customer
 from store.events import load_timeline
-from store.portraits import DecisionLine, Trip, load_trips
+from store.portraits import DecisionLine, Trip, load_trips, stood_at
 from store.records import CustomerId, EnrollmentId, StoredEvent
 from store.tables import messages
 from workers.starts import LIVE_CAUSES
@@ -88,7 +88,8 @@ def stand(services: Services, external_id: str, journey: str, at: datetime) -> S
         customer_id = find_customer(connection, external_id)
         if customer_id is None:
             raise NotFound(f"no customer is called {external_id!r}.")
-        trips = _as_of(load_trips(connection, customer_id), journey, at)
+        theirs = stood_at(load_trips(connection, customer_id), at)
+        trips = tuple(one for one in theirs if one.journey == journey)
         timeline = load_timeline(connection, customer_id, at)
         asked = _Asked(services, connection, library, library.journeys[journey], customer_id,
                        timeline, trips, at)  # fmt: skip
@@ -115,22 +116,6 @@ def _verdict(trips: Sequence[Trip]) -> str:
     if trips[0].ended is not None:
         return "ended"
     return "held out" if trips[0].is_held_out else "under way"
-
-
-def _as_of(trips: Sequence[Trip], journey: str, at: datetime) -> tuple[Trip, ...]:
-    """This journey's enrollments with what was decided by then."""
-    found = []
-    for one in trips:
-        if one.journey != journey or one.started_at > at:
-            continue
-        decided = tuple(line for line in one.decisions if line.decided_at <= at)
-        ahead = [line for line in one.decisions if line.decided_at > at]
-        then = replace(one, decisions=decided)
-        if ahead:  # it stood where its next decision was made
-            then = replace(then, step=ahead[0].step, due_at=ahead[0].due_at)
-        was_over = one.ended_at is not None and one.ended_at <= at
-        found.append(then if was_over else replace(then, ended=None, ended_at=None))
-    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rekindle.cli.app import main
+from rekindle.portrait import load_portrait
+from tests.shop import LAYOUT, Shop
 
 Run = Callable[..., Any]
+MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -81,3 +85,30 @@ def test_a_suppressed_customer_s_addresses_are_kept_from_mail(run: Run, capsys: 
 )
 def test_what_cannot_be_done_is_said(run: Run, words: tuple[str, ...], code: int, sentence: str):
     assert sentence in run("customer", *words, code=code)["error"]
+
+
+def test_the_past_is_shown_as_it_stood(tmp_path: Path, database_url: str):
+    shop = Shop(tmp_path, database_url, MONDAY)
+    buyers = 'segment: buyers\nmatch: {event: order.completed, within: "2 days"}\n'
+    shop.write("segments/buyers.yaml", buyers)
+    shop.write("templates/layouts/brand.html.j2", LAYOUT)
+    shop.mail("thanks")
+    steps = '[{wait: "1 day"}, {send: thanks}]'
+    start = "[{event: order.completed}]"
+    shop.write(
+        "journeys/care.yaml", f"journey: care\ntopic: service\nstart: {start}\nsteps: {steps}"
+    )
+    shop.apply()
+    shop.customer("ana")
+    shop.happens("order.completed", "ana")
+    shop.run()
+    before = load_portrait(shop.services, "ana")
+    shop.later(days=3)
+    after = load_portrait(shop.services, "ana")
+
+    shop.clock.move(-timedelta(days=3))
+    again = load_portrait(shop.services, "ana")
+    shop.close()
+    assert (len(after.mails), after.segments, after.trips[0].ended) == (1, [], "finished")
+    assert [one[:2] for one in again.segments] == [one[:2] for one in before.segments]
+    assert (again.trips, again.mails, again.events) == (before.trips, [], before.events)

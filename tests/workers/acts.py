@@ -41,7 +41,7 @@ def _written(decision: Row[Any]) -> str:
 def _emitted(connection: Connection) -> list[str]:
     query = select(events.c.message_id).join(event_kinds, event_kinds.c.id == events.c.kind_id)
     found = connection.scalars(query.where(event_kinds.c.name == "loyalty.reached"))
-    return sorted(one.removeprefix("emit:") for one in found)
+    return sorted(one.removeprefix("rekindle:emit:") for one in found)
 
 
 def _notified(connection: Connection) -> set[Act]:
