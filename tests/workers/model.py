@@ -125,7 +125,9 @@ class Model:
             return
         (self.plan, how), self.change = self.change, None
         for trip in [one for one in self.trips if one.ended is None]:
-            if how == "drain":
+            if trip.plan.is_shadow and not self.plan.is_shadow:
+                trip.ended = "shadowed"
+            elif how == "drain":
                 trip.ended = "drained"
             elif how == "move":
                 trip.plan = self.plan
@@ -153,11 +155,13 @@ class Model:
         self, who: str, key: str, began: tuple[datetime, float], arrived_at: datetime, now: datetime
     ) -> None:
         before = [one for one in self.trips if (one.customer, one.key) == (who, key)]
-        if (
-            self.is_paused
-            or self.is_draining
-            or not self.plan.may_start([(one.started_at, one.ended is None) for one in before], now)
-        ):
+        counted = [
+            (one.started_at, one.ended is None)
+            for one in before
+            if one.ended is None or not one.plan.is_shadow or self.plan.is_shadow
+        ]
+        is_closed = self.is_paused or self.is_draining
+        if is_closed or not self.plan.may_start(counted, now):
             return
         is_held_out = self._luck(who, HOLDOUT) < self.plan.held_out
         self.trips.append(
