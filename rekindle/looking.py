@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from rekindle.errors import NotFound
+from rekindle.errors import NotFound, NotNow
 from rekindle.services import Services
 from segments.compilation import Compilation
 from segments.compile import Lexicon, Scope, Subjects, compile_condition
@@ -114,11 +114,17 @@ def _clocks(conditions: Iterable[ConditionBase]) -> set[str]:
 
 
 def explain(look: Look, name: str, external_id: str) -> dict[str, Any]:
-    """Each condition of a segment for one customer. Raises NotFound for a stranger."""
+    """Each condition of a segment for one customer.
+
+    Raises NotFound for a stranger, NotNow where the database refuses the rule.
+    """
     customer_id = find_customer(look.connection, external_id)
     if customer_id is None:
         raise NotFound(f"no customer is called {external_id!r}.")
-    rows = explained(look, name, customer_id)
+    try:
+        rows = explained(look, name, customer_id)
+    except FAULTS as error:
+        raise NotNow(f"{name} cannot be evaluated: {refusal(error).reason}.") from error
     return {
         "segment": name,
         "customer": external_id,

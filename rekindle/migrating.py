@@ -1,5 +1,8 @@
 """Brings a database to the newest revision in `migrations/`, in a checkout as in a wheel."""
 
+from collections.abc import Callable
+from typing import Any
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -36,6 +39,15 @@ def downgrade(store: Store, revision: str = NOTHING) -> None:
     with store.begin() as tx:
         _wait_for_turn(tx)
         command.downgrade(_config(tx), revision)
+
+
+def belongs_to(dialect: str) -> Callable[..., bool]:
+    """Which tables and indexes Alembic is to compare: some indexes only one database has."""
+
+    def compares(found: Any, *_more: Any) -> bool:
+        return bool(found.info.get("dialect", dialect) == dialect)
+
+    return compares
 
 
 def is_current(store: Store) -> bool:

@@ -30,6 +30,14 @@ def conditions_in(written: object) -> Iterator[ConditionBase]:
             yield from conditions_in(one)
 
 
+class Misplaced(ValueError):
+    """Something that cannot stand at a place inside of what was read."""
+
+    def __init__(self, said: str, path: tuple[str | int, ...]) -> None:
+        super().__init__(said)
+        self.path = path
+
+
 class Segment(BaseModel):
     """A rule that every customer meets or does not meet at any instant."""
 
@@ -44,10 +52,19 @@ class Segment(BaseModel):
     def _needs_no_journey(self) -> Self:
         for place, condition in walk(self.match):
             if condition.needs_enrollment:
-                where = ".".join(str(part) for part in ("match", *place))
-                raise ValueError(
-                    f"{where} speaks of a journey's steps and cannot stand in a segment"
-                )
+                raise Misplaced(*_of_a_journey(condition, ("match", *place)))
             if any(name.startswith("segment.") for name in condition.named_events):
-                raise ValueError("segment.* events cannot be asked here; use segment: NAME")
+                said = "segment.* events cannot be asked here; use segment: NAME"
+                raise Misplaced(said, ("match", *place, "event"))
         return self
+
+
+def _of_a_journey(
+    condition: ConditionBase, place: tuple[str | int, ...]
+) -> tuple[str, tuple[str | int, ...]]:
+    """What is said of a condition that only a journey can ask, and of which key."""
+    since = getattr(condition, "since", None)
+    if isinstance(since, str):
+        said = f"'since: {since}' names a step of a journey; a segment has dates, as in 2026-03-01"
+        return said, (*place, "since")
+    return f"only a journey can ask about a '{condition.kind}'", (*place, condition.kind)

@@ -27,7 +27,7 @@ from segments.subjects import IdRange
 from store.tables import events
 
 Bounds = Callable[[Micros, Micros], list[ColumnElement[bool]]]  # of when it occurred, and now
-Asks = Callable[[FromClause], list[ColumnElement[bool]]]  # of a row of events
+Asks = Callable[[FromClause, Micros], list[ColumnElement[bool]]]  # of a row of events, and now
 ONE: ColumnElement[int] = literal_column("1")
 seen = events.alias("seen")
 
@@ -38,7 +38,7 @@ class Meant:
 
     kinds: Select[int]
     bounds: Bounds  # of when they occurred
-    asks: Asks  # of each event: what is inside it, or what came after
+    asks: Asks  # of each event: what is inside it, or what came after, as far as it is past now
     answers: Select[int] | None = None  # kinds of later events that `asks` looks at
 
 
@@ -84,7 +84,7 @@ class Sought:
         looked_up = self.newest(fewest).is_not(None)
         if range_ is None:
             return [looked_up]
-        are_asked = bool(self.meant.asks(seen))
+        are_asked = bool(self.meant.asks(seen, range_.at))
         read = self._has_enough_of(range_, fewest)
         return [suited(looked_up, postgresql=and_(read, looked_up) if are_asked else read)]
 
@@ -129,7 +129,7 @@ class Sought:
             select(occurred_at)
             .select_from(self.kinds.join(events, is_theirs))
             .where(occurred_at >= func.coalesce(earliest, LONG_AGO))
-            .where(*self.meant.bounds(occurred_at, self.subjects.c.at), *self.meant.asks(events))
+            .where(*self._is_meant(events, occurred_at))
             .correlate(self.subjects)
         )
         return among.order_by(occurred_at.desc()).limit(1).offset(rank - 1).scalar_subquery()
@@ -139,9 +139,13 @@ class Sought:
         return (
             select(occurred_at)
             .where(seen.c.customer_id == self.subjects.c.customer_id, is_of_kind)
-            .where(*self.meant.bounds(occurred_at, self.subjects.c.at), *self.meant.asks(seen))
+            .where(*self._is_meant(seen, occurred_at))
             .correlate(self.subjects)
         )
+
+    def _is_meant(self, one: FromClause, occurred_at: Micros) -> list[ColumnElement[bool]]:
+        at = self.subjects.c.at
+        return [*self.meant.bounds(occurred_at, at), *self.meant.asks(one, at)]
 
     def any_lies_ahead(self) -> ColumnElement[bool]:
         """Whether anything does; asked of each subject only if any event at all does."""

@@ -23,7 +23,9 @@ def times(amount: Amount) -> str:
         return "never"
     said = []
     if amount.between is not None:
-        said.append(f"{_plain(amount.between[0])} to {_counted(amount.between[1])}")
+        low, high = amount.between
+        between = f"{_plain(low)} to {_plain(high)} times"
+        said.append(between if low < high else f"exactly {_counted(low)}")
     for name, words in (("exactly", "exactly"), ("at_least", "at least"), ("at_most", "at most")):
         if (bound := getattr(amount, name)) is not None:
             said.append(f"{words} {_counted(bound)}")

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from rekindle.errors import StoreUnavailable
@@ -149,6 +149,8 @@ def is_refused(error: DBAPIError) -> bool:
     """Whether the database understood one statement and refused it, rather than being away."""
     if isinstance(error.orig, sqlite3.Error):
         return error.orig.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG)
+    if isinstance(error, DataError):  # refused by the driver, before the database saw it
+        return True
     # data, syntax, limits and what is not supported: PostgreSQL 15, appendix A, read 2026-11
     return str(getattr(error.orig, "sqlstate", ""))[:2] in ("22", "42", "54", "0A")
 

@@ -141,6 +141,8 @@ event_kinds = Table(
     UniqueConstraint("name", "channel", "actor"),
 )
 
+POSTGRESQL_ONLY = {"dialect": "postgresql"}
+
 events = Table(
     "events",
     metadata,
@@ -157,9 +159,14 @@ events = Table(
     Index("ix_events_customer_kind", "customer_id", "kind_id", "occurred_at", "known_at"),
     Index("ix_events_kind_occurred_at", "kind_id", "occurred_at"),
     # PostgreSQL reads what a whole range of customers did; SQLite looks each one up faster
-    Index("ix_events_kind_customer", "kind_id", "customer_id", "occurred_at", "known_at").ddl_if(
-        dialect="postgresql"
-    ),
+    Index(
+        "ix_events_kind_customer",
+        "kind_id",
+        "customer_id",
+        "occurred_at",
+        "known_at",
+        info=POSTGRESQL_ONLY,
+    ).ddl_if(dialect="postgresql"),
     # whether anything at all became known after an instant
     Index("ix_events_known_at", "known_at"),
 )

@@ -3,7 +3,7 @@
 import csv
 import gzip
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
 from rekindle.drifting import load_figures
 from rekindle.errors import NotFound, WrongUse
+from rekindle.services import Services
 from segments.drift.figures import DriftFigures
 from segments.drift.priors import HORIZON_DAYS
 from segments.drift.scoring import LoggedEvent, Score, score_log
@@ -62,6 +63,7 @@ def _show_one(external_id: str) -> None:
             customer_id = find_customer(connection, external_id)
         if customer_id is None:
             raise NotFound(f"no customer is called {external_id!r}.")
+        kept = _kept_versions(services, now)
         with as_of_now(
             services.store, library.lexicon, now, customer_ids=[customer_id]
         ) as connection:
@@ -76,18 +78,19 @@ def _show_one(external_id: str) -> None:
             "customer": external_id,
             **vars(one),
             "sentence": describe(one, brand.language, now, brand.tz),
-            "learned": _learned(learned[one.clock], now),
+            "learned": _learned(learned[one.clock], now, kept),
         }
         for one in found
     ]
     lines = [f"{_line(one, now)}\n  {one['sentence']}" for one in told]
-    lines += [_told_of(learned[one.clock], now) for one in found]
+    lines += [_told_of(learned[one.clock], now, kept) for one in found]
     say("\n".join(lines) if told else f"{external_id} has never been active.", told)
 
 
 def _show_all() -> None:
     with open_here() as services:
         now, library = services.clock.now(), services.library()
+        kept = _kept_versions(services, now)
         with as_of_now(services.store, library.lexicon, now) as connection:
             found = load_figures(connection, None, now, library.settings.brand.tz)
             names = external_ids_of(connection, found)
@@ -99,10 +102,10 @@ def _show_all() -> None:
     document = {
         "states": states,
         "limit_days": learned["goal"].priors.lapse_days if found else None,
-        "learned": {clock: _learned(one, now) for clock, one in learned.items()},
+        "learned": {clock: _learned(one, now, kept) for clock, one in learned.items()},
         "customers": told,
     }
-    say("\n".join(_overview(states, list(found.values()), learned, now)), document)
+    say("\n".join(_overview(states, list(found.values()), learned, now, kept)), document)
 
 
 def _overview(
@@ -110,6 +113,7 @@ def _overview(
     found: Sequence[DriftFigures],
     learned: Mapping[str, StoredPriors],
     now: datetime,
+    kept: Collection[int],
 ) -> Iterator[str]:
     soon = Counter(
         one.next_state for one in found if one.next_state_at and one.next_state_at <= now + WEEK
@@ -123,14 +127,21 @@ def _overview(
         yield f"Of 100, {100 * share:.0f} will do nothing in the next {HORIZON_DAYS:.0f} days."
     if found:
         yield f"A silence of {learned['goal'].priors.lapse_days:.0f} days is a loss."
-    yield from (_told_of(one, now) for one in learned.values())
+    yield from (_told_of(one, now, kept) for one in learned.values())
 
 
-def _learned(one: StoredPriors, now: datetime) -> dict[str, Any]:
-    """What the figures of a clock rest on."""
+def _kept_versions(services: Services, now: datetime) -> set[int]:
+    """Of what was learned, the versions in force that are stored: a look may learn anew."""
+    with services.store.read() as connection:
+        return {one.id for one in priors_at(connection, now).values()}
+
+
+def _learned(one: StoredPriors, now: datetime, kept: Collection[int]) -> dict[str, Any]:
+    """What the figures of a clock rest on; no version where it was learned for this look."""
+    version = one.id if one.id in kept else None
     since = one.recalibrated_at
     return {
-        "priors": {"version": one.id, "known_at": one.known_at, **vars(one.priors)},
+        "priors": {"version": version, "known_at": one.known_at, **vars(one.priors)},
         "recalibration": {
             **vars(one.recalibration),
             "known_at": since,
@@ -139,8 +150,9 @@ def _learned(one: StoredPriors, now: datetime) -> dict[str, Any]:
     }
 
 
-def _told_of(one: StoredPriors, now: datetime) -> str:
+def _told_of(one: StoredPriors, now: datetime, kept: Collection[int]) -> str:
     priors, correction = one.priors, one.recalibration
+    version = f"version {one.id}" if one.id in kept else "learned for this look, as"
     source = f"{priors.sample:,} customers" if priors.sample else "defaults: too few have returned"
     figures = ", ".join(
         f"{name} {getattr(priors, name):.3g}" for name in ("r", "alpha", "a", "b", "rho")
@@ -152,7 +164,7 @@ def _told_of(one: StoredPriors, now: datetime) -> str:
     elif correction.off_by:
         risk += f", since a correction would be off by {correction.off_by:+.2f}"
     return (
-        f"{priors.clock}: {priors.counted}; version {one.id} of {one.known_at:%Y-%m-%d} "
+        f"{priors.clock}: {priors.counted}; {version} of {one.known_at:%Y-%m-%d} "
         f"({source}: {figures}); risk {risk}"
     )
 

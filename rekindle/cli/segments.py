@@ -27,6 +27,8 @@ def segment(
     """Size and members of one segment or of all, by evaluation at `--now`."""
     if explain_ is not None and name is None:
         raise WrongUse("--explain needs the name of a segment.")
+    if explain_ is not None and members:
+        raise WrongUse("--explain tells of one customer, --members of everybody; choose one.")
     with open_here() as services, looking(services, name) as look:
         if explain_ is not None and name is not None:
             _explain(look, name, explain_)

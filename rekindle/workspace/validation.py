@@ -11,6 +11,7 @@ from yaml.nodes import MappingNode
 from rekindle.workspace.choices import Location, choices_at, keys_of, kinds_of
 from rekindle.workspace.problems import Place, Problem, did_you_mean
 from rekindle.workspace.yaml import Document, Path
+from segments.definition import Misplaced
 
 Model = TypeVar("Model", bound=BaseModel)
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -108,14 +109,25 @@ class _Reader:
         path = self.path(location)
         if kind == "extra_forbidden":
             known = self._known_keys(path[:-1], location[:-1])
-            place = self.document.place(path, of_key=True)
-            return Problem(place, f"unknown key {path[-1]!r}.", did_you_mean(str(path[-1]), known))
+            place, key = self.document.place(path, of_key=True), str(path[-1])
+            if key in known:  # of others that may stand here
+                return Problem(place, f"{key!r} does not go with {self._first_key(path)!r}.")
+            return Problem(place, f"unknown key {path[-1]!r}.", did_you_mean(key, known))
         if kind == "missing":
             place = self.document.place(self.path(location[:-1]), of_key=True)
             return Problem(place, f"{str(location[-1])!r} is missing here.")
         if kind.startswith("unknown_") or kind in ("union_tag_not_found", "union_tag_invalid"):
             return self._unknown_kind(detail, path)
         return self._wrong_value(detail, path)
+
+    def _first_key(self, path: Path) -> str:
+        """The first of the other keys of the mapping in which the key at `path` stands."""
+        beside = (
+            one
+            for one in self.document.positions
+            if len(one) == len(path) and one[:-1] == path[:-1] and one != path
+        )
+        return str(next(beside, path)[-1])
 
     def _known_keys(self, path: Path, location: Location) -> set[str]:
         """The keys of all models that read the mapping at `path`: a goal shares its condition's."""
@@ -147,6 +159,9 @@ class _Reader:
     def _wrong_value(self, detail: ErrorDetails, path: Path) -> Problem:
         place, written = self.document.place(path), detail["input"]
         context: Mapping[str, Any] = detail.get("ctx", {})
+        if isinstance(context.get("error"), Misplaced):
+            inner = (*path, *context["error"].path)
+            return Problem(self.document.place(inner, of_key=True), f"{context['error']}.")
         if "error" in context:
             said = str(context["error"])
             if written is None or isinstance(written, bool | list | dict):

@@ -25,6 +25,7 @@ Path = tuple[str | int, ...]
 MOST_DEPTH = 60  # libyaml's composer recurses without asking: deeper nesting would end the process
 MOST_REPEATED = 20_000  # values that aliases may add: a few lines can stand for billions
 UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # by escapes; no database takes them in a text
 TAG = "tag:yaml.org,2002:"
 
 
@@ -232,6 +233,8 @@ def parse_scalar(tag: str, written: str) -> Any:
     """The value of a plain or quoted word. Raises ValueError, in words for the author."""
     match tag.removeprefix(TAG):
         case "str":
+            if strange := UNSTORABLE.search(written):
+                raise ValueError(f"no text can be stored that holds U+{ord(strange[0]):04X}.")
             return written
         case "null":
             return None

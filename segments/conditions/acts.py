@@ -158,7 +158,7 @@ class Acts(Occurrences):
         return Meant(
             kinds=self.kinds(compilation),
             bounds=lambda happened_at, at: self.bounds(happened_at, at, zone),
-            asks=self._where,
+            asks=lambda one, _at: self._where(one),
         )
 
     def _where(self, one: FromClause) -> list[ColumnElement[bool]]:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from segments.compilation import Compilation
 from segments.conditions.acts import Acts
 from segments.conditions.fields import EventNames, PropertyName
-from segments.instants import NULL_INSTANT, greatest, micros, soonest
+from segments.instants import NULL_INSTANT, Micros, greatest, micros, soonest
 from segments.kinds import kinds_named, own_kinds
 from segments.newest import Meant
 from segments.planning import looked_up_by
@@ -93,12 +93,15 @@ class Event(Acts):
             return meant
         return replace(
             meant,
-            asks=lambda one: [*meant.asks(one), ~self._is_answered(one)],
+            asks=lambda one, at: [*meant.asks(one, at), ~self._is_answered(one, at)],
             answers=kinds_named(self.without_later),
         )
 
-    def _is_answered(self, one: FromClause) -> ColumnElement[bool]:
-        """Whether an event of the names that answer, with the same property, comes later."""
+    def _is_answered(self, one: FromClause, at: Micros) -> ColumnElement[bool]:
+        """Whether an event of the names that answer, with the same property, came later.
+
+        One that is yet to come, or to become known, has answered nothing so far.
+        """
         answer, tie = events.alias("answer"), self.same or ""
         occurred_at = micros(answer.c.occurred_at)
         is_later = or_(occurred_at > micros(one.c.occurred_at), answer.c.id > one.c.id)
@@ -110,9 +113,11 @@ class Event(Acts):
                 answer.c.kind_id.in_(kinds_named(self.without_later or ())),
                 occurred_at >= micros(one.c.occurred_at),
                 is_later,
+                occurred_at <= at,
+                micros(answer.c.known_at) <= at,
                 same == JsonValue.named(one.c.properties, tie).identity,
             )
-            .correlate(one)
+            .correlate_except(answer)
             .exists()
         )
 

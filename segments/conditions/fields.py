@@ -19,12 +19,16 @@ from pydantic import (
 
 from rekindle.durations import Duration
 
+LARGEST = 2**53  # whole numbers beyond it are not told apart
+YEARS = range(1000, 9000)  # with room for windows on either side
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def _a_number(written: object) -> object:
     if isinstance(written, bool) or not isinstance(written, int | float):
         raise ValueError(f"this compares numbers, and {written!r} is none")
+    if not abs(written) <= LARGEST:  # nor what is no number at all
+        raise ValueError(f"numbers go to {LARGEST:,} here")
     return written
 
 
@@ -75,13 +79,20 @@ def parse_day_or_instant(written: object) -> date | datetime:
 
 
 def _parse_bound(written: object) -> object:
-    return "today" if written == "today" else parse_day_or_instant(written)
+    return "today" if written == "today" else _parse_date(written)
 
 
 def _parse_since(written: object) -> object:
     if isinstance(written, str) and NAME.fullmatch(written):
         return written
-    return parse_day_or_instant(written)
+    return _parse_date(written)
+
+
+def _parse_date(written: object) -> date | datetime:
+    found = parse_day_or_instant(written)
+    if found.year not in YEARS:
+        raise ValueError(f"dates lie between the years {YEARS[0]} and {YEARS[-1]}")
+    return found
 
 
 def _parse_names(written: object) -> object:
@@ -144,7 +155,7 @@ EventNames = Annotated[
 PropertyName = Annotated[str, BeforeValidator(_parse_property, json_schema_input_type=str)]
 DayOrInstant = Annotated[
     date | datetime,
-    PlainValidator(parse_day_or_instant),
+    PlainValidator(_parse_date),
     _as_text,
     WithJsonSchema({"type": "string", "examples": ["2026-03-01"]}),
 ]

@@ -60,14 +60,14 @@ def test_everybody_is_told_by_state_and_by_name(run: Run):
     assert set(found["learned"]) == {"goal", "any"}
 
 
-def test_people_read_states_and_the_version_of_what_was_learned(run: Run):
+def test_people_read_states_and_what_was_learned(run: Run):
     _, everybody = run("drift")
     _, one = run("drift", "c2")
 
     assert "defaults: too few have returned" in everybody
     assert "within a week" in everybody
     assert "Usually buys every" in one
-    assert "version 1 of 2026-03-02" in one
+    assert "learned for this look, as of 2026-03-02" in one
 
 
 def test_an_earlier_day_is_told_as_it_was(run: Run):

@@ -1,5 +1,6 @@
 """Random rules and random histories, small and close together so that everything collides."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -48,9 +49,11 @@ def moments() -> st.SearchStrategy[datetime]:
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> World:
+def worlds(draw: st.DrawFn, *, of_tickets: bool = False) -> World:
+    """With `of_tickets` all events are openings and solutions of few tickets."""
+    happening = acts(("ticket.opened", "ticket.solved"), (1, 2)) if of_tickets else acts()
     return World(
-        acts=tuple(draw(st.lists(acts(), min_size=1, max_size=12))),
+        acts=tuple(draw(st.lists(happening, min_size=1, max_size=12))),
         said=tuple(draw(st.lists(sayings(), max_size=6))),
         own_channels=OWN_CHANNELS,
         zone=draw(st.sampled_from(ZONES)),
@@ -64,16 +67,16 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 @st.composite
-def acts(draw: st.DrawFn) -> Act:
+def acts(draw: st.DrawFn, names: Sequence[str] = NAMES, values: Sequence[Any] = VALUES) -> Act:
     occurred_at = draw(moments())
     return Act(
         customer=draw(st.sampled_from(CUSTOMERS)),
-        name=draw(st.sampled_from(NAMES)),
+        name=draw(st.sampled_from(names)),
         channel=draw(st.sampled_from(("web", "store", "email", "fax"))),
         actor=draw(st.sampled_from(("customer", "customer", "agent"))),
         occurred_at=occurred_at,
         known_at=occurred_at + draw(st.sampled_from((0, 0, 0, 3, 30, -30))) * HOUR,
-        properties=draw(st.dictionaries(st.sampled_from(("a", "ä")), st.sampled_from(VALUES))),
+        properties=draw(st.dictionaries(st.sampled_from(("a", "ä")), st.sampled_from(values))),
     )
 
 
@@ -241,6 +244,15 @@ def counts(draw: st.DrawFn) -> dict[str, Any]:
         asked |= draw(st.sampled_from(({"since": "2026-03-28"}, {"until": "2026-03-28"})))
     if "event" in asked and draw(st.integers(0, 3)) == 0:
         asked |= {"without_later": ["ticket.*", "order.completed"], "same": "a"}
+    return asked
+
+
+@st.composite
+def tickets(draw: st.DrawFn) -> dict[str, Any]:
+    """Alone, so that nothing else keeps somebody from being left out too early."""
+    asked: dict[str, Any] = {"event": "ticket.opened"}
+    asked |= {"without_later": ["ticket.solved"], "same": "a"} | draw(windows())
+    asked |= draw(st.sampled_from(HOW_OFTEN))
     return asked
 
 

@@ -42,3 +42,20 @@ def test_an_order_of_later_today_counts_then_without_another_word(shop: Shop, no
 def members(shop: Shop) -> int:
     with shop.services.store.read() as connection:
         return len(connection.execute(select(memberships).where(memberships.c.is_member)).all())
+
+
+def test_what_will_be_answered_counts_until_then(shop: Shop, now):
+    answered = "without_later: [ticket.closed], same: ticket_id"
+    shop.write(
+        "segments/open.yaml", f"segment: open\nmatch: {{event: ticket.opened, {answered}}}\n"
+    )
+    shop.apply()
+    shop.customer("anna")
+    shop.happened("ticket.opened", "anna", now - HOUR, ticket_id="7")
+    shop.happened("ticket.closed", "anna", now + 3 * HOUR, ticket_id="7")
+    shop.run()
+    before = members(shop)
+
+    shop.later(hours=3)
+
+    assert (before, members(shop)) == (1, 0)

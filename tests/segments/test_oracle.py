@@ -1,9 +1,9 @@
 """The compiler against the oracle: random rules and histories, at every instant that matters."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +16,7 @@ from segments.conditions.happening import Happening
 from segments.conditions.sequence import Sequence
 from segments.conditions.trend import Trend
 from segments.definition import Condition, ConditionBase, Segment, parse_condition, walk
-from segments.prepared import parameters, prepare
+from segments.prepared import parameters, prepare, prepare_together
 from segments.subjects import Sort
 from store.session import Store
 from store.standings import note_turns
@@ -32,11 +32,21 @@ from tests.segments.rules import (
     in_journeys,
     messages,
     sequences,
+    tickets,
     trends,
     worlds,
 )  # fmt: skip
 
 TICK = timedelta(microseconds=1)
+
+
+class Answer(NamedTuple):
+    """Of one customer: whether it holds, and when that is looked at again."""
+
+    holds: bool
+    next_check_at: datetime | None
+
+
 few = settings(
     max_examples=30,
     deadline=None,
@@ -75,6 +85,23 @@ def test_the_check_of_a_single_count_is_the_very_instant_of_its_next_change(
 @some
 @given(world=worlds(), written=counts(), data=st.data())
 def test_the_check_of_a_single_count_is_the_very_instant_of_its_next_change_many_times(
+    store: Store, world: World, written: dict[str, Any], data: st.DataObject
+):
+    _compare_exactly(store, world, parse_condition(written), data)
+
+
+@few
+@given(world=worlds(of_tickets=True), written=tickets(), data=st.data())
+def test_what_later_events_answer_counts_until_then(
+    store: Store, world: World, written: dict[str, Any], data: st.DataObject
+):
+    _compare_exactly(store, world, parse_condition(written), data)
+
+
+@pytest.mark.deep
+@some
+@given(world=worlds(of_tickets=True), written=tickets(), data=st.data())
+def test_what_later_events_answer_counts_until_then_many_times(
     store: Store, world: World, written: dict[str, Any], data: st.DataObject
 ):
     _compare_exactly(store, world, parse_condition(written), data)
@@ -139,15 +166,35 @@ def _compare(
     with store.begin() as tx:
         rehearsal = tx.begin_nested()
         put(tx, world)
-        statement = prepare(condition, Sort.CUSTOMER, lexicon_of(world))
+        lexicon = replace(lexicon_of(world), segments=segments_of(world, asked=condition))
         for at in chosen:
-            found = {row.id: row for row in tx.execute(statement, parameters(CUSTOMERS, at))}
+            found = _ask(tx, condition, lexicon, at)
             _compare_at(found, world, condition, at, turns, is_exact=is_exact)
+            of_some = _ask_of_some(tx, lexicon, CUSTOMERS, at)
+            of_range = _ask_of_some(tx, lexicon, range(min(CUSTOMERS), max(CUSTOMERS) + 1), at)
+            assert of_some == of_range
+            _compare_at(of_some, world, condition, at, turns, is_exact=is_exact)
         rehearsal.rollback()
 
 
+def _ask(tx: Connection, condition: Condition, lexicon: Lexicon, at: datetime) -> dict[int, Answer]:
+    """What is said of everybody."""
+    statement = prepare(condition, Sort.CUSTOMER, lexicon)
+    rows = tx.execute(statement, parameters(CUSTOMERS, at))
+    return {row.id: Answer(row.holds, row.next_check_at) for row in rows}
+
+
+def _ask_of_some(
+    tx: Connection, lexicon: Lexicon, ids: Collection[int], at: datetime
+) -> dict[int, Answer]:
+    """The same as a refresh and a pass ask it: whoever is not in for good is left out."""
+    statement = prepare_together(["asked"], lexicon, is_range=isinstance(ids, range))
+    rows = {row[0]: Answer(*row[1:]) for row in tx.execute(statement, parameters(ids, at))}
+    return {id_: rows.get(id_, Answer(False, None)) for id_ in ids}
+
+
 def _compare_at(
-    found: Mapping[int, Any],
+    found: Mapping[int, Answer],
     world: World,
     condition: Condition,
     at: datetime,
@@ -245,8 +292,13 @@ def _asks_dates(condition: Condition) -> bool:
 
 
 def lexicon_of(world: World) -> Lexicon:
-    segments = {name: Segment(segment=name, match=rule) for name, rule in world.segments.items()}
-    return Lexicon(world.own_channels, ("order.completed",), world.zone, segments, "a")
+    goal = ("order.completed",)
+    return Lexicon(world.own_channels, goal, world.zone, segments_of(world), "a")
+
+
+def segments_of(world: World, **more: Condition) -> dict[str, Segment]:
+    rules = {**world.segments, **more}
+    return {name: Segment(segment=name, match=rule) for name, rule in rules.items()}
 
 
 def put(tx: Connection, world: World) -> None:

@@ -116,6 +116,14 @@ SEGMENTS = [
     ("event: a, since: 2026-03-02, until: 2026-03-01", "2:38: 'until' lies before 'since'", "",
      "until"),
     ("answer: csat, at_least: 6", "2:33: 'csat' has scores from 1 to 5.", "", "6"),
+    ("event: a, ever: true", "2:19: 'ever' does not go with 'event'.", "", "ever"),
+    ("event: a, since: yesterday", "2:19: 'since: yesterday' names a step of a journey", "",
+     "since"),
+    ("event: a, until: 9999-12-31", "2:26: dates lie between the years 1000 and 8999.", "",
+     "9999-12-31"),
+    ("event: a, at_least: 9223372036854775808", "2:29: numbers go to", "", "9223372036854775808"),
+    ('event: a, where: {b: {contains: "\\u0000"}}', "2:41: no text can be stored that holds", "",
+     '"\\u0000"'),
     ("journey: win_bock", "2:18: no journey is called 'win_bock'.", "", "win_bock"),
 ]  # fmt: skip
 
