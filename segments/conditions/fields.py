@@ -27,8 +27,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 def _a_number(written: object) -> object:
     if isinstance(written, bool) or not isinstance(written, int | float):
         raise ValueError(f"this compares numbers, and {written!r} is none")
-    if not abs(written) <= LARGEST:  # nor what is no number at all
-        raise ValueError(f"numbers go to {LARGEST:,} here")
+    if isinstance(written, int) and abs(written) > LARGEST:
+        raise ValueError(f"whole numbers go to {LARGEST:,} here")
     return written
 
 

@@ -121,7 +121,7 @@ SEGMENTS = [
      "since"),
     ("event: a, until: 9999-12-31", "2:26: dates lie between the years 1000 and 8999.", "",
      "9999-12-31"),
-    ("event: a, at_least: 9223372036854775808", "2:29: numbers go to", "", "9223372036854775808"),
+    ("event: a, at_least: 9223372036854775808", "2:29: whole numbers go to", "", "9223372036854775808"),
     ('event: a, where: {b: {contains: "\\u0000"}}', "2:41: no text can be stored that holds", "",
      '"\\u0000"'),
     ("journey: win_bock", "2:18: no journey is called 'win_bock'.", "", "win_bock"),
