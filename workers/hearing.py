@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from rekindle.workspace.library import Library
+from segments.conditions.drift import Drift
 from segments.definition import walk
 from store.pending import Change, FreshEvent
 from store.records import CustomerId
@@ -31,9 +32,20 @@ def concerned(news: News, heard: frozenset[str]) -> list[CustomerId]:
 
 
 def heard_by_clocks(library: Library) -> frozenset[str]:
-    """Of our own nouns those that a goal names."""
-    goals = library.settings.activity.goal
-    return OURS & {goal.lower().partition(".")[0] for goal in goals}
+    """Of our own nouns those that a goal names, or a segment that reads the clocks: an event that
+    was dated ahead may have come, of which only the clocks themselves know.
+    """
+    goals = {goal.lower().partition(".")[0] for goal in library.settings.activity.goal}
+    heard = (heard_by(library, name) for name in library.segments if _reads_clocks(library, name))
+    return OURS & goals.union(*heard)
+
+
+def _reads_clocks(library: Library, segment: str) -> bool:
+    return any(
+        isinstance(condition, Drift)
+        for name in library.reaches(segment)
+        for _, condition in walk(library.segments[name].match)
+    )
 
 
 def heard_by(library: Library, segment: str) -> frozenset[str]:

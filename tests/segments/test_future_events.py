@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from store.customers import ids_of
+from store.intake import OwnEvent, record_own_events
 from store.tables import memberships
 from tests.shop import Shop
 
@@ -59,3 +61,22 @@ def test_what_will_be_answered_counts_until_then(shop: Shop, now):
     shop.later(hours=3)
 
     assert (before, members(shop)) == (1, 0)
+
+
+def test_news_of_a_mail_does_not_hide_an_order_that_came_meanwhile(shop: Shop, now):
+    rule = "{any: [{drift: active}, {event: message.sent, at_least: 5}]}"
+    shop.write("segments/fresh.yaml", f"segment: fresh\nmatch: {rule}\n")
+    shop.apply()
+    shop.customer("anna")
+    shop.happened("order.completed", "anna", now + 3 * HOUR)
+    shop.run()
+    before = members(shop)
+
+    shop.clock.move(3 * HOUR)
+    with shop.services.store.begin() as tx:
+        anna = ids_of(tx, ["anna"])["anna"]
+        told = OwnEvent(anna, "message.sent", shop.clock.now(), "told", {})
+        record_own_events(tx, [told], shop.clock.now())
+    shop.run()
+
+    assert (before, members(shop)) == (0, 1)
