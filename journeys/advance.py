@@ -1,11 +1,12 @@
 """(journey, enrollment, facts, now) -> Decision: the state machine, pure.
 
 It takes one step a call. A step names the questions it needs; the shell answers each for a whole
-batch and asks again until every enrollment waits.
+batch and asks again until every enrollment waits. What a decision owes to the step, the facts and
+the instant is worked out once for all of whom these are the same: what is left is a `Rule`.
 """
 
-from datetime import datetime
-from typing import NamedTuple, assert_never
+from datetime import datetime, timedelta
+from typing import assert_never
 
 from journeys.calendar import find_moment
 from journeys.chance import arm_of, is_held_out
@@ -32,6 +33,7 @@ from journeys.definition import (
     Emit,
     End,
     ExitRule,
+    IfLate,
     Notify,
     OnEnters,
     OnLeaves,
@@ -46,7 +48,8 @@ from journeys.definition import (
     Webhook,
     When,
 )
-from journeys.graph import FINISHED, SKIPPED, Graph, Node
+from journeys.graph import SKIPPED, Graph
+from journeys.look import Look, Rule, stay
 from journeys.questions import Question, questions
 from journeys.timing import next_open, wait_over_at
 from rekindle.durations import write_duration
@@ -56,76 +59,39 @@ from store.records import Enrollment, Said
 __all__ = [  # what the shell needs, from one place
     "Approval", "AskApproval", "CallWebhook", "Decision", "Effect", "EmitEvent", "Facts", "Outcome",
     "Question", "QueueMessage", "Reply", "Said", "SetTraits", "StartJourney", "Tell", "advance",
-    "is_held_out", "questions",
+    "is_held_out", "questions", "rule_at",
 ]  # fmt: skip
 
 
 def advance(graph: Graph, enrollment: Enrollment, facts: Facts, now: datetime) -> Decision:
     """Decide a customer's next move; the same arguments always give the same decision."""
-    look = Look(graph, graph.nodes[enrollment.step], enrollment, facts, now)
-    return _leave(look) or _watch(look, look.stay() if facts.is_paused else _act_on_step(look))
+    return rule_at(graph, enrollment.step, facts, now)(enrollment)
 
 
-class Look(NamedTuple):
-    """One look at one customer: everything that a decision is made of."""
-
-    graph: Graph
-    node: Node
-    enrollment: Enrollment
-    facts: Facts
-    now: datetime
-
-    def holds(self, question: str) -> bool:
-        return self.facts.replies[question].holds
-
-    def stay(self, until: datetime | None = None) -> Decision:
-        """Wait here: until then, or until something happens."""
-        return Decision(self.enrollment, None, (), until, True)
-
-    def go(
-        self, decision: str, reason: str = "", *, way: str = "", at: datetime | None = None
-    ) -> Decision:
-        """Leave the step by `way`; what follows counts from `at`, or from the arrival here.
-
-        It counts from the look only where nothing better is known: lateness must not add up.
-        """
-        stands = self.enrollment
-        left_at = at or stands.arrived_at
-        said = Said(stands.step, stands.visit, decision, reason, left_at)
-        to = self.node.edge(way).to
-        return Decision(
-            stands.over("finished") if to == FINISHED else stands.moved(to, left_at), said
-        )
-
-    def retime(self, arrived_at: datetime, at: datetime, reason: str) -> Decision:
-        """Stay at this step as if it were reached then, to be looked at again at `at`."""
-        said = self._said("retimed", reason, at)
-        stands = self.enrollment.moved(self.enrollment.step, arrived_at)
-        return Decision(stands, said, (), at, at > self.now)
-
-    def end(self, how: str, reason: str) -> Decision:
-        return Decision(self.enrollment.over(how), self._said(how, reason, self.now))
-
-    def _said(self, decision: str, reason: str, at: datetime) -> Said:
-        return Said(self.enrollment.step, self.enrollment.visit, decision, reason, at)
+def rule_at(graph: Graph, step: str, facts: Facts, now: datetime) -> Rule:
+    """What `advance` decides about anybody who stands at `step` and of whom these are the facts."""
+    look = Look(graph, graph.nodes[step], facts, now)
+    if not facts.replies:  # neither goal nor exits were there to be asked about
+        return _acting(look)
+    return _unless_goal(look, _exit(look) or _watched(look, _acting(look)))
 
 
-def _leave(look: Look) -> Decision | None:
-    if not look.facts.replies:  # neither goal nor exits were there to be asked about
-        return None
-    if _is_goal_reached(look):
-        return look.end("goal", "the goal was reached")
-    for number, rule in enumerate(look.graph.journey.exit, start=1):
-        if look.holds(f"exit {number}"):
-            return look.end("exited", _exit_reason(rule))
-    return None
-
-
-def _is_goal_reached(look: Look) -> bool:
+def _unless_goal(look: Look, rule: Rule) -> Rule:
+    """Those who reached the goal leave; an absence is known only once its time is over."""
     goal = look.graph.journey.goal
     if goal is None or not look.holds("goal"):
-        return False
-    return not goal.is_absence or look.now >= look.enrollment.started_at + goal.within
+        return rule
+    end = look.ending("goal", "the goal was reached")
+    if not goal.is_absence:
+        return end
+    return lambda one: end(one) if look.now >= one.started_at + goal.within else rule(one)
+
+
+def _exit(look: Look) -> Rule | None:
+    for number, exit_ in enumerate(look.graph.journey.exit, start=1):
+        if look.holds(f"exit {number}"):
+            return look.ending("exited", _exit_reason(exit_))
+    return None
 
 
 def _exit_reason(rule: ExitRule) -> str:
@@ -138,85 +104,93 @@ def _exit_reason(rule: ExitRule) -> str:
             return "an exit of the journey came true"
 
 
-def _watch(look: Look, decision: Decision) -> Decision:
+def _watched(look: Look, rule: Rule) -> Rule:
     """A waiting enrollment is looked at again when time alone may change anything."""
-    if not decision.waits:
-        return decision
-    until, instants = decision.look_again_at, _checks(look)
-    if not instants and (until is None or until > look.now):
-        return decision
-    ahead = [instant for instant in (until, *instants) if instant and instant > look.now]
-    return decision._replace(look_again_at=min(ahead, default=None))
+    goal = look.graph.journey.goal
+    checks = [one.next_check_at for one in look.facts.replies.values() if one.next_check_at]
+    within = goal.within if goal is not None and goal.is_absence else None
+    if not checks and within is None:
+        return rule
+
+    def watch(one: Enrollment) -> Decision:
+        decision = rule(one)
+        if not decision.waits:
+            return decision
+        over_at = None if within is None else one.started_at + within
+        instants = (decision.look_again_at, over_at, *checks)
+        ahead = [instant for instant in instants if instant and instant > look.now]
+        return decision._replace(look_again_at=min(ahead, default=None))
+
+    return watch
 
 
-def _checks(look: Look) -> list[datetime]:
-    """When time alone may change what was answered, or makes the goal of an absence true."""
-    replies, goal = look.facts.replies, look.graph.journey.goal
-    instants = [one.next_check_at for one in replies.values() if one.next_check_at]
-    if goal is not None and goal.is_absence:
-        instants.append(look.enrollment.started_at + goal.within)
-    return instants
-
-
-def _act_on_step(look: Look) -> Decision:
+def _acting(look: Look) -> Rule:
+    if look.facts.is_paused:
+        return stay
     if _is_skipped(look):
-        return _skip(look, "only_if does not hold")
-    return _if_late(look) or _at_step(look)
+        return _skipping(look, "only_if does not hold")
+    return _unless_late(look, _at_step(look))
 
 
-def _if_late(look: Look) -> Decision | None:
-    """What the step's policy makes of its being late; None: it is done as ever."""
+def _unless_late(look: Look, rule: Rule) -> Rule:
+    """What the step's policy makes of its being late; where that is nothing, what it ever does."""
     policy = look.node.step.if_late
     if policy is None or look.facts.has_begun:
-        return None
-    passed = look.now - _due_at(look)
-    if passed <= policy.after:
-        return None
+        return rule
+
+    def judge(one: Enrollment) -> Decision:
+        passed = look.now - _due_at(look, one)
+        late = _late(look, one, policy, passed) if passed > policy.after else None
+        return late or rule(one)
+
+    return judge
+
+
+def _late(look: Look, one: Enrollment, policy: IfLate, passed: timedelta) -> Decision | None:
     reason = f"late by {write_duration(passed)}"
     match policy.do:
         case "send":
             return None
         case "skip":
-            return _skip(look, reason)
+            return _skipping(look, reason)(one)
         case "retime":
-            return _retime(look, reason)
+            return _retime(look, one, reason)
         case _:
             assert_never(policy.do)
 
 
-def _due_at(look: Look) -> datetime:
+def _due_at(look: Look, one: Enrollment) -> datetime:
     """When this step was to act: at the arrival, or where it takes time, once that is over."""
-    arrived_at = look.enrollment.arrived_at
     match look.node.step:
         case Wait() as step:
-            return wait_over_at(step, arrived_at, look.facts.zone)
+            return wait_over_at(step, one.arrived_at, look.facts.zone)
         case WaitUntil() as step:
-            return _moment(look, step) or arrived_at
+            return _moment(look, one, step) or one.arrived_at
         case WaitFor(up_to=up_to) | Approve(up_to=up_to):
-            return arrived_at + up_to
+            return one.arrived_at + up_to
         case _:
-            return arrived_at
+            return one.arrived_at
 
 
-def _retime(look: Look, reason: str) -> Decision | None:
+def _retime(look: Look, one: Enrollment, reason: str) -> Decision | None:
     """Act when the hours of the wait before it open again, as if it were due only then."""
     window = look.node.window
     open_at = next_open(look.now, window.hours, window.weekdays, look.facts.zone)
     match look.node.step:
         case WaitUntil(wait_until=until) as step if until.day is None and until.trait is None:
-            anew = look._replace(enrollment=look.enrollment._replace(arrived_at=look.now))
-            return look.retime(look.now, _moment(anew, step) or look.now, reason)
+            moment = _moment(look, one._replace(arrived_at=look.now), step)
+            return look.retime(one, look.now, moment or look.now, reason)
         case WaitUntil() | WaitFor() | Approve():  # their moment has passed
             return None
         case _ if open_at <= look.now:  # they are open: it is done, and known to be late
             return None
         case Wait(wait=duration):
-            return look.retime(open_at - duration, open_at, reason)
+            return look.retime(one, open_at - duration, open_at, reason)
         case _:
-            return look.retime(open_at, open_at, reason)
+            return look.retime(one, open_at, open_at, reason)
 
 
-def _at_step(look: Look) -> Decision:
+def _at_step(look: Look) -> Rule:
     step = look.node.step
     match step:
         case Wait():
@@ -234,7 +208,7 @@ def _at_step(look: Look) -> Decision:
         case Approve():
             return _at_approve(look, step)
         case End(end=word):
-            return look.go("ended", word or "")
+            return look.going("ended", word or "")
         case _:
             return _act(look, *_effect_of(step))
 
@@ -262,27 +236,39 @@ def _is_skipped(look: Look) -> bool:
     return condition is not None and not look.facts.has_begun and not look.holds("only_if")
 
 
-def _skip(look: Look, reason: str) -> Decision:
+def _skipping(look: Look, reason: str) -> Rule:
     """Where a wait is cut short, time goes on from now; the other steps take none."""
     at = look.now if isinstance(look.node.step, Wait | WaitUntil | WaitFor) else None
-    return look.go("skipped", reason, way=SKIPPED, at=at)
+    return look.going("skipped", reason, way=SKIPPED, at=at)
 
 
-def _at_mail(look: Look, step: Send | Survey) -> Decision:
-    if withheld := _withheld(look, may_hold_out=_may_hold_out(look, step)):
-        return look.go(withheld, f"would have got {step.template}")
-    if look.facts.outcome is not None:
-        return _after_queueing(look, look.facts.outcome)
-    survey = step.survey if isinstance(step, Survey) else None
-    mail = QueueMessage(step.template, look.graph.journey.topic, survey)
-    return look.stay()._replace(effects=(mail,))
+def _at_mail(look: Look, step: Send | Survey) -> Rule:
+    would = f"would have got {step.template}"
+    may_hold_out = _may_hold_out(look, step)
+    return _unless_withheld(look, would, _mailing(look, step), may_hold_out=may_hold_out)
 
 
-def _withheld(look: Look, *, may_hold_out: bool = True) -> str | None:
-    """Why the step has no effect, as the decision says it: the control group, or a shadow."""
+def _mailing(look: Look, step: Send | Survey) -> Rule:
+    """Queue it, stay until it is known what becomes of it, and go on."""
+    outcome = look.facts.outcome
+    if outcome is None:
+        survey = step.survey if isinstance(step, Survey) else None
+        mail = QueueMessage(step.template, look.graph.journey.topic, survey)
+        return lambda one: stay(one, effects=(mail,))
+    if outcome.status in WAITING:
+        return stay
+    decision = "sent" if outcome.status in SENT else outcome.status
+    return look.going(decision, outcome.reason, at=outcome.at or look.now)
+
+
+def _unless_withheld(look: Look, would: str, rule: Rule, *, may_hold_out: bool = True) -> Rule:
+    """What the step does, but not for the control group, and in a shadow for nobody."""
     if look.graph.journey.status == "shadow":
-        return "shadowed"
-    return "held_out" if look.enrollment.is_held_out and may_hold_out else None
+        return look.going("shadowed", would)
+    if not may_hold_out:
+        return rule
+    held_out = look.going("held_out", would)
+    return lambda one: held_out(one) if one.is_held_out else rule(one)
 
 
 def _may_hold_out(look: Look, step: Send | Survey) -> bool:
@@ -291,58 +277,74 @@ def _may_hold_out(look: Look, step: Send | Survey) -> bool:
     return not asks or look.graph.journey.holdout is not None
 
 
-def _after_queueing(look: Look, outcome: Outcome) -> Decision:
-    if outcome.status in WAITING:
-        return look.stay()
-    decision = "sent" if outcome.status in SENT else outcome.status
-    return look.go(decision, outcome.reason, at=outcome.at or look.now)
+def _at_wait(look: Look, step: Wait) -> Rule:
+    leave, now, zone = look.leaving("waited"), look.now, look.facts.zone
+
+    def wait(one: Enrollment) -> Decision:
+        over_at = wait_over_at(step, one.arrived_at, zone)
+        return stay(one, over_at) if now < over_at else leave(one, over_at)
+
+    return wait
 
 
-def _at_wait(look: Look, step: Wait) -> Decision:
-    over_at = wait_over_at(step, look.enrollment.arrived_at, look.facts.zone)
-    return look.stay(over_at) if look.now < over_at else look.go("waited", at=over_at)
+def _at_wait_until(look: Look, step: WaitUntil) -> Rule:
+    leave, trait = look.leaving("waited"), step.wait_until.trait
+    in_vain = look.going("waited", f"{trait} is no date", at=look.now)
+
+    def wait(one: Enrollment) -> Decision:
+        moment = _moment(look, one, step)
+        if moment is None:
+            return in_vain(one)
+        return stay(one, moment) if look.now < moment else leave(one, moment)
+
+    return wait
 
 
-def _at_wait_until(look: Look, step: WaitUntil) -> Decision:
-    moment = _moment(look, step)
-    if moment is None:
-        return look.go("waited", f"{step.wait_until.trait} is no date", at=look.now)
-    return look.stay(moment) if look.now < moment else look.go("waited", at=moment)
-
-
-def _moment(look: Look, step: WaitUntil) -> datetime | None:
+def _moment(look: Look, one: Enrollment, step: WaitUntil) -> datetime | None:
     """When the wait is over; None where the customer's trait names no day."""
-    enrollment = look.enrollment
-    return find_moment(step.wait_until, enrollment.arrived_at, look.facts.traits, look.facts.zone)
+    return find_moment(step.wait_until, one.arrived_at, look.facts.traits, look.facts.zone)
 
 
-def _at_approve(look: Look, step: Approve) -> Decision:
-    over_at = look.enrollment.arrived_at + step.up_to
-    if withheld := _withheld(look):
-        return look.go(withheld, f"would have asked {step.approve}")
+def _at_approve(look: Look, step: Approve) -> Rule:
+    return _unless_withheld(look, f"would have asked {step.approve}", _approving(look, step))
+
+
+def _approving(look: Look, step: Approve) -> Rule:
     match look.facts.approval:
         case Approval(is_granted=True, by=by, at=at):
-            return look.go("approved", f"by {by}", at=at or look.now)
+            return look.going("approved", f"by {by}", at=at or look.now)
         case Approval(is_granted=False, by=by, at=at):
-            return look.go("denied", f"by {by}", way="otherwise", at=at or look.now)
-        case _ if look.now >= over_at:
-            return look.go("denied", "nobody said yes in time", way="otherwise", at=over_at)
-        case None:
-            asked = AskApproval(step.approve, step.message, over_at)
-            return look.stay(over_at)._replace(effects=(asked,))
+            return look.going("denied", f"by {by}", way="otherwise", at=at or look.now)
         case _:
-            return look.stay(over_at)
+            return _awaiting_approval(look, step, is_asked=look.facts.approval is not None)
 
 
-def _at_wait_for(look: Look, step: WaitFor) -> Decision:
-    over_at = look.enrollment.arrived_at + step.up_to
+def _awaiting_approval(look: Look, step: Approve, *, is_asked: bool) -> Rule:
+    deny = look.leaving("denied", "nobody said yes in time", way="otherwise")
+
+    def wait(one: Enrollment) -> Decision:
+        over_at = one.arrived_at + step.up_to
+        if look.now >= over_at:
+            return deny(one, over_at)
+        asked = AskApproval(step.approve, step.message, over_at)
+        return stay(one, over_at, () if is_asked else (asked,))
+
+    return wait
+
+
+def _at_wait_for(look: Look, step: WaitFor) -> Rule:
     if look.holds("came"):
-        return look.go("came", way="came", at=min(look.now, over_at))
+        come = look.leaving("came", way="came")
+        return lambda one: come(one, min(look.now, one.arrived_at + step.up_to))
     if reason := _why_in_vain(look, step):
-        return look.go("did not come", reason, way="otherwise")
-    if look.now >= over_at:
-        return look.go("did not come", way="otherwise", at=over_at)
-    return look.stay(over_at)
+        return look.going("did not come", reason, way="otherwise")
+    give_up = look.leaving("did not come", way="otherwise")
+
+    def wait(one: Enrollment) -> Decision:
+        over_at = one.arrived_at + step.up_to
+        return give_up(one, over_at) if look.now >= over_at else stay(one, over_at)
+
+    return wait
 
 
 def _why_in_vain(look: Look, step: WaitFor) -> str | None:
@@ -354,19 +356,22 @@ def _why_in_vain(look: Look, step: WaitFor) -> str | None:
             return None
 
 
-def _at_branch(look: Look, step: Branch) -> Decision:
+def _at_branch(look: Look, step: Branch) -> Rule:
     for number, arm in enumerate(step.branch, start=1):
         if isinstance(arm, When) and look.holds(f"when {number}"):
-            return look.go(f"took when {number}", way=f"when {number}")
-    return look.go("took otherwise", way="otherwise")
+            return look.going(f"took when {number}", way=f"when {number}")
+    return look.going("took otherwise", way="otherwise")
 
 
-def _at_split(look: Look, step: Split) -> Decision:
-    arm = arm_of(step, look.enrollment.customer_id, look.graph.journey.journey, look.node.id)
-    return look.go(f"took {arm}", "by a stable hash", way=arm)
+def _at_split(look: Look, step: Split) -> Rule:
+    journey, id_ = look.graph.journey.journey, look.node.id
+    ways = {
+        arm.name: look.going(f"took {arm.name}", "by a stable hash", way=arm.name)
+        for arm in step.split
+    }
+    return lambda one: ways[arm_of(step, one.customer_id, journey, id_)](one)
 
 
-def _act(look: Look, effect: Effect, decision: str, target: str) -> Decision:
-    if withheld := _withheld(look):
-        return look.go(withheld, f"would have {decision} {target}")
-    return look.go(decision, target)._replace(effects=(effect,))
+def _act(look: Look, effect: Effect, decision: str, target: str) -> Rule:
+    rule = look.going(decision, target, effects=(effect,))
+    return _unless_withheld(look, f"would have {decision} {target}", rule)

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from journeys.advance import Decision, advance, questions
+from journeys.advance import Decision, questions, rule_at
 from journeys.graph import Graph
 from rekindle.services import Services
 from rekindle.workspace.library import Library
@@ -87,7 +87,7 @@ class Batch:
             assert graph is not None  # those without one were dropped
             for facts, alike in self._told(graph, step, together):
                 stood += alike
-                decisions += [advance(graph, one, facts, self.now) for one in alike]
+                decisions += map(rule_at(graph, step, facts, self.now), alike)
         return self._note(decisions, self._do(stood, decisions))
 
     def flush(self) -> None:
