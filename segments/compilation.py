@@ -166,7 +166,8 @@ class Compilation:
         on_nothing: bool,
         is_costly: bool = False,
     ) -> Verdict:
-        """The verdict of a leaf: `build` makes a statement of id, holds (0 or 1), next_check_at.
+        """The verdict of a leaf: `build` makes a statement of id, holds (0 or 1), next_check_at,
+        with one row for each subject that it finds.
 
         It is made once for all equal leaves in equal views. Costly is what reads inside events.
         """
@@ -178,7 +179,7 @@ class Compilation:
         if self._is_asked_now(leaf) and name not in self.book.sources:
             found, names = build().subquery(), leaf.names
             columns = found.c.holds.label(names[0]), found.c.next_check_at.label(names[1])
-            self.book.sources[name] = Source((select(found.c.id, *columns),))
+            self.book.sources[name] = Source((), select(found.c.id, *columns))
         return self._verdict(leaf, on_nothing)
 
     def tallied(self, one: Tallied, *, is_costly: bool = False) -> Verdict:

@@ -25,8 +25,10 @@ def compile_condition(
     *,
     scope: Scope = Scope.HISTORY,
     per: str | None = None,
+    everybody: bool = True,
 ) -> Select[Any]:
     """A row for every subject: id, holds, and next_check_at (None: time alone never changes it).
+    Unless `everybody` is wanted, those are left out for whom it does not hold, for good.
 
     The check is never later than the first instant at which the passing of time can change the
     answer, and exactly that instant for a single counting or drift condition. `per` names the
@@ -35,7 +37,7 @@ def compile_condition(
     Raises ValueError for a segment that is not there or refers to itself.
     """
     compilation = Compilation.begin(subjects, lexicon, scope, per)
-    return ask([Asked(condition)], compilation, everybody=True)
+    return ask([Asked(condition)], compilation, everybody=everybody)
 
 
 def compile_total(

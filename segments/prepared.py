@@ -30,17 +30,18 @@ def prepare(
     scope: Scope = Scope.HISTORY,
     per: str | None = None,
     window: Window | None = None,
+    everybody: bool = True,
 ) -> Select[Any]:
     """As `compile_condition`, for subjects that `parameters` name; kept with the lexicon. Each
     enrollment is asked about within its own `window`.
 
     Raises ValueError for a segment that is not there or refers to itself.
     """
-    key = (sort, scope, per, window, repr(condition))
+    key = (sort, scope, per, window, everybody, repr(condition))
     if key not in lexicon.prepared:
         subjects = _subjects(sort, window)
         lexicon.prepared[key] = compile_condition(
-            condition, subjects, lexicon, scope=scope, per=per
+            condition, subjects, lexicon, scope=scope, per=per, everybody=everybody
         )
     statement: Select[Any] = lexicon.prepared[key]
     return statement

@@ -56,7 +56,10 @@ def ask(asked: Sequence[Asked], compilation: Compilation, *, everybody: bool) ->
     asking = compilation
     for each in rounds:
         view = replace(asking, round=each)
-        needs_all = bool(answers) or everybody or not _says_no_to_nobody(asked, view)
+        is_only = len(rounds) == 1  # nobody is asked anything more
+        needs_all = (
+            bool(answers) or everybody or not _says_no_to_nobody(asked, view, is_only=is_only)
+        )
         gathered, verdicts = _gathered(asked, view, needs_all=needs_all)
         known = every(verdict.is_known for verdict in verdicts)
         answer = _answer(asked, verdicts, gathered)
@@ -65,10 +68,13 @@ def ask(asked: Sequence[Asked], compilation: Compilation, *, everybody: bool) ->
     return _read(asked, union_all(*answers).subquery(), everybody=everybody)
 
 
-def _says_no_to_nobody(asked: Sequence[Asked], view: Compilation) -> bool:
-    """Whether all that is asked is false, for good, of whoever no family of this round found."""
+def _says_no_to_nobody(asked: Sequence[Asked], view: Compilation, *, is_only: bool) -> bool:
+    """Whether all that is asked is false, for good, of whoever no leaf of this round found.
+
+    In a round that others follow only families tell of their subjects what these need.
+    """
     in_families = {name for members in view.book.families.values() for name in members}
-    if not set(view.due) <= in_families:
+    if not is_only and not set(view.due) <= in_families:
         return False
     verdicts = [one.condition.compile(replace(view, is_of_nobody=True)) for one in asked]
     return all(is_never(opposite(one.is_known)) and is_never(one.holds) for one in verdicts)

@@ -46,6 +46,7 @@ def _replies(
         scope=question.scope,
         per=question.per,
         window=question.window,
+        everybody=False,
     )
     ids_found, holds, checks = read_columns(tx, statement, parameters(ids, now))
     found = dict(zip(ids_found, map(_reply, holds, checks), strict=True))
