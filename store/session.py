@@ -27,6 +27,7 @@ MOST_JOBS_A_COMMIT = 500
 SQLITE_CACHE_KIB = 65_536
 READER_CACHE_KIB = 8_192  # of each reader: there are many, and the machine caches the file as well
 BUSY_TIMEOUT_MS = 10_000
+PAGES_A_CHECKPOINT = 4_000  # steps write the same pages again and again: most are copied once
 STATEMENTS_KEPT = 1_000  # parsed by SQLite; a rule's statement takes longer to parse than to run
 
 
@@ -256,6 +257,7 @@ def _sqlite_engine(url: URL, *, read_only: bool = False) -> Engine:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={PAGES_A_CHECKPOINT}")
         cache_kib = READER_CACHE_KIB if read_only else SQLITE_CACHE_KIB
         cursor.execute(f"PRAGMA cache_size=-{cache_kib}")
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
