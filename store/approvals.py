@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, se
 
 from store.enrollments import wake_enrollments
 from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId
+from store.steps import STEP
 from store.tables import approvals, customers, enrollments, positions
 from store.upserts import insert_or_skip
 
@@ -180,7 +181,7 @@ def _is_open(now: datetime) -> ColumnElement[bool]:
     """Unanswered, in time, and whom it is about has neither left nor been moved elsewhere."""
     stands_there = exists().where(
         positions.c.enrollment_id == approvals.c.enrollment_id,
-        positions.c.step == approvals.c.step,
+        approvals.c.step == STEP,
         positions.c.visit == approvals.c.visit,
     )
     return and_(approvals.c.answered_at.is_(None), approvals.c.until > now, stands_there)

@@ -19,6 +19,7 @@ from sqlalchemy import (
 
 from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId, EventId, Said
 from store.sets import change_rows, fetch_rows, insert_rows
+from store.steps import STEP, intern_steps
 from store.tables import (
     customers,
     decisions,
@@ -70,7 +71,7 @@ STANDING = select(
     enrollments.c.event_id,
     enrollments.c.is_held_out,
     enrollments.c.started_at,
-    positions.c.step,
+    STEP.label("step"),
     positions.c.visit,
     positions.c.arrived_at,
 ).join_from(positions, enrollments, positions.c.enrollment_id == enrollments.c.id)
@@ -115,7 +116,7 @@ EARLIER = (
 )
 STAND = insert(positions)
 MOVED = (
-    positions.c.step,
+    positions.c.step_id,
     positions.c.visit,
     positions.c.arrived_at,
     positions.c.due_at,
@@ -242,21 +243,23 @@ def _as_row(new: NewEnrollment, now: datetime) -> dict[str, Any]:
 def _stand_at_first_step(
     tx: Connection, begun: Sequence[tuple[EnrollmentId, NewEnrollment]], now: datetime
 ) -> None:
-    if begun:
-        tx.execute(
-            STAND,
-            [
-                {
-                    "enrollment_id": id_,
-                    "step": new.first_step,
-                    "visit": 1,
-                    "arrived_at": new.arrived_at,
-                    "due_at": now,
-                    "enqueued_until": None,
-                }
-                for id_, new in begun
-            ],
-        )
+    if not begun:
+        return
+    steps = intern_steps(tx, (new.first_step for _, new in begun))
+    tx.execute(
+        STAND,
+        [
+            {
+                "enrollment_id": id_,
+                "step_id": steps[new.first_step],
+                "visit": 1,
+                "arrived_at": new.arrived_at,
+                "due_at": now,
+                "enqueued_until": None,
+            }
+            for id_, new in begun
+        ],
+    )
 
 
 def wake_customers(tx: Connection, customer_ids: Sequence[CustomerId], now: datetime) -> None:
@@ -274,8 +277,9 @@ def move_enrollments(tx: Connection, moved: Sequence[tuple[Enrollment, datetime 
     """Write where each enrollment stands and when it is next looked at (None: when something
     happens).
     """
+    steps = intern_steps(tx, (one.step for one, _ in moved))
     rows = [
-        (one.step, one.visit, microseconds(one.arrived_at), _stored(due_at), None, one.id)
+        (steps[one.step], one.visit, microseconds(one.arrived_at), _stored(due_at), None, one.id)
         for one, due_at in moved
     ]
     change_rows(tx, MOVED, rows)

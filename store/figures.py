@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 
 from store.records import CustomerId
+from store.steps import STEP
 from store.tables import (
     alarms,
     answers,
@@ -161,10 +162,11 @@ def count_enrollments(connection: Connection) -> dict[str, JourneyFigures]:
 def count_positions(connection: Connection, journey: str) -> dict[str, int]:
     """How many people stand at each step of a journey now."""
     query = (
-        select(positions.c.step, func.count())
+        select(STEP, func.count())
+        .select_from(positions)
         .join(enrollments, enrollments.c.id == positions.c.enrollment_id)
         .where(enrollments.c.journey == journey)
-        .group_by(positions.c.step)
+        .group_by(positions.c.step_id)
     )
     return {row[0]: row[1] for row in connection.execute(query)}
 

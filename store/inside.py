@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select, true, tuple_
 
 from store.enrollments import STANDING
 from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId
+from store.steps import STEP, intern_steps
 from store.tables import approvals, enrollments, messages, positions
 
 # what a step has done and waits for; what was cancelled is no more than a name that is taken
@@ -42,10 +43,11 @@ def find_inside(
 def count_held_steps(connection: Connection, journey: str) -> dict[str, int]:
     """How many stand at each step of a journey, on whatever version."""
     query = (
-        select(positions.c.step, func.count().label("number"))
+        select(STEP.label("step"), func.count().label("number"))
+        .select_from(positions)
         .join(enrollments, enrollments.c.id == positions.c.enrollment_id)
         .where(enrollments.c.journey == journey, enrollments.c.ended_at.is_(None))
-        .group_by(positions.c.step)
+        .group_by(positions.c.step_id)
     )
     return {row.step: row.number for row in connection.execute(query)}
 
@@ -74,14 +76,15 @@ def change_versions(
     if not moved:
         return
     ids = [one.id for one in moved]
+    steps = intern_steps(tx, (one.step for one in moved))
     tx.execute(update(enrollments).where(enrollments.c.id.in_(ids)).values(version_id=version_id))
     tx.execute(
         update(positions)
         .where(positions.c.enrollment_id == bindparam("id_"))
         .values(
-            step=bindparam("step_"), visit=bindparam("visit_"), due_at=now, enqueued_until=None
+            step_id=bindparam("step_"), visit=bindparam("visit_"), due_at=now, enqueued_until=None
         ),
-        [{"id_": one.id, "step_": one.step, "visit_": one.visit} for one in moved],
+        [{"id_": one.id, "step_": steps[one.step], "visit_": one.visit} for one in moved],
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select
 
 from store.records import CustomerId, EnrollmentId, MessageId
+from store.steps import STEP
 from store.tables import (
     answers,
     customers,
@@ -105,7 +106,7 @@ def load_trips(connection: Connection, customer_id: CustomerId) -> list[Trip]:
         select(
             enrollments.c.id, enrollments.c.journey, enrollments.c.key, enrollments.c.is_held_out,
             enrollments.c.started_at, enrollments.c.ended_at, enrollments.c.ended,
-            positions.c.step, positions.c.due_at,
+            STEP.label("step"), positions.c.due_at,
         )
         .outerjoin(positions, positions.c.enrollment_id == enrollments.c.id)
         .where(enrollments.c.customer_id == customer_id)

@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from store.records import EnrollmentId
+from store.steps import STEP
 from store.tables import (
     calendars,
     effects,
@@ -96,7 +97,7 @@ def _has_mail_under_way() -> ColumnElement[bool]:
     return exists().where(
         and_(
             messages.c.enrollment_id == positions.c.enrollment_id,
-            messages.c.step == positions.c.step,
+            messages.c.step == STEP,
             messages.c.visit == positions.c.visit,
             messages.c.status.in_(UNDER_WAY),
         )

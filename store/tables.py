@@ -375,11 +375,20 @@ Index(
     postgresql_where=enrollments.c.ended_at.is_(None),
 )
 
+step_names = Table(
+    "step_names",  # of the steps that anybody ever stood at
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+)
+
 positions = Table(
-    "positions",  # where each active enrollment stands: narrow, because it is written at every step
+    # where each active enrollment stands: narrow, and as wide at one step as at another, because it
+    # is written at every step
+    "positions",
     metadata,
     Column("enrollment_id", Id, primary_key=True, autoincrement=False),
-    Column("step", Text, nullable=False),
+    Column("step_id", Integer, nullable=False),  # step_names.id
     Column("visit", Integer, nullable=False),
     Column("arrived_at", Instant, nullable=False),
     Column("due_at", Instant),  # null: waits for something that is not time

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import BigInteger, Connection, inspect, select, text, type_coerce
 
 from rekindle.errors import StoreUnavailable
 from rekindle.migrating import (
@@ -19,7 +19,10 @@ from rekindle.migrating import (
     upgrade,
 )
 from store.session import Store
-from store.tables import metadata
+from store.steps import STEP
+from store.tables import metadata, positions
+
+INSTANTS = [type_coerce(each, BigInteger) for each in (positions.c.arrived_at, positions.c.due_at)]
 
 
 @pytest.fixture
@@ -65,6 +68,27 @@ def test_migrations_take_themselves_back_to_nothing(store):
     with store.read() as connection:
         assert set(inspect(connection).get_table_names()) <= {"alembic_version"}
     assert current_revision(store) is None
+
+
+def test_everybody_stands_where_they_stood_once_steps_have_numbers(store):
+    stood = [(1, "wait", 1, 10, None), (2, "send:hello", 2, 20, 30), (3, "wait", 1, 40, 50)]
+    downgrade(store, "for_postgresql")
+    with store.begin() as tx:
+        for row in stood:
+            tx.exec_driver_sql(
+                "INSERT INTO positions (enrollment_id, step, visit, arrived_at, due_at) VALUES "
+                f"({', '.join('NULL' if value is None else repr(value) for value in row)})"
+            )
+
+    upgrade(store)
+
+    numbered = select(positions.c.enrollment_id, STEP, positions.c.visit, *INSTANTS)
+    with store.read() as connection:
+        assert [tuple(row) for row in connection.execute(numbered)] == stood
+    downgrade(store, "for_postgresql")
+    with store.read() as connection:
+        named = text("SELECT enrollment_id, step, visit, arrived_at, due_at FROM positions")
+        assert [tuple(row) for row in connection.execute(named)] == stood
 
 
 def test_upgrading_twice_changes_nothing(bare):

@@ -23,6 +23,7 @@ from rekindle.process import apply_once, spare_what_stays
 from rekindle.services import Services, open_services
 from store.records import DefinitionId
 from store.session import Store
+from store.steps import intern_steps
 from store.tables import metadata, microseconds, positions
 from workers.advance import advance_due
 from workers.schedule import look
@@ -40,7 +41,7 @@ NUMBERS = {
 }
 # scattered over the day, as people are, so that those due together do not lie together
 WAITING = """
-    INSERT INTO positions (enrollment_id, step, visit, arrived_at, due_at)
+    INSERT INTO positions (enrollment_id, step_id, visit, arrived_at, due_at)
     {numbers} SELECT n, :step, 1, :arrived_at,
         CASE WHEN n % :every = 0 THEN :due_at + (n * 7919 % 1000) * 1000 ELSE :far_off END
     FROM numbers
@@ -93,7 +94,7 @@ def enroll(services: Services, waiting: int, due: int = 0) -> None:
             "every": waiting // due if due else waiting + 1,
             "journey": JOURNEY,
             "version_id": version_id,
-            "step": graph.first,
+            "step": intern_steps(tx, [graph.first])[graph.first],
             "arrived_at": microseconds(MONDAY),
             "due_at": microseconds(MONDAY + DAY - timedelta(seconds=1)),
             "far_off": microseconds(MONDAY + FAR_OFF),

@@ -13,6 +13,7 @@ from segments.definition import walk
 from store.memberships import load_member_ids
 from store.records import NOBODY, CustomerId, EnrollmentId
 from store.session import Store
+from store.steps import STEP
 from store.tables import customers, enrollments, event_kinds, events, messages, positions
 from workers.drift import as_of_now
 
@@ -102,7 +103,7 @@ def _load_trips(connection: Connection, *which: ColumnElement[bool]) -> dict[Enr
         select(
             enrollments.c.id, enrollments.c.journey, enrollments.c.version_id,
             enrollments.c.customer_id, enrollments.c.is_held_out, enrollments.c.ended,
-            positions.c.step,
+            STEP.label("step"),
         )
         .outerjoin(positions, positions.c.enrollment_id == enrollments.c.id)
         .where(*which)

@@ -87,7 +87,7 @@ class History:
         }  # fmt: skip
         arrived_at = known.pop("arrived_at", at)
         self.tx.execute(insert(enrollments), [{**row, **known}])
-        place = {"enrollment_id": id_, "step": "wait", "visit": 1, "arrived_at": arrived_at}
+        place = {"enrollment_id": id_, "step_id": 1, "visit": 1, "arrived_at": arrived_at}
         self.tx.execute(insert(positions), [place])
         return id_
 

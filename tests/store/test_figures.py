@@ -20,6 +20,7 @@ from store.figures import (
 )
 from store.intake import record_customers
 from store.records import Answer, CustomerId, IncomingCustomer, MessageId
+from store.steps import intern_steps
 from store.suppressions import find_suppressed, lift, suppress
 from store.tables import answers, drift_states, enrollments, messages, positions
 from store.users import add_user, find_user, has_users, list_users, use_token
@@ -69,7 +70,10 @@ def test_people_and_mails_are_counted_by_step(store, now):
             enrollment = add_enrollment(tx, now, customer)
             tx.execute(
                 insert(positions).values(
-                    enrollment_id=enrollment, step="wait", visit=1, arrived_at=now
+                    enrollment_id=enrollment,
+                    step_id=intern_steps(tx, ["wait"])["wait"],
+                    visit=1,
+                    arrived_at=now,
                 )
             )
             sent_at = now if customer == 1 else None

@@ -54,7 +54,7 @@ def enroll(store: Store, id_: int, customer_id: int, **known: Any) -> None:
         "occurrence": f"o{id_}", "cause": "time", "is_held_out": False, "started_at": MONDAY,
     }  # fmt: skip
     insert(store, enrollments, **{**defaults, **known})
-    insert(store, positions, enrollment_id=id_, step="s", visit=1, arrived_at=MONDAY)
+    insert(store, positions, enrollment_id=id_, step_id=1, visit=1, arrived_at=MONDAY)
     insert(
         store, messages, customer_id=customer_id, enrollment_id=id_, step="s", template="t",
         topic="offers", status="queued", queued_at=MONDAY, due_at=MONDAY, header_id=f"<{id_}@x>",

@@ -18,7 +18,7 @@ DECIDED = (
 )
 STOOD = (
     positions.c.enrollment_id,
-    positions.c.step,
+    positions.c.step_id,
     positions.c.visit,
     positions.c.arrived_at,
     positions.c.due_at,
@@ -37,19 +37,19 @@ def test_texts_come_back_as_they_were(store: Store):
 
 def test_only_the_rows_that_are_named_change(store: Store):
     with store.begin() as tx:
-        insert_rows(tx, STOOD, [(id_, "wait", 1, 10, None) for id_ in (1, 2, 3)])
+        insert_rows(tx, STOOD, [(id_, 7, 1, 10, None) for id_ in (1, 2, 3)])
 
         change_rows(
             tx,
-            (positions.c.step, positions.c.due_at, positions.c.enrollment_id),
-            [("ask", 20, 3), ("tell", None, 1)],
+            (positions.c.step_id, positions.c.due_at, positions.c.enrollment_id),
+            [(8, 20, 3), (9, None, 1)],
         )
 
         found = fetch_rows(tx, select(*STOOD).order_by(positions.c.enrollment_id), {})
     assert [tuple(row) for row in found] == [
-        (1, "tell", 1, 10, None),
-        (2, "wait", 1, 10, None),
-        (3, "ask", 1, 10, 20),
+        (1, 9, 1, 10, None),
+        (2, 7, 1, 10, None),
+        (3, 8, 1, 10, 20),
     ]
 
 

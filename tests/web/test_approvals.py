@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import delete, insert, select
 
 from store.records import DefinitionId
+from store.steps import intern_steps
 from store.tables import approvals, enrollments, positions
 from tests.web.conftest import BASE, Site
 from web.sign_in import make_sign_in_link
@@ -47,10 +48,11 @@ def ask(site: Site, customer: str) -> int:
     }  # fmt: skip
     with site.services.store.begin() as tx:
         added = tx.execute(insert(enrollments).values(trip).returning(enrollments.c.id))
-        place = {"enrollment_id": added.scalar_one(), "step": STEP, "visit": 1}
-        tx.execute(insert(positions).values(**place, arrived_at=now, due_at=now))
+        place = {"enrollment_id": added.scalar_one(), "visit": 1}
+        step_id = intern_steps(tx, [STEP])[STEP]
+        tx.execute(insert(positions).values(**place, step_id=step_id, arrived_at=now, due_at=now))
         question = {"people": "leads", "message": "Shall we?", "until": now + timedelta(days=2)}
-        asked = insert(approvals).values(**place, **question, asked_at=now)
+        asked = insert(approvals).values(**place, **question, step=STEP, asked_at=now)
         return int(tx.execute(asked.returning(approvals.c.id)).scalar_one())
 
 

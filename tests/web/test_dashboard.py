@@ -6,6 +6,7 @@ from email.message import EmailMessage
 import pytest
 from sqlalchemy import insert
 
+from store.steps import intern_steps
 from store.tables import alarms, answers, drift_states, enrollments, memberships, positions
 from tests.web.conftest import BASE, Site
 from web.sign_in import make_sign_in_link
@@ -71,11 +72,9 @@ def enroll(site: Site, customer: int, **columns) -> int:
 def stand(site: Site, enrollment: int, step: str) -> None:
     now = site.clock.now()
     with site.services.store.begin() as tx:
-        tx.execute(
-            insert(positions).values(
-                enrollment_id=enrollment, step=step, visit=1, arrived_at=now, due_at=now + DAY
-            )
-        )
+        step_id = intern_steps(tx, [step])[step]
+        place = {"enrollment_id": enrollment, "step_id": step_id, "visit": 1}
+        tx.execute(insert(positions).values(**place, arrived_at=now, due_at=now + DAY))
 
 
 def test_an_empty_shop_is_told_what_to_do_first(inside):

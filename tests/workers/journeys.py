@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 
 from store.customers import find_customer, load_traits
+from store.steps import STEP
 from store.tables import customers, decisions, enrollments, event_kinds, events, positions
 from tests.shop import Shop
 
@@ -53,7 +54,9 @@ def endings(shop: Shop) -> list[str | None]:
 def places(shop: Shop) -> list[str]:
     """The step of everybody who is inside a journey, in order."""
     with shop.services.store.read() as connection:
-        query = select(positions.c.step).order_by(positions.c.enrollment_id)
+        query = (
+            select(STEP.label("step")).select_from(positions).order_by(positions.c.enrollment_id)
+        )
         return [row.step for row in connection.execute(query)]
 
 

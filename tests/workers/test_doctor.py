@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import delete, update
 
+from store.steps import intern_steps
 from store.tables import messages, positions
 from tests.shop import Shop
 from tests.workers.journeys import endings, write_journey
@@ -83,7 +84,8 @@ def test_somebody_who_stands_nowhere_is_let_go(waiting: Shop) -> None:
 
 def test_somebody_whose_step_is_no_more_has_failed_and_says_so(waiting: Shop) -> None:
     with waiting.services.store.begin() as tx:
-        tx.execute(update(positions).values(step="gone", due_at=waiting.clock.now()))
+        gone = intern_steps(tx, ["gone"])["gone"]
+        tx.execute(update(positions).values(step_id=gone, due_at=waiting.clock.now()))
 
     waiting.run()
 
