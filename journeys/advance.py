@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from journeys.calendar import find_moment
-from journeys.chance import arm_of, is_held_out
+from journeys.chance import arm_by, is_held_out
 from journeys.decisions import (
     SENT,
     WAITING,
@@ -51,7 +51,7 @@ from journeys.definition import (
 from journeys.graph import SKIPPED, Graph
 from journeys.look import Look, Rule, stay
 from journeys.questions import Question, questions
-from journeys.timing import next_open, wait_over_at
+from journeys.timing import next_open, wait_over, wait_over_at
 from rekindle.durations import write_duration
 from segments.conditions.answer import Answer
 from store.records import Enrollment, Said
@@ -278,10 +278,10 @@ def _may_hold_out(look: Look, step: Send | Survey) -> bool:
 
 
 def _at_wait(look: Look, step: Wait) -> Rule:
-    leave, now, zone = look.leaving("waited"), look.now, look.facts.zone
+    leave, now, over = look.leaving("waited"), look.now, wait_over(step, look.facts.zone)
 
     def wait(one: Enrollment) -> Decision:
-        over_at = wait_over_at(step, one.arrived_at, zone)
+        over_at = over(one.arrived_at)
         return stay(one, over_at) if now < over_at else leave(one, over_at)
 
     return wait
@@ -364,12 +364,12 @@ def _at_branch(look: Look, step: Branch) -> Rule:
 
 
 def _at_split(look: Look, step: Split) -> Rule:
-    journey, id_ = look.graph.journey.journey, look.node.id
+    arm = arm_by(step, look.graph.journey.journey, look.node.id)
     ways = {
-        arm.name: look.going(f"took {arm.name}", "by a stable hash", way=arm.name)
-        for arm in step.split
+        each.name: look.going(f"took {each.name}", "by a stable hash", way=each.name)
+        for each in step.split
     }
-    return lambda one: ways[arm_of(step, one.customer_id, journey, id_)](one)
+    return lambda one: ways[arm(one.customer_id)](one)
 
 
 def _act(look: Look, effect: Effect, decision: str, target: str) -> Rule:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from journeys.decisions import Decision, Effect, Facts
 from journeys.graph import FINISHED, Graph, Node
-from store.records import Enrollment, Said
+from store.records import Enrollment, Said, make
 
 Rule = Callable[[Enrollment], Decision]  # about one of those who stand at the step looked at
 Leave = Callable[[Enrollment, datetime], Decision]  # the step, at that instant
@@ -30,9 +30,9 @@ class Look(NamedTuple):
         to = self.node.edge(way).to
 
         def leave(one: Enrollment, at: datetime) -> Decision:
-            said = Said(one.step, one.visit, decision, reason, at)
+            said = make(Said, (one.step, one.visit, decision, reason, at))
             stands = one.over("finished") if to == FINISHED else one.moved(to, at)
-            return Decision(stands, said, effects)
+            return make(Decision, (stands, said, effects, None, False))
 
         return leave
 
@@ -69,4 +69,4 @@ def stay(
     one: Enrollment, until: datetime | None = None, effects: tuple[Effect, ...] = ()
 ) -> Decision:
     """Wait here: until then, or until something happens."""
-    return Decision(one, None, effects, until, True)
+    return make(Decision, (one, None, effects, until, True))

@@ -5,7 +5,7 @@ whenever clocks there show a time inside them: an hour that comes twice counts t
 skipped never comes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,10 +19,15 @@ WHOLE_DAY = QuietHours(begins=time(0), ends=time(0))
 
 def wait_over_at(wait: Wait, arrived_at: datetime, zone: ZoneInfo) -> datetime:
     """The instant at which `wait` lets a customer go who arrived then."""
-    over_at = arrived_at + wait.wait
-    if wait.between is None and not wait.on:
-        return over_at
-    return next_open(over_at, wait.between, wait.on, zone)
+    return wait_over(wait, zone)(arrived_at)
+
+
+def wait_over(wait: Wait, zone: ZoneInfo) -> Callable[[datetime], datetime]:
+    """The same for whoever arrives whenever."""
+    length, hours, weekdays = wait.wait, wait.between, wait.on
+    if hours is None and not weekdays:
+        return lambda arrived_at: arrived_at + length
+    return lambda arrived_at: next_open(arrived_at + length, hours, weekdays, zone)
 
 
 def next_open(

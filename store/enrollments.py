@@ -17,9 +17,9 @@ from sqlalchemy import (
     update,
 )
 
-from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId, EventId, Said
+from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId, EventId, Said, make
 from store.sets import change_rows, fetch_rows, insert_rows
-from store.steps import STEP, intern_steps
+from store.steps import STEP, intern_steps, name_steps
 from store.tables import (
     customers,
     decisions,
@@ -62,7 +62,7 @@ class Starts:
     lately: int = 0  # of them since the instant asked for
 
 
-STANDING = select(
+OWN = (
     enrollments.c.id,
     enrollments.c.journey,
     enrollments.c.version_id,
@@ -71,19 +71,22 @@ STANDING = select(
     enrollments.c.event_id,
     enrollments.c.is_held_out,
     enrollments.c.started_at,
-    STEP.label("step"),
-    positions.c.visit,
-    positions.c.arrived_at,
-).join_from(positions, enrollments, positions.c.enrollment_id == enrollments.c.id)
+)
+PLACE = (positions.c.visit, positions.c.arrived_at)
+IS_ITS = positions.c.enrollment_id == enrollments.c.id
+STANDING = select(*OWN, STEP.label("step"), *PLACE).join_from(positions, enrollments, IS_ITS)
 
 IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 # statements are made once: making one costs more than running it
 DUE = (
-    STANDING.where(positions.c.due_at <= bindparam("now"))
+    select(*OWN, positions.c.step_id, *PLACE)
+    .join_from(positions, enrollments, IS_ITS)
+    .where(positions.c.due_at <= bindparam("now"))
     .order_by(positions.c.due_at, positions.c.enrollment_id)
     .limit(bindparam("limit_rows"))
     .with_for_update(skip_locked=True, of=positions)
 )
+STEP_ID = len(OWN)  # its place in a row of those
 DUE_OF = DUE.where(positions.c.enrollment_id.in_(IDS))
 WAKE_CUSTOMERS = (
     update(positions)
@@ -141,13 +144,14 @@ def claim_due(
     """Enrollments due at `now`, locked for this transaction; another worker's are passed over."""
     query, asked = (DUE, {}) if ids is None else (DUE_OF, {"ids": ids})
     rows = fetch_rows(tx, query, {"now": now, "limit_rows": limit_rows, **asked})
+    steps = name_steps(tx, (row[STEP_ID] for row in rows))
     return [
-        Enrollment(
-            id_, journey, version_id, customer_id, key, event_id, bool(is_held_out),
-            instant_of(started_at), step, visit, instant_of(arrived_at),
-        )
+        make(Enrollment, (
+            id_, journey, version_id, customer_id, key, event_id, is_held_out == 1,
+            instant_of(started_at), steps[step_id], visit, instant_of(arrived_at), None,
+        ))
         for id_, journey, version_id, customer_id, key, event_id, is_held_out, started_at,
-            step, visit, arrived_at in rows
+            step_id, visit, arrived_at in rows
     ]  # fmt: skip
 
 

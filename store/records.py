@@ -192,6 +192,9 @@ class Membership:
     next_check_at: datetime | None
 
 
+make = tuple.__new__  # a named tuple of all its values, in two thirds of the time of its own way
+
+
 class Enrollment(NamedTuple):
     """One customer's trip through one journey version, and where it stands.
 
@@ -214,7 +217,7 @@ class Enrollment(NamedTuple):
     def moved(self, step: str, arrived_at: datetime) -> "Enrollment":
         """At another step; what `_replace` does, in a third of its time."""
         place = (step, self.visit, arrived_at, self.ended)
-        return tuple.__new__(Enrollment, self[:8] + place)
+        return make(Enrollment, self[:8] + place)
 
     def over(self, ended: str) -> "Enrollment":
         """The same, out of its journey for that reason."""

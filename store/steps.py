@@ -8,6 +8,7 @@ from store.bulk import read_columns
 from store.tables import positions, step_names
 from store.upserts import insert_or_skip
 
+NAMED = select(step_names.c.name).where(step_names.c.id == bindparam("id"))
 NUMBERED = select(step_names.c.id).where(step_names.c.name == bindparam("name"))
 # what the step is called at which a position stands, in whatever statement asks for it
 STEP = (
@@ -16,6 +17,16 @@ STEP = (
     .correlate(positions)
     .scalar_subquery()
 )
+
+
+def name_steps(connection: Connection, numbers: Iterable[int]) -> dict[int, str]:
+    """What the steps of these numbers are called."""
+    return {number: _name(connection, number) for number in set(numbers)}
+
+
+def _name(connection: Connection, number: int) -> str:
+    [[name]] = read_columns(connection, NAMED, {"id": number})
+    return str(name)
 
 
 def intern_steps(tx: Connection, names: Iterable[str]) -> dict[str, int]:

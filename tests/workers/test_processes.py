@@ -144,11 +144,13 @@ def _free_port() -> int:
 
 
 def test_the_collector_leaves_alone_what_a_worker_has_loaded() -> None:
+    before = gc.get_threshold()
     try:
         spare_what_stays()
 
         spared = gc.get_freeze_count()
     finally:
         gc.unfreeze()
+        gc.set_threshold(*before)
 
     assert spared > len(sys.modules)
