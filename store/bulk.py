@@ -74,7 +74,11 @@ def read_columns(
 ) -> list[Sequence[Any]]:
     """The columns of `statement`, run with `values`; it is one that is made once and kept."""
     prepared = _prepared(statement, connection.dialect, tuple(values))
-    return prepared.columns(prepared.run(connection, [values]).all())
+    result = prepared.run(connection, [values])
+    assert result.cursor is not None  # a query has rows
+    rows = result.cursor.fetchall()
+    result.close()
+    return prepared.columns(rows)
 
 
 @lru_cache(maxsize=1_000)  # a rule's takes tenths of a second to put into words

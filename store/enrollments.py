@@ -86,7 +86,7 @@ DUE = (
     .limit(bindparam("limit_rows"))
     .with_for_update(skip_locked=True, of=positions)
 )
-STEP_ID = len(OWN)  # its place in a row of those
+STARTED_AT, STEP_ID, ARRIVED_AT = 7, 8, 10  # their places in a row of those
 DUE_OF = DUE.where(positions.c.enrollment_id.in_(IDS))
 WAKE_CUSTOMERS = (
     update(positions)
@@ -123,7 +123,6 @@ MOVED = (
     positions.c.visit,
     positions.c.arrived_at,
     positions.c.due_at,
-    positions.c.enqueued_until,
     positions.c.enrollment_id,
 )
 ENDED = (enrollments.c.ended, enrollments.c.ended_at, enrollments.c.id)
@@ -145,10 +144,12 @@ def claim_due(
     query, asked = (DUE, {}) if ids is None else (DUE_OF, {"ids": ids})
     rows = fetch_rows(tx, query, {"now": now, "limit_rows": limit_rows, **asked})
     steps = name_steps(tx, (row[STEP_ID] for row in rows))
+    started, arrived = {row[STARTED_AT] for row in rows}, {row[ARRIVED_AT] for row in rows}
+    instants = {at: instant_of(at) for at in started | arrived}  # many started together
     return [
         make(Enrollment, (
             id_, journey, version_id, customer_id, key, event_id, is_held_out == 1,
-            instant_of(started_at), steps[step_id], visit, instant_of(arrived_at), None,
+            instants[started_at], steps[step_id], visit, instants[arrived_at], None,
         ))
         for id_, journey, version_id, customer_id, key, event_id, is_held_out, started_at,
             step_id, visit, arrived_at in rows
@@ -283,14 +284,13 @@ def move_enrollments(tx: Connection, moved: Sequence[tuple[Enrollment, datetime 
     """
     steps = intern_steps(tx, (one.step for one, _ in moved))
     rows = [
-        (steps[one.step], one.visit, microseconds(one.arrived_at), _stored(due_at), None, one.id)
+        (
+            steps[one.step], one.visit, microseconds(one.arrived_at),
+            None if due_at is None else microseconds(due_at), one.id,
+        )
         for one, due_at in moved
-    ]
-    change_rows(tx, MOVED, rows)
-
-
-def _stored(instant: datetime | None) -> int | None:
-    return None if instant is None else microseconds(instant)
+    ]  # fmt: skip
+    change_rows(tx, MOVED, rows, cleared=(positions.c.enqueued_until,))
 
 
 def load_standing(

@@ -31,10 +31,14 @@ def insert_rows(tx: Connection, columns: Columns, rows: Sequence[Row]) -> None:
         _write(tx, _insertion(columns, tx.dialect), columns, rows)
 
 
-def change_rows(tx: Connection, columns: Columns, rows: Sequence[Row]) -> None:
-    """Change the rows whose last column is as said here; each has the values of `columns`."""
+def change_rows(
+    tx: Connection, columns: Columns, rows: Sequence[Row], cleared: Columns = ()
+) -> None:
+    """Change the rows whose last column is as said here; each has the values of `columns`, and NULL
+    in those that are `cleared`.
+    """
     if rows:
-        _write(tx, _change(columns, tx.dialect), columns, rows)
+        _write(tx, _change(columns, cleared, tx.dialect), columns, rows)
 
 
 def _write(tx: Connection, sql: str, columns: Columns, rows: Sequence[Row]) -> None:
@@ -54,13 +58,14 @@ def _insertion(columns: Columns, dialect: Dialect) -> str:
 
 
 @lru_cache(maxsize=100)
-def _change(columns: Columns, dialect: Dialect) -> str:
+def _change(columns: Columns, cleared: Columns, dialect: Dialect) -> str:
     *changed, key = columns
     table = key.table.name
+    nothing = [f"{column.name} = NULL" for column in cleared]
     if dialect.name == "sqlite":
-        values = ", ".join(f"{column.name} = ?" for column in changed)
+        values = ", ".join([*(f"{column.name} = ?" for column in changed), *nothing])
         return f"UPDATE {table} SET {values} WHERE {key.name} = ?"
-    values = ", ".join(f"{column.name} = new.{column.name}" for column in changed)
+    values = ", ".join([*(f"{column.name} = new.{column.name}" for column in changed), *nothing])
     names = ", ".join(column.name for column in columns)
     return (
         f"UPDATE {table} SET {values} FROM {_arrays(columns, dialect)} AS new ({names})"

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from journeys.advance import Decision, questions, rule_at
+from journeys.advance import Decision, Effect, questions, rule_at
 from journeys.graph import Graph
 from rekindle.services import Services
 from rekindle.workspace.library import Library
@@ -92,8 +92,8 @@ class Batch:
             for facts, alike in self._told(graph, step, together):
                 stood += alike
                 decisions += map(rule_at(graph, step, facts, self.now), alike)
-        self._put_off(stood, decisions)
-        return self._note(decisions, self._do(stood, decisions))
+        settled = self._do(self._acting(stood, decisions))
+        return self._note(decisions, settled)
 
     def flush(self) -> None:
         """Write what was decided and where everybody stands."""
@@ -108,24 +108,21 @@ class Batch:
             self.flush()
         return self.telling.facts_at(graph, step, asked, together)
 
-    def _put_off(self, stood: list[Enrollment], decisions: list[Decision]) -> None:
-        """Leave due and undecided those with one effect too many for this batch."""
+    def _acting(
+        self, stood: list[Enrollment], decisions: list[Decision]
+    ) -> list[tuple[Enrollment, Effect]]:
+        """Their effects. Those with one too many for this batch stay due, undecided."""
         acting = [place for place, decision in enumerate(decisions) if decision.effects]
         room = max(MOST_EFFECTS - self.acted, 0)
         self.acted += len(acting)
+        effects = [(stood[at], each) for at in acting[:room] for each in decisions[at].effects]
         for place in reversed(acting[room:]):
             one, _ = stood.pop(place), decisions.pop(place)
             self.stands[one.id] = one, self.now
+        return effects
 
-    def _do(
-        self, stood: Sequence[Enrollment], decisions: Sequence[Decision]
-    ) -> Collection[EnrollmentId]:
-        """Have the effects of decisions about those; the enrollments that wait for them no more."""
-        effects = [
-            (one, effect)
-            for one, decision in zip(stood, decisions, strict=True)
-            for effect in decision.effects
-        ]
+    def _do(self, effects: Sequence[tuple[Enrollment, Effect]]) -> Collection[EnrollmentId]:
+        """Have these effects; the enrollments that wait for them no more."""
         done = do_in_transaction(self.tx, self.library, effects, self.now)
         self.counts += done.counts
         return done.settled
@@ -138,15 +135,17 @@ class Batch:
         Those who ended have left now.
         """
         going, ended, said_before = [], [], len(self.said)
+        told, places, now = self.said.append, self.stands, self.now
         for stands, said, _, look_again_at, waits in decisions:
+            id_ = stands.id
             if said is not None:
-                self.said.append((stands.id, said))
+                told((id_, said))
             if stands.ended is not None:
                 ended.append(stands)
-                continue
-            is_over = not waits or stands.id in settled
-            self.stands[stands.id] = stands, self.now if is_over else look_again_at
-            if not waits:
+            elif waits:
+                places[id_] = stands, now if id_ in settled else look_again_at
+            else:
+                places[id_] = stands, now
                 going.append(stands)
         self._leave(ended)
         self.counts += Counts(advanced=len(self.said) - said_before)

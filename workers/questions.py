@@ -29,8 +29,8 @@ def reply_to(
     ids = [one.id for one in standing]
     answers = [_replies(tx, library, question, ids, now) for question in asked]
     alike: dict[tuple[Reply, ...], list[Enrollment]] = {}
-    for one, *replies in zip(standing, *answers, strict=True):
-        alike.setdefault(tuple(replies), []).append(one)
+    for one, replies in zip(standing, zip(*answers, strict=True), strict=True):
+        alike.setdefault(replies, []).append(one)
     names = [question.name for question in asked]
     return [(dict(zip(names, replies, strict=True)), ones) for replies, ones in alike.items()]
 
