@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Delete, Dialect, Insert, Select, Update
 
-Statement = Insert | Update | Delete | Select[Any]
+Query = Select[*tuple[Any, ...]]
+Statement = Insert | Update | Delete | Query
 Row = Mapping[str, Any]
 Convert = Callable[[Any], Any]
 
@@ -69,9 +70,7 @@ def write_many(tx: Connection, statement: Statement, rows: Sequence[Row]) -> Non
     _prepared(statement, tx.dialect, tuple(rows[0])).run(tx, rows)
 
 
-def read_columns(
-    connection: Connection, statement: Select[Any], values: Row
-) -> list[Sequence[Any]]:
+def read_columns(connection: Connection, statement: Query, values: Row) -> list[Sequence[Any]]:
     """The columns of `statement`, run with `values`; it is one that is made once and kept."""
     prepared = _prepared(statement, connection.dialect, tuple(values))
     result = prepared.run(connection, [values])
@@ -79,6 +78,13 @@ def read_columns(
     rows = result.cursor.fetchall()
     result.close()
     return prepared.columns(rows)
+
+
+def read_rows(
+    connection: Connection, statement: Query, values: Row | None = None
+) -> list[tuple[Any, ...]]:
+    """The same, row by row."""
+    return list(zip(*read_columns(connection, statement, values or {}), strict=True))
 
 
 @lru_cache(maxsize=1_000)  # a rule's takes tenths of a second to put into words

@@ -5,12 +5,33 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Text, cast, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
+from store.bulk import read_rows
 from store.records import CustomerId
 from store.tables import calendars, customers, memberships, traits
 
 Key = tuple[str, str]  # journey and start, as written
+
+# statements are made once: making one costs more than running it
+ALL = select(calendars)
+LONGEST_DUE = (
+    ALL.where(calendars.c.due_at <= bindparam("now"))
+    .order_by(calendars.c.due_at, calendars.c.journey, calendars.c.start)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
 
 
 @dataclass(frozen=True)
@@ -30,21 +51,14 @@ class Calendar:
 
 
 def load_calendars(connection: Connection) -> dict[Key, Calendar]:
-    rows = connection.execute(select(calendars))
-    return {(row.journey, row.start): Calendar(*row) for row in rows}
+    found = (Calendar(*row) for row in read_rows(connection, ALL))
+    return {(one.journey, one.start): one for one in found}
 
 
 def claim_calendar(tx: Connection, now: datetime) -> Calendar | None:
     """The calendar that is due longest, locked for this transaction."""
-    query = (
-        select(calendars)
-        .where(calendars.c.due_at <= now)
-        .order_by(calendars.c.due_at, calendars.c.journey, calendars.c.start)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    row = tx.execute(query).first()
-    return Calendar(*row) if row else None
+    found = read_rows(tx, LONGEST_DUE, {"now": now})
+    return Calendar(*found[0]) if found else None
 
 
 def add_calendars(tx: Connection, new: Sequence[Calendar]) -> None:

@@ -6,10 +6,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from store.bulk import read_rows
 from store.records import DefinitionId
 from store.tables import journey_states
 from store.upserts import insert_or_replace
 
+STATES = select(journey_states)
 STOPPED = select(journey_states.c.journey, journey_states.c.stopped).where(
     journey_states.c.stopped_at.is_not(None)
 )
@@ -28,12 +30,13 @@ class JourneyState:
 
 
 def load_journey_states(connection: Connection) -> Mapping[str, JourneyState]:
-    return {row.journey: JourneyState(*row) for row in connection.execute(select(journey_states))}
+    states = (JourneyState(*row) for row in read_rows(connection, STATES))
+    return {state.journey: state for state in states}
 
 
 def find_stopped(connection: Connection) -> dict[str, str]:
     """The journeys that a person or their own breaker has stopped, each with the reason."""
-    return {row.journey: row.stopped for row in connection.execute(STOPPED)}
+    return dict(read_rows(connection, STOPPED))
 
 
 def save_journey_state(tx: Connection, state: JourneyState) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, case, func, or_, select, tuple_, update
 
-from store.bulk import write_many
+from store.bulk import read_rows, write_many
 from store.records import CustomerId, Enrollment, EnrollmentId, Message, MessageId
 from store.tables import messages, stored_mails
 from store.upserts import insert_or_skip, insert_or_skip_returning
@@ -310,7 +310,8 @@ CLAIMED = select(*COLUMNS, messages.c.claimed_by, messages.c.claimed_until).wher
 
 def claims(tx: Connection) -> list[tuple[Message, str, datetime]]:
     """Every claimed message with its holder and the end of its lease (wall time)."""
-    return [(_message(row), row.claimed_by, row.claimed_until) for row in tx.execute(CLAIMED)]
+    rows = read_rows(tx, CLAIMED)
+    return [(_message(row), holder, until) for row in rows for holder, until in (row[-2:],)]
 
 
 def reclaim(tx: Connection, ids: Sequence[MessageId], now: datetime) -> None:

@@ -3,15 +3,28 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, cast
+from typing import Literal
 
 from sqlalchemy import Connection, delete, select, update
 
+from store.bulk import read_rows
 from store.records import Because, CustomerId
 from store.tables import customers, segment_states
 from store.upserts import insert_or_replace
 
-PASSES = select(segment_states)
+PASSES = select(
+    segment_states.c.segment,
+    segment_states.c.definition_id,
+    segment_states.c.cause,
+    segment_states.c.cursor,
+    segment_states.c.finished_at,
+    segment_states.c.failed_at,
+)
+LOCKED = {  # statements are made once: making one costs more than running it
+    None: PASSES,
+    "share": PASSES.with_for_update(read=True),
+    "update": PASSES.with_for_update(),
+}
 
 
 @dataclass(frozen=True)
@@ -38,17 +51,11 @@ def load_passes(
     Locked for sharing they stay where they are until the transaction ends; to move them, lock them
     for update. On SQLite a writing transaction has everything to itself anyway.
     """
-    query = PASSES.with_for_update(read=lock == "share") if lock else PASSES
     return {
-        row.segment: Pass(
-            row.segment,
-            row.definition_id,
-            cast(Because, row.cause),
-            row.cursor,
-            row.finished_at is not None,
-            row.failed_at,
+        segment: Pass(segment, definition_id, cause, cursor, finished_at is not None, failed_at)
+        for segment, definition_id, cause, cursor, finished_at, failed_at in read_rows(
+            connection, LOCKED[lock]
         )
-        for row in connection.execute(query)
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, select, update
 
+from store.bulk import read_rows
 from store.records import NOBODY, CustomerId, EventId
 from store.tables import event_kinds, events, pending_changes
 
@@ -65,7 +66,7 @@ DROP = delete(pending_changes).where(pending_changes.c.id.in_(IDS))
 
 def claim_changes(tx: Connection, limit_rows: int) -> list[Change]:
     """The oldest changes, locked for this transaction; another worker's are passed over."""
-    return [Change(*row) for row in tx.execute(OLDEST, {"limit_rows": limit_rows})]
+    return [Change(*row) for row in read_rows(tx, OLDEST, {"limit_rows": limit_rows})]
 
 
 def load_fresh(tx: Connection, changes: Sequence[Change]) -> list[FreshEvent]:

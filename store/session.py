@@ -265,8 +265,11 @@ def _sqlite_engine(url: URL, *, read_only: bool = False) -> Engine:
             cursor.execute("PRAGMA query_only=1")
         cursor.close()
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    words = "BEGIN" if read_only else "BEGIN IMMEDIATE"
 
+    def begin(connection: Any) -> None:
+        connection.execute(words)
+
+    # in place of an event that runs it on SQLAlchemy's connection, which takes four times as long
+    engine.dialect.do_begin = begin  # type: ignore[method-assign, assignment]  # of this one
     return engine

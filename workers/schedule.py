@@ -19,6 +19,7 @@ from sqlalchemy import (
 from rekindle.services import Services
 from store import enrollments as enrollment_rows
 from store import messages as message_rows
+from store.bulk import read_rows
 from store.tables import calendars, effects, memberships, messages, pending_changes, positions
 from workers.advance import advance_due
 from workers.calendars import keep_calendars, run_calendars
@@ -79,7 +80,7 @@ NEXT = select(  # made once, as LOOK is
 
 def next_due_at(connection: Connection) -> datetime | None:
     """The earliest instant at which anything is due by time alone."""
-    found = connection.execute(NEXT).one()
+    [found] = read_rows(connection, NEXT)
     return min((instant for instant in found if instant is not None), default=None)
 
 
@@ -100,7 +101,8 @@ LOOK = select(
 
 def look(connection: Connection, now: datetime) -> Due:
     """Whether anything is due at `now`, without locking or changing anything."""
-    return Due(*map(bool, connection.execute(LOOK, {"now": now}).one()))
+    [found] = read_rows(connection, LOOK, {"now": now})
+    return Due(*map(bool, found))
 
 
 def run_until_idle(services: Services, pool: ChannelPool, report: Report = unheard) -> Counts:
