@@ -146,11 +146,15 @@ class Store:
             job.done.set_exception(problem) if problem else job.done.set_result(result)
 
 
+TOO_MANY_VALUES = "number of parameters must be between"  # psycopg 3.3, read 2026-11
+
+
 def is_refused(error: DBAPIError) -> bool:
     """Whether the database understood one statement and refused it, rather than being away."""
     if isinstance(error.orig, sqlite3.Error):
         return error.orig.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG)
-    if isinstance(error, DataError):  # refused by the driver, before the database saw it
+    # refused by the driver, before the database saw it
+    if isinstance(error, DataError) or TOO_MANY_VALUES in str(error.orig):
         return True
     # data, syntax, limits and what is not supported: PostgreSQL 15, appendix A, read 2026-11
     return str(getattr(error.orig, "sqlstate", ""))[:2] in ("22", "42", "54", "0A")

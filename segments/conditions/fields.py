@@ -39,7 +39,7 @@ def _a_plain_value(written: object) -> object:
         raise ValueError("nothing can equal a missing value; use exists: false")
     if not isinstance(written, bool | int | float | str):
         raise ValueError("a text, a number, true or false is expected here")
-    return written
+    return written if isinstance(written, bool | str) else _a_number(written)
 
 
 def _parse_percent(written: object) -> object:

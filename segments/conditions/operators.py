@@ -11,6 +11,8 @@ from segments.conditions.possible import check_bounds, check_dates, check_types
 from segments.counting import Amount
 from segments.values import JsonValue
 
+LONGEST_LIST = 10_000  # each value is a parameter, and databases take so many only
+
 
 class Operators(BaseModel):
     """All that are written must hold; a value that is missing or of another type holds none.
@@ -58,6 +60,9 @@ class Operators(BaseModel):
             raise ValueError("at least one operator is needed, for example exists: true")
         if self.in_ == () or self.not_in == ():
             raise ValueError("the list is empty")
+        for name, listed in (("in", self.in_), ("not_in", self.not_in)):
+            if listed is not None and len(listed) > LONGEST_LIST:
+                raise ValueError(f"'{name}' takes at most {LONGEST_LIST:,} values")
         check_types(self.asked)
         check_dates(self.asked)
         check_bounds(Amount.of(self))

@@ -465,3 +465,8 @@ def test_each_subject_may_have_its_own_instant(history: History):
     found = history.ask(rule, Subjects.events_in([event - 1, event], events.c.occurred_at))
 
     assert {id_: holds for id_, (holds, _) in found.items()} == {event - 1: True, event: True}
+
+
+def test_no_list_is_longer_than_databases_take():
+    with pytest.raises(ValueError, match="'in' takes at most 10,000 values"):
+        parse_condition({"trait": "plan", "in": list(range(10_001))})

@@ -1,8 +1,11 @@
 """Segments kept up to date: what a refresh touches, and what becomes of one that fails."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import event
+import pytest
+from sqlalchemy import Engine, event
 
 from rekindle.looking import looking
 from store.figures import list_alarms
@@ -14,9 +17,22 @@ from workers.schedule import look
 from workers.watching import watch_segments
 
 BUYERS = "segment: buyers\nmatch: {event: order.completed}\n"
-# more than any database can count to
-BEYOND = "segment: buyers\nmatch: {event: order.completed, at_least: 100000000000000000000}\n"
+REFUSED = 7_777
+BEYOND = f"segment: buyers\nmatch: {{event: order.completed, at_least: {REFUSED}}}\n"
 READERS = "segment: readers\nmatch: {event: page.viewed}\n"
+
+
+@pytest.fixture
+def refusing() -> Iterator[None]:
+    """A database that refuses whatever asks for so many."""
+
+    def spoil(_c: Any, _cursor: Any, sql: str, values: Any, *_more: Any) -> tuple[str, Any]:
+        given = values.values() if isinstance(values, dict) else values
+        return ("SELECT nonsense", ()) if REFUSED in given else (sql, values)
+
+    event.listen(Engine, "before_cursor_execute", spoil, retval=True)
+    yield
+    event.remove(Engine, "before_cursor_execute", spoil)
 
 
 def a_shop_with_a_buyer(shop: Shop) -> None:
@@ -32,7 +48,7 @@ def sizes(shop: Shop) -> dict[str, int]:
         return count_members(connection)
 
 
-def test_a_segment_that_fails_keeps_its_members_and_freezes_no_other(shop):
+def test_a_segment_that_fails_keeps_its_members_and_freezes_no_other(shop, refusing):
     a_shop_with_a_buyer(shop)
     shop.write("segments/buyers.yaml", BEYOND)
     shop.apply()
@@ -43,7 +59,7 @@ def test_a_segment_that_fails_keeps_its_members_and_freezes_no_other(shop):
     assert sizes(shop) == {"buyers": 1, "readers": 1}
 
 
-def test_a_segment_that_fails_raises_one_alarm_until_it_is_well_again(shop):
+def test_a_segment_that_fails_raises_one_alarm_until_it_is_well_again(shop, refusing):
     a_shop_with_a_buyer(shop)
     shop.write("segments/buyers.yaml", BEYOND)
     shop.apply()
@@ -107,7 +123,7 @@ def subjects_of_alarms(shop: Shop) -> set[str]:
         return {alarm.subject for alarm in list_alarms(connection)}
 
 
-def test_a_segment_that_fails_is_shown_with_those_it_kept(shop):
+def test_a_segment_that_fails_is_shown_with_those_it_kept(shop, refusing):
     a_shop_with_a_buyer(shop)
     shop.write("segments/buyers.yaml", BEYOND)
     shop.apply()
