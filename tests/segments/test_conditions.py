@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from segments.compile import Scope, Subjects
+from segments.definition import parse_condition
 from store.records import Actor
 from store.standings import note_turns
 from store.tables import ANSWERED, REPORTED, answers, delivery_events, events
