@@ -6,6 +6,7 @@ the instant is worked out once for all of whom these are the same: what is left 
 """
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import assert_never
 
 from journeys.calendar import find_moment
@@ -278,7 +279,8 @@ def _may_hold_out(look: Look, step: Send | Survey) -> bool:
 
 
 def _at_wait(look: Look, step: Wait) -> Rule:
-    leave, now, over = look.leaving("waited"), look.now, wait_over(step, look.facts.zone)
+    leave, now = look.leaving("waited"), look.now
+    over = cache(wait_over(step, look.facts.zone))  # many arrived together
 
     def wait(one: Enrollment) -> Decision:
         over_at = over(one.arrived_at)

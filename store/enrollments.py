@@ -32,6 +32,15 @@ from store.tables import (
 from store.upserts import insert_or_skip_returning
 
 
+class Stored(dict[datetime | None, int | None]):
+    """Instants as they are stored, each worked out once: in a batch many are the same."""
+
+    def __missing__(self, instant: datetime | None) -> int | None:
+        found = None if instant is None else microseconds(instant)
+        self[instant] = found
+        return found
+
+
 @dataclass(frozen=True)
 class NewEnrollment:
     """An enrollment about to start; what `occurrence` names starts it at most once."""
@@ -283,13 +292,11 @@ def move_enrollments(tx: Connection, moved: Sequence[tuple[Enrollment, datetime 
     happens).
     """
     steps = intern_steps(tx, (one.step for one, _ in moved))
+    stored = Stored()
     rows = [
-        (
-            steps[one.step], one.visit, microseconds(one.arrived_at),
-            None if due_at is None else microseconds(due_at), one.id,
-        )
+        (steps[one.step], one.visit, stored[one.arrived_at], stored[due_at], one.id)
         for one, due_at in moved
-    ]  # fmt: skip
+    ]
     change_rows(tx, MOVED, rows, cleared=(positions.c.enqueued_until,))
 
 
@@ -361,9 +368,9 @@ def save_decisions(
     tx: Connection, said: Sequence[tuple[EnrollmentId, Said]], now: datetime
 ) -> None:
     """Keep what was decided at `now` about each enrollment."""
-    at = microseconds(now)
+    at, stored = microseconds(now), Stored()
     rows = [
-        (id_, step, visit, decision, reason, microseconds(due_at), at)
+        (id_, step, visit, decision, reason, stored[due_at], at)
         for id_, (step, visit, decision, reason, due_at) in said
     ]
     insert_rows(tx, DECIDED, rows)
