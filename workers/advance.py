@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from journeys.advance import Decision, Effect, questions, rule_at
+from journeys.advance import Decision, questions, rule_at
 from journeys.graph import Graph
 from rekindle.services import Services
 from rekindle.workspace.library import Library
@@ -24,21 +24,23 @@ from workers.effects import do_in_transaction
 from workers.facts import Telling, Told
 from workers.pausing import paused_journeys
 
-BATCH = 1_000  # steps that only pass time take 20 ms
-MOST_EFFECTS = 500  # of a batch: so many mails to queue take 50 ms
+BATCH = 500  # so many mails to queue take 50 ms, steps that only pass time a fifth of it
 SHORT = timedelta(milliseconds=25)  # another batch may follow: nobody waits 50 ms for the writer
 MOST_ROUNDS = 1_000  # more steps than any journey has: a fault of ours, not of the author
 
 
 def advance_due(services: Services, now: datetime, ids: Sequence[int] | None = None) -> Counts:
-    """Advance a batch of enrollments due at `now`, of `ids` where they are given; or two at once,
-    which share a commit, if they take no longer than one may.
+    """Advance a batch of enrollments due at `now`, of `ids` where they are given.
+
+    On SQLite short batches share a commit; elsewhere other workers share what is due.
     """
     library, began = services.library(), services.clock.wall()
     with services.store.begin() as tx:
-        counts = _advance_some(tx, library, now, ids)
-        if counts.looked_at == BATCH and services.clock.wall() - began < SHORT:
-            counts += _advance_some(tx, library, now, ids)
+        shares = tx.dialect.name == "sqlite"
+        counts = batch = _advance_some(tx, library, now, ids)
+        while shares and batch.looked_at == BATCH and services.clock.wall() - began < SHORT:
+            batch = _advance_some(tx, library, now, ids)
+            counts += batch
     return counts
 
 
@@ -76,7 +78,6 @@ class Batch:
     counts: Counts = field(default_factory=Counts)
     said: list[tuple[EnrollmentId, Said]] = field(default_factory=list)
     stands: dict[EnrollmentId, tuple[Enrollment, datetime | None]] = field(default_factory=dict)
-    acted: int = 0  # so many had effects
 
     def drop_lost(self, standing: Sequence[Enrollment]) -> list[Enrollment]:
         """Those who stand somewhere; one whose step is no more has failed, and says so."""
@@ -102,8 +103,7 @@ class Batch:
             for facts, alike in self._told(graph, step, together):
                 stood += alike
                 decisions += map(rule_at(graph, step, facts, self.now), alike)
-        settled = self._do(self._acting(stood, decisions))
-        return self._note(decisions, settled)
+        return self._note(decisions, self._do(stood, decisions))
 
     def flush(self) -> None:
         """Write what was decided and where everybody stands."""
@@ -118,21 +118,12 @@ class Batch:
             self.flush()
         return self.telling.facts_at(graph, step, asked, together)
 
-    def _acting(
-        self, stood: list[Enrollment], decisions: list[Decision]
-    ) -> list[tuple[Enrollment, Effect]]:
-        """Their effects. Those with one too many for this batch stay due, undecided."""
-        acting = [place for place, decision in enumerate(decisions) if decision.effects]
-        room = max(MOST_EFFECTS - self.acted, 0)
-        self.acted += len(acting)
-        effects = [(stood[at], each) for at in acting[:room] for each in decisions[at].effects]
-        for place in reversed(acting[room:]):
-            one, _ = stood.pop(place), decisions.pop(place)
-            self.stands[one.id] = one, self.now
-        return effects
-
-    def _do(self, effects: Sequence[tuple[Enrollment, Effect]]) -> Collection[EnrollmentId]:
-        """Have these effects; the enrollments that wait for them no more."""
+    def _do(
+        self, stood: Sequence[Enrollment], decisions: Sequence[Decision]
+    ) -> Collection[EnrollmentId]:
+        """Have their effects; the enrollments that wait for them no more."""
+        pairs = zip(stood, decisions, strict=True)
+        effects = [(one, each) for one, decision in pairs for each in decision.effects]
         done = do_in_transaction(self.tx, self.library, effects, self.now)
         self.counts += done.counts
         return done.settled

@@ -1,42 +1,49 @@
 """How many enrollments advance in one transaction."""
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import count
+
 import pytest
 
-from rekindle.services import Services
+import workers.advance
+from rekindle.clock import FixedClock
 from tests.shop import Shop
 from tests.workers.journeys import write_journey
-from workers.advance import BATCH, MOST_EFFECTS, advance_due
-from workers.counts import Counts
+from workers.advance import advance_due
 from workers.evaluate import evaluate_changes
 
-CROWD = MOST_EFFECTS + 100
 
+class SlowClock(FixedClock):
+    """Each look at the machine's time finds it so much later."""
 
-def advance(services: Services) -> Counts:
-    return advance_due(services, services.clock.now())
+    def __init__(self, now: datetime, pace: timedelta) -> None:
+        super().__init__(now)
+        self.walls: Iterator[datetime] = (now + pace * number for number in count())
+
+    def wall(self) -> datetime:
+        return next(self.walls)
 
 
 @pytest.fixture
-def crowd(shop: Shop) -> Shop:
-    """More customers than may act in one batch, all about to take their first step."""
-    write_journey(
-        shop,
-        "care",
-        "start: [{event: order.completed}]\nsteps: [{emit: care.began}, {wait: 1 day}]\n",
-    )
+def crowd(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """Five customers about to take their first step, two a batch."""
+    monkeypatch.setattr(workers.advance, "BATCH", 2)
+    write_journey(shop, "care", "start: [{event: order.completed}]\nsteps: [{wait: 1 day}]\n")
     shop.apply()
-    for number in range(CROWD):
-        shop.customer(f"c{number}")
+    for number in range(5):
         shop.happens("order.completed", f"c{number}")
-    while evaluate_changes(shop.services, shop.clock.now()).events:
-        pass
+    evaluate_changes(shop.services, shop.clock.now())
     return shop
 
 
-def test_who_would_be_one_too_many_to_act_stays_due_and_acts_in_the_next_batch(crowd: Shop) -> None:
-    first, second, third = (advance(crowd.services) for _ in range(3))
+@pytest.mark.parametrize(("pace", "on_sqlite"), [(0, 5), (15, 4), (30, 2)])
+def test_batches_share_a_commit_on_sqlite_while_they_are_short(
+    crowd: Shop, database_url: str, pace: int, on_sqlite: int
+) -> None:
+    now = crowd.clock.now()
+    crowd.services.clock = SlowClock(now, timedelta(milliseconds=pace))
 
-    assert BATCH > CROWD
-    assert (first.looked_at, first.advanced) == (CROWD, MOST_EFFECTS)
-    assert (second.looked_at, second.advanced) == (CROWD - MOST_EFFECTS,) * 2
-    assert third == Counts()
+    taken = advance_due(crowd.services, now).looked_at
+
+    assert taken == (on_sqlite if database_url.startswith("sqlite") else 2)
