@@ -321,7 +321,7 @@ drift_states = Table(
     Column("risk_at", Instant),  # the first instant of the day that it was published for
     Index("ix_drift_states_customer_id", "customer_id"),
     # everybody's are rewritten daily: room for the next version of each row beside it
-    postgresql_with={"fillfactor": 45},
+    postgresql_with={"fillfactor": 50},
 )
 
 QUINTILE_FIGURES = ("recency", "frequency", "monetary")

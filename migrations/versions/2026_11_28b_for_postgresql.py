@@ -19,7 +19,7 @@ BY_KIND = ("ix_events_kind_customer", "events")
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        op.execute("ALTER TABLE drift_states SET (fillfactor = 45)")
+        op.execute("ALTER TABLE drift_states SET (fillfactor = 50)")
         op.create_index(*BY_KIND, ["kind_id", "customer_id", "occurred_at", "known_at"])
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     Float,
     bindparam,
+    case,
     cast,
     func,
     literal_column,
@@ -52,9 +53,11 @@ class Belief:
 
     @property
     def k(self) -> Real:
-        gaps = cast(self.n - 1, Float)
-        faded = (1 - faded_by(self.terms.rho, gaps)) / real(func.nullif(1 - self.terms.rho, 0))
-        return self.terms.r + real(func.coalesce(faded, gaps))
+        """With rho = 1 every gap counts 1; else they add up to no more than a limit."""
+        gaps, rho = cast(self.n - 1, Float), self.terms.rho
+        gap_limit = 1 / real(func.nullif(1 - rho, 0))
+        faded = (self.terms.r + gap_limit) - gap_limit * faded_by(rho, gaps)
+        return real(case((rho == 1, self.terms.r + gaps), else_=faded))
 
     @property
     def scale(self) -> Real:
