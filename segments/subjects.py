@@ -87,7 +87,11 @@ class Subjects:
     @classmethod
     def customers_in(cls, ids: Ids, at: At) -> Self:
         """Those of `ids` who are neither erased nor merged away, as far as known at `at`."""
-        return cls(Sort.CUSTOMER, _chosen(_customers(at), customers, ids))
+        if not isinstance(ids, BindParameter):
+            return cls(Sort.CUSTOMER, _customers(at).where(customers.c.id.in_(ids)))
+        each = listed(ids)  # named by the list itself: few of them need to be looked up
+        people = each.join(customers, customers.c.id == each.c.value)
+        return cls(Sort.CUSTOMER, _customers(at, each.c.value).select_from(people))
 
     @classmethod
     def enrollments_in(cls, ids: Ids, at: At, window: Window | None = None) -> Self:
@@ -127,10 +131,13 @@ class Subjects:
         return cls(Sort.EVENT, _chosen(statement, events, ids))
 
 
-def _customers(at: At) -> Select[Any]:
+def _customers(at: At, id_: ColumnElement[int] = customers.c.id) -> Select[Any]:
     alive = customers.c.merged_into.is_(None) & customers.c.erased_at.is_(None)
-    columns = (customers.c.id, customers.c.id.label("customer_id"), _micros(at).label("at"))
-    return select(*columns).where(alive, micros(customers.c.known_at) <= _micros(at))
+    now = _micros(at)
+    columns: list[ColumnElement[Any]] = [
+        id_.label("id"), id_.label("customer_id"), now.label("at")
+    ]  # fmt: skip
+    return select(*columns).where(alive, micros(customers.c.known_at) <= now)
 
 
 def _chosen(statement: Select[Any], table: Table, ids: Ids) -> Select[Any]:
