@@ -157,7 +157,8 @@ def _over(
         return None
     limit = f"'{name}': {cap.count} per {write_duration(cap.within)}"
     if len(counted) < cap.count:
-        reason, frees_at = f"gives way to a higher priority under the cap {limit}", now + ASK_SOON
+        reason = f"gives way to a mail that goes first, by priority or age, under the cap {limit}"
+        frees_at = now + ASK_SOON
     else:
         frees_at = (counted[cap.count - 1] if cap.count else now) + cap.within
         reason = f"over the cap {limit}"

@@ -91,7 +91,8 @@ def _trip_lines(trip: Trip) -> Iterator[str]:
     over = f", {trip.ended} {stamp(trip.ended_at)}" if trip.ended and trip.ended_at else ""
     yield f"  from {stamp(trip.started_at)}{key}{held}{over}"
     for line in trip.decisions:
-        advice = advice_for(line.reason)
+        is_shadow = line.decision == "shadowed"
+        advice = "its status is 'shadow'" if is_shadow else advice_for(line.reason)
         yield f"    {decision_line(line)}" + (f"; {advice}" if advice else "")
     if trip.ended is None and trip.step is not None:
         until = f" until {stamp(trip.due_at)}" if trip.due_at else ", until something happens"

@@ -7,7 +7,17 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from journeys.definition import Again, Journey, OnEnters, OnEvent, OnLeaves, Trigger
+from journeys.definition import (
+    Again,
+    Journey,
+    OnApi,
+    OnCalendar,
+    OnDay,
+    OnEnters,
+    OnEvent,
+    OnLeaves,
+    Trigger,
+)
 from rekindle.cli.stamps import stamp
 from rekindle.durations import write_duration
 from rekindle.errors import NotFound
@@ -147,13 +157,15 @@ class _Asked:
         return found
 
     def _closed(self) -> Iterator[Reason]:
-        for one in self.timeline:
-            if one.name == "enrollment.refused" and self._is_ours(one):
-                said = f"refused on {stamp(one.occurred_at)}: {one.properties.get('reason', '')}"
-                yield Reason(said, "nobody starts until that is over")
+        for one in self._refusals():
+            said = f"refused on {stamp(one.occurred_at)}: {one.properties.get('reason', '')}"
+            yield Reason(said, "nobody starts until that is over")
 
-    def _is_ours(self, one: StoredEvent) -> bool:
-        return one.properties.get("journey") == self.journey.journey
+    def _refusals(self) -> Iterator[StoredEvent]:
+        for one in self.timeline:
+            is_ours = one.properties.get("journey") == self.journey.journey
+            if one.name == "enrollment.refused" and is_ours:
+                yield one
 
     def _of_trigger(self, trigger: Trigger) -> Iterator[Reason]:
         match trigger:
@@ -163,9 +175,13 @@ class _Asked:
                 yield from self._of_segment("segment.left", segment)
             case OnEvent(event=names):
                 yield from self._of_event(trigger, names)
-            case _:
-                written = trigger.model_dump(mode="json", by_alias=True, exclude_unset=True)
-                yield Reason(f"was not started by {written}", "its time has to come")
+            case OnApi():
+                yield Reason("a program may start it through the API", "a program has to do so")
+            case OnDay(on=day):
+                yield Reason(f"starts on the day that '{day.trait}' names", "that day has to come")
+            case OnCalendar(every=rule):
+                said = f"starts everybody in {rule.for_} by the calendar ('{rule.cron}')"
+                yield Reason(said, f"has to be in {rule.for_} at its next turn")
 
     def _of_segment(self, name: str, segment: str) -> Iterator[Reason]:
         word = name.partition(".")[2]
@@ -223,6 +239,8 @@ class _Asked:
             )
         elif self.trips:
             yield self._again(happened)
+        elif any(one.known_at >= last.known_at for one in self._refusals()):
+            yield Reason(f"{happened}, and was refused", "it has to happen again")
         else:
             yield Reason(f"{happened}, and the engine has not looked at it", "'rekindle run' does")
 

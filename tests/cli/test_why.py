@@ -100,6 +100,39 @@ def test_an_event_that_never_came_is_named(shop: Shop) -> None:
     assert reason.reason == "ticket.solved never happened"
 
 
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        ("api", "a program may start it through the API"),
+        ("{on: {trait: birthday}}", "starts on the day that 'birthday' names"),
+    ],
+)
+def test_starts_that_nothing_of_theirs_makes_are_told_in_words(
+    shop: Shop, start: str, said: str
+) -> None:
+    shop.write(
+        "journeys/thanks.yaml",
+        f"journey: thanks\ntopic: service\nstart: [{start}]\nsteps: [{{wait: 1 day}}]\n",
+    )
+    shop.apply()
+    shop.customer("ana")
+
+    [reason] = ask(shop).reasons
+
+    assert reason.reason == said
+
+
+def test_who_came_while_the_journey_was_paused_hears_that_and_nothing_else(thanks: Shop) -> None:
+    thanks.write("journeys/thanks.yaml", THANKS + "status: paused\n")
+    thanks.apply()
+    buy_twice(thanks, age=40)
+
+    refused, heard = ask(thanks).reasons
+
+    assert refused.reason.endswith("the journey is paused")
+    assert heard.reason.endswith("and was refused")
+
+
 def test_it_is_told_as_it_was_then(thanks: Shop) -> None:
     before = thanks.clock.now()
     thanks.clock.move(timedelta(days=1))
