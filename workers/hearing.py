@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from rekindle.workspace.library import Library
-from segments.conditions.drift import Drift
 from segments.definition import walk
 from store.pending import Change, FreshEvent
 from store.records import CustomerId
@@ -36,16 +35,8 @@ def heard_by_clocks(library: Library) -> frozenset[str]:
     was dated ahead may have come, of which only the clocks themselves know.
     """
     goals = {goal.lower().partition(".")[0] for goal in library.settings.activity.goal}
-    heard = (heard_by(library, name) for name in library.segments if _reads_clocks(library, name))
+    heard = (heard_by(library, name) for name in library.reading_drift)
     return OURS & goals.union(*heard)
-
-
-def _reads_clocks(library: Library, segment: str) -> bool:
-    return any(
-        isinstance(condition, Drift)
-        for name in library.reaches(segment)
-        for _, condition in walk(library.segments[name].match)
-    )
 
 
 def heard_by(library: Library, segment: str) -> frozenset[str]:

@@ -18,7 +18,6 @@ from segments.conditions.base import ConditionBase
 from segments.conditions.drift import Drift
 from segments.conditions.rfm import Rfm
 from segments.days import day_of, published_at
-from segments.definition import walk
 from store.drift import count_customers
 from store.leases import release_lease
 from store.memberships import forget_segment, load_member_ids
@@ -94,7 +93,7 @@ def _do(services: Services, due: Due, now: datetime, report: Report) -> Counts:
         _begin_passes(tx, services, learned, now)
         if found is not None:
             publish_quintiles(tx, found, now)
-            _look_again(tx, _using(library, _asks_fifths), now)
+            _look_again(tx, library.asking(_asks_fifths), now)
     return _run_passes(services, library, report)
 
 
@@ -152,9 +151,9 @@ def _begin_passes(
     if is_news or _are_risks_due(services, passes, now):
         begin_pass(tx, DRIFT, _figures_of(library, now), "refit", now)
     if is_news:
-        _look_again(tx, _using(library, _asks_drift), now)
+        _look_again(tx, library.reading_drift, now)
     elif _are_risks_due(services, passes, now):
-        _look_again(tx, _using(library, _asks_risk), now, cause="time")
+        _look_again(tx, library.asking(_asks_risk), now, cause="time")
 
 
 def _figures_of(library: Library, now: datetime) -> int:
@@ -180,10 +179,6 @@ def _asks_fifths(condition: ConditionBase) -> bool:
     return isinstance(condition, Rfm)
 
 
-def _asks_drift(condition: ConditionBase) -> bool:
-    return isinstance(condition, Drift)
-
-
 def _asks_risk(condition: ConditionBase) -> bool:
     return isinstance(condition, Drift) and condition.risk is not None
 
@@ -206,19 +201,6 @@ def _outdated(library: Library, passes: dict[str, Pass]) -> dict[str, int]:
         if name not in passes or passes[name].definition_id != newest:
             found[name] = newest
     return found
-
-
-def _using(library: Library, is_meant: Callable[[ConditionBase], bool]) -> list[str]:
-    """Segments that ask such a condition, or refer to one that does."""
-    return [
-        name
-        for name in library.segments
-        if any(
-            is_meant(condition)
-            for one in library.reaches(name)
-            for _, condition in walk(library.segments[one].match)
-        )
-    ]
 
 
 def _retired(library: Library, passes: dict[str, Pass]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -21,6 +21,7 @@ from rekindle.workspace.problems import Problem
 from rekindle.workspace.validation import validate
 from rekindle.workspace.yaml import Document, parse_yaml
 from segments.conditions.base import ConditionBase
+from segments.conditions.drift import Drift
 from segments.definition import Segment, conditions_in, walk
 from segments.lexicon import Lexicon
 from store.records import Definition, DefinitionId
@@ -117,6 +118,23 @@ class Library:
                 parts = walk(self.segments[name].match)
                 ahead += [named for _, part in parts for named in part.named_segments]
         return frozenset(reached)
+
+    def asking(self, is_meant: Callable[[ConditionBase], bool]) -> list[str]:
+        """Segments that ask such a condition, or refer to one that does."""
+        return [
+            name
+            for name in self.segments
+            if any(
+                is_meant(condition)
+                for one in self.reaches(name)
+                for _, condition in walk(self.segments[one].match)
+            )
+        ]
+
+    @cached_property
+    def reading_drift(self) -> list[str]:
+        """Segments whose answers the clocks decide, their own or those that they refer to."""
+        return self.asking(lambda condition: isinstance(condition, Drift))
 
 
 @dataclass(frozen=True)
