@@ -146,13 +146,21 @@ def _emptied(url: str) -> str:
     return url
 
 
+_COUNT_FROM_ONE = """
+SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false)
+FROM pg_sequences WHERE schemaname = current_schema() AND last_value IS NOT NULL
+"""
+
+
 def _empty(url: str) -> None:
     tables = metadata.sorted_tables
     probes = " UNION ALL ".join(f"(SELECT '{t.name}' FROM {t.name} LIMIT 1)" for t in tables)
     store = Store(url)
     with store.begin() as tx:
         if filled := tx.execute(text(probes)).scalars().all():
-            tx.execute(text(f"TRUNCATE {', '.join(filled)} RESTART IDENTITY"))
+            tx.execute(text(f"TRUNCATE {', '.join(filled)}"))
+        # What was taken back, or deleted again, used numbers too.
+        tx.execute(text(_COUNT_FROM_ONE))
     store.close()
 
 
