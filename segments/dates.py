@@ -9,6 +9,7 @@ that no parser takes it.
 from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import lru_cache
+from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -42,6 +43,7 @@ EPOCH_DAY = EPOCH.date()
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2100, 1, 1)
 # added before an integer division and taken away after it, so that it rounds down before 1970 too
 ERAS = 1_000_000
+BRANCHES = 8
 
 
 def add_columns(table: FromClause, **columns: ColumnElement[Any]) -> CTE:
@@ -79,7 +81,7 @@ def add_written_date(table: CTE, text: str, zone: ZoneInfo) -> CTE:
 class day_start(FunctionElement[int]):  # noqa: N801  # a SQL function
     """The first instant of a local day, given as days since 1970; NULL for no day.
 
-    A balanced tree of comparisons, so that two centuries of clock changes stay cheap.
+    A tree of comparisons, so that two centuries of clock changes stay cheap.
     """
 
     type = BigInteger()
@@ -98,12 +100,20 @@ def _day_start(element: day_start, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def _choice(day: str, days: Sequence[int], shifts: Sequence[int]) -> str:
+    """Of what begins on each of these days, that which a day falls in.
+
+    Wide, for SQLite's parser takes a hundred levels in all, and each of these costs it six.
+    """
     if len(shifts) == 1:
         return str(shifts[0])
-    middle = len(days) // 2
-    earlier = _choice(day, days[:middle], shifts[:middle])
-    later = _choice(day, days[middle:], shifts[middle:])
-    return f"CASE WHEN {day} < {days[middle]} THEN {earlier} ELSE {later} END"
+    size = ceil(len(days) / BRANCHES)
+    *starts, last = range(0, len(days), size)
+    branches = " ".join(
+        f"WHEN {day} < {days[at + size]}"
+        f" THEN {_choice(day, days[at : at + size], shifts[at : at + size])}"
+        for at in starts
+    )
+    return f"CASE {branches} ELSE {_choice(day, days[last:], shifts[last:])} END"
 
 
 def add_local_day(table: CTE, instant: str, zone: ZoneInfo, *, name: str) -> CTE:

@@ -45,11 +45,12 @@ class History:
     segments: dict[str, Segment] = field(default_factory=dict)
     priors: dict[str, int] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
     @property
     def lexicon(self) -> Lexicon:
         channels = frozenset({"web", "store", "email"})
-        return Lexicon(channels, ("order.completed",), ZoneInfo("UTC"), self.segments)
+        return Lexicon(channels, ("order.completed",), self.zone, self.segments)
 
     def customer(self, id_: int, **known: Any) -> int:
         row = {"id": id_, "external_id": str(id_), "known_at": EPOCH}

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
@@ -88,6 +89,20 @@ def test_what_was_said_late_counts_from_when_it_was_known(history: History):
 
     assert history.of(ORDERED, 1, MONDAY + DAY)[0] is False
     assert history.of(ORDERED, 1, MONDAY + 2 * DAY)[0] is True
+
+
+@pytest.mark.parametrize(
+    "zone", ["Europe/Berlin", "Europe/London", "Africa/Casablanca", "Asia/Gaza", "Asia/Riyadh"]
+)
+def test_however_often_clocks_changed_no_parser_finds_a_date_too_deep(history: History, zone: str):
+    history.zone = ZoneInfo(zone)
+    history.customer(1)
+    history.trait(1, "renewal", "2024-03-02")
+    asked = {"trait": "renewal", "before": "today", "anniversary_in_next": "6 hours"}
+    rule = {"not": {"any": [{"not": {"all": [asked]}}]}}
+
+    assert history.of(rule, 1, MONDAY - 12 * HOUR)[0]
+    assert not history.of(rule, 1, MONDAY + DAY)[0]
 
 
 def test_another_segment_is_its_rule_at_the_same_instant(history: History):
