@@ -1,77 +1,150 @@
-"""How fast mails leave: each that is over the pace has its place in a later slot of time.
+"""How fast mails leave: no stretch of time ever holds more of them than the pace allows.
 
-A pace of N in any stretch W is kept by counting in slots of W/24. However a stretch lies, it
-touches at most 25 slots, and no 25 in a row ever hold more than N.
+Each that is over the pace has its place at a later instant, so that it need not ask again and
+again. What has left is counted exactly to a short stretch, as if all of that had left last.
+A place that was slept through is made up for as soon as the cap allows, before anybody new.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from bisect import bisect_left, insort
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
+from math import ceil
 
 from rekindle.settings import Cap
 from store.tables import EPOCH
 
-SLOTS = 24  # in a stretch
-TOUCHED = SLOTS + 1  # by any stretch, at most
+COARSE = 24  # stretches in which what leaves under a cap is counted
+FINEST = timedelta(seconds=10)  # evener would be a transaction for every mail
 SHORTEST = timedelta(seconds=1)
-FARTHEST = 100_000  # slots that are looked through; a place so far ahead is never
+AHEAD = timedelta(seconds=5)  # of this worker's clock, another's may be
+INSTANT = timedelta(microseconds=1)  # as finely as instants are kept
 
 
-def slot_length(cap: Cap) -> timedelta:
-    return max(cap.within / SLOTS, SHORTEST)
+@dataclass(frozen=True)
+class Grain:
+    """A short stretch of time, and how many of the mails that must wait have their places in it."""
+
+    length: timedelta
+    share: int
+
+    def begins_at(self, at: datetime) -> datetime:
+        return at - (at - EPOCH) % self.length
 
 
-def slot_of(cap: Cap, at: datetime) -> int:
-    """The number of the slot in which an instant lies."""
-    return (at - EPOCH) // slot_length(cap)
+def at_once(cap: Cap) -> Grain:
+    """As soon as may be, as many together as the cap allows."""
+    return Grain(max(cap.within / COARSE, SHORTEST), cap.count)
 
 
-def begins_at(cap: Cap, slot: int) -> datetime:
-    return EPOCH + slot * slot_length(cap)
+def evenly(cap: Cap) -> Grain:
+    """Spread over the whole stretch of the cap: ten an hour is one in six minutes."""
+    count = max(cap.count, 1)
+    share = min(ceil(count * (FINEST / cap.within)), count)
+    return Grain(cap.within * share / count, share)
 
 
 @dataclass
 class Ledger:
-    """The slots of one scope: how many have their place in each, and what is to be added."""
+    """What of one scope has left, and what has its place later: how many mails at which instant."""
 
     cap: Cap
-    taken: dict[int, int]
-    added: dict[int, int] = field(default_factory=dict)
-    full: tuple[int, int] = (0, 0)  # slots from and up to which were found full just now
+    grain: Grain
+    stored: Mapping[datetime, int]
+    full: tuple[datetime, datetime] = (EPOCH, EPOCH)  # from and up to here no place was left
+
+    @cached_property
+    def mails(self) -> dict[datetime, int]:
+        return dict(self.stored)
+
+    @cached_property
+    def instants(self) -> list[datetime]:
+        """Those of `mails`, in order."""
+        return sorted(self.mails)
+
+    @property
+    def changed(self) -> dict[datetime, int]:
+        """How many mails there are now at the instants at which there were more or fewer."""
+        both = {*self.mails, *self.stored}
+        now = {at: self.mails.get(at, 0) for at in both}
+        return {at: mails for at, mails in now.items() if mails != self.stored.get(at, 0)}
 
     def place_from(self, at: datetime) -> datetime | None:
         """The first instant from `at` on at which one more fits; None if none ever does."""
-        first = slot_of(self.cap, at)
+        if not self.cap.count:
+            return None
         known_from, known_to = self.full
-        slot = known_to if known_from <= first < known_to else first
-        for ahead in range(FARTHEST if self.cap.count else 0):
-            if self._has_room(slot + ahead):
-                self.full = (first, slot + ahead)
-                return max(at, begins_at(self.cap, slot + ahead))
-        return None
+        place = known_to if known_from <= at < known_to else at
+        while (later := self._not_before(place)) > place:
+            place = later
+        self.full = (at, place)
+        return place
 
-    def take(self, at: datetime) -> None:
-        slot = slot_of(self.cap, at)
-        self.taken[slot] = self.taken.get(slot, 0) + 1
-        self.added[slot] = self.added.get(slot, 0) + 1
+    def has_room(self, at: datetime) -> bool:
+        """Whether one more may leave at `at`, after what has left in the stretch before."""
+        return self._sum(self._counted(at)) < self.cap.count
+
+    def plan(self, at: datetime) -> None:
+        """One more has its place at `at`."""
+        self._add(at, 1)
+
+    def leave(self, at: datetime) -> None:
+        """One more leaves at `at`, and with it, for all that is counted, its grain so far."""
+        for earlier in self._between(self.grain.begins_at(at), at):
+            mails = self.mails[earlier]
+            self._add(earlier, -mails)
+            self._add(at, mails)
+        self._add(at, 1)
 
     def give_back(self, at: datetime) -> None:
-        """A place that nobody used."""
-        slot = slot_of(self.cap, at)
-        if self.taken.get(slot, 0) > 0:
-            self.full = (0, 0)
-            self.taken[slot] -= 1
-            self.added[slot] = self.added.get(slot, 0) - 1
+        """A place that was not used at its instant; it may have been counted a little later."""
+        ends_at = self.grain.begins_at(at) + self.grain.length
+        if counted_at := self._between(at, ends_at)[:1]:
+            self._add(counted_at[0], -1)
+            self.full = (EPOCH, EPOCH)
 
-    def _has_room(self, slot: int) -> bool:
-        return all(
-            sum(self.taken.get(first + n, 0) for n in range(TOUCHED)) < self.cap.count
-            for first in range(slot - SLOTS, slot + 1)
-        )
+    def _not_before(self, at: datetime) -> datetime:
+        """`at` if one more fits there, else an instant before which surely none does."""
+        begins_at = self.grain.begins_at(at)
+        ends_at = begins_at + self.grain.length
+        if self._sum(self._between(begins_at, ends_at)) >= self.grain.share:
+            return ends_at
+        return at if self.has_room(at) else self._counted(at)[0] + self.cap.within
+
+    def _counted(self, at: datetime) -> list[datetime]:
+        """The stretch of the cap that ends at `at`, open at its beginning."""
+        return self._between(at - self.cap.within + INSTANT, at + AHEAD)
+
+    def _between(self, since: datetime, until: datetime) -> list[datetime]:
+        return self.instants[bisect_left(self.instants, since) : bisect_left(self.instants, until)]
+
+    def _sum(self, instants: Sequence[datetime]) -> int:
+        return sum(self.mails[at] for at in instants)
+
+    def _add(self, at: datetime, mails: int) -> None:
+        if at not in self.mails:
+            insort(self.instants, at)
+        self.mails[at] = self.mails.get(at, 0) + mails
+        if not self.mails[at]:
+            del self.mails[at]
+            self.instants.remove(at)
 
 
-def find_place(ledgers: Sequence[Ledger], at: datetime) -> datetime | None:
-    """The first instant from `at` on that all of these allow, taken in each; None for never."""
+def take_place(ledgers: Sequence[Ledger], now: datetime, *, is_next: bool) -> datetime | None:
+    """The first instant from `now` on that all of these allow, counted in each; None for never.
+
+    One that is next had its place until now: it need not keep clear of those that come later.
+    """
+    may_leave = is_next and all(ledger.has_room(now) for ledger in ledgers)
+    place = now if may_leave else _find_place(ledgers, now)
+    if place is not None:
+        for ledger in ledgers:
+            ledger.leave(place) if place == now else ledger.plan(place)
+    return place
+
+
+def _find_place(ledgers: Sequence[Ledger], at: datetime) -> datetime | None:
     place = at
     while True:
         wanted = [ledger.place_from(place) for ledger in ledgers]
@@ -79,15 +152,5 @@ def find_place(ledgers: Sequence[Ledger], at: datetime) -> datetime | None:
         if len(known) < len(wanted):
             return None
         if all(one == place for one in known):
-            break
+            return place
         place = max(known)
-    for ledger in ledgers:
-        ledger.take(place)
-    return place
-
-
-def still_holds(paced_at: datetime | None, caps: Sequence[Cap], now: datetime) -> bool:
-    """Whether a place taken earlier is this one: it lasts as long as the shortest slot."""
-    if paced_at is None:
-        return False
-    return paced_at <= now < paced_at + min(slot_length(cap) for cap in caps)

@@ -19,6 +19,7 @@ ASK_SOON = timedelta(minutes=30)
 PAUSED = "the journey is paused"
 RETIMED = "put off after an outage"
 BUSY = "support has"
+PACED = "paced: "  # and then what paces it: it has its place
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,15 @@
-"""Slots of time in which paced mails have their places."""
+"""What has left and what has its place later, of what is paced."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from store.records import EnrollmentId
-from store.tables import EPOCH, decisions, pace_slots
+from store.tables import EPOCH, decisions, paced
 from store.upserts import insert_or_skip
 
-Slots = Mapping[str, Mapping[datetime, int]]  # scope -> beginning of a slot -> places taken
+Places = Mapping[str, Mapping[datetime, int]]  # scope -> instant -> mails
 
 
 def find_retimed(
@@ -24,41 +24,34 @@ def find_retimed(
     return {EnrollmentId(id_) for id_ in tx.scalars(query)}
 
 
-def lock_slots(tx: Connection, scopes: Collection[str], since: datetime) -> Slots:
-    """The slots of these scopes from `since` on; nobody else may take a place meanwhile."""
+def lock_places(tx: Connection, scopes: Mapping[str, datetime]) -> Places:
+    """Those of each scope since its instant; nobody else may give any away meanwhile.
+
+    What is older is counted no more, and forgotten.
+    """
     ordered = sorted(scopes)
-    guards = [{"scope": scope, "begins_at": EPOCH, "taken": 0} for scope in ordered]
-    tx.execute(insert_or_skip(tx, pace_slots), guards)
-    guarded = select(pace_slots.c.scope).where(
-        pace_slots.c.scope.in_(ordered), pace_slots.c.begins_at == EPOCH
-    )
-    tx.execute(guarded.order_by(pace_slots.c.scope).with_for_update()).all()
-    is_old = (pace_slots.c.begins_at < since) & (pace_slots.c.begins_at != EPOCH)
-    tx.execute(delete(pace_slots).where(pace_slots.c.scope.in_(ordered), is_old))
+    guards = [{"scope": scope, "at": EPOCH, "mails": 0} for scope in ordered]
+    tx.execute(insert_or_skip(tx, paced), guards)
+    guarded = select(paced.c.scope).where(paced.c.scope.in_(ordered), paced.c.at == EPOCH)
+    tx.execute(guarded.order_by(paced.c.scope).with_for_update()).all()
+    for scope in ordered:
+        is_old = (paced.c.at < scopes[scope]) & (paced.c.at != EPOCH)
+        tx.execute(delete(paced).where(paced.c.scope == scope, is_old))
     found: dict[str, dict[datetime, int]] = {scope: {} for scope in ordered}
-    query = select(pace_slots).where(
-        pace_slots.c.scope.in_(ordered), pace_slots.c.begins_at != EPOCH
-    )
+    query = select(paced).where(paced.c.scope.in_(ordered), paced.c.at != EPOCH)
     for row in tx.execute(query):
-        found[row.scope][row.begins_at] = row.taken
+        found[row.scope][row.at] = row.mails
     return found
 
 
-def take_slots(tx: Connection, added: Slots) -> None:
-    """Write places that were taken."""
+def save_places(tx: Connection, changed: Places) -> None:
+    """How many there are now at these instants."""
     rows = [
-        {"scope_": scope, "begins_at_": at, "more": more}
-        for scope, slots in added.items()
-        for at, more in slots.items()
+        {"scope": scope, "at": at, "mails": mails}
+        for scope, places in changed.items()
+        for at, mails in places.items()
     ]
-    if not rows:
-        return
-    tx.execute(
-        insert_or_skip(tx, pace_slots),
-        [{"scope": r["scope_"], "begins_at": r["begins_at_"], "taken": 0} for r in rows],
-    )
-    for row in rows:
-        is_it = (pace_slots.c.scope == row["scope_"]) & (
-            pace_slots.c.begins_at == row["begins_at_"]
-        )
-        tx.execute(update(pace_slots).where(is_it).values(taken=pace_slots.c.taken + row["more"]))
+    for scope, places in changed.items():
+        tx.execute(delete(paced).where(paced.c.scope == scope, paced.c.at.in_(places)))
+    if kept := [row for row in rows if row["mails"]]:
+        tx.execute(insert(paced), kept)

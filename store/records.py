@@ -255,7 +255,7 @@ class Message:
     due_at: datetime | None = None
     handed_over_at: datetime | None = None
     sent_at: datetime | None = None
-    paced_at: datetime | None = None  # the slot of time in which it has its place
+    paced_at: datetime | None = None  # the instant at which it has its place
 
 
 @dataclass(frozen=True)

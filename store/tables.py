@@ -495,12 +495,12 @@ interventions = Table(
     Column("waiting_event_id", Id),  # the first that nobody had looked at; null: there was none
 )
 
-pace_slots = Table(
-    "pace_slots",  # how many mails have a place in each slot of time of what is paced
+paced = Table(
+    "paced",  # how many mails have left, or have their place, at an instant
     metadata,
     Column("scope", Text, primary_key=True),  # provider, domain:NAME, journey:NAME, late
-    Column("begins_at", Instant, primary_key=True),
-    Column("taken", Integer, nullable=False),
+    Column("at", Instant, primary_key=True),
+    Column("mails", Integer, nullable=False),
 )
 
 # --- what leaves and what comes back
@@ -533,7 +533,7 @@ messages = Table(
     Column("header_id", Text, nullable=False),  # Message-ID, fixed before the first try
     Column("provider_message_id", Text),
     Column("priority", Integer, nullable=False, default=50, server_default="50"),
-    Column("paced_at", Instant),  # the slot of time in which it has its place
+    Column("paced_at", Instant),  # the instant at which it has its place
     Index("ix_messages_customer_id", "customer_id", "sent_at"),
     Index("ix_messages_survey", "survey", "customer_id"),
     UniqueConstraint("enrollment_id", "step", "visit"),

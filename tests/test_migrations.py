@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import BigInteger, Connection, inspect, select, text, type_coerce
+from sqlalchemy import BigInteger, Connection, MetaData, inspect, select, text, type_coerce
 
 from rekindle.errors import StoreUnavailable
 from rekindle.migrating import (
@@ -38,8 +38,9 @@ def current_afterwards(store: Store) -> Any:
     yield
     if not store.is_sqlite:
         with store.begin() as tx:
-            metadata.drop_all(tx)
-            tx.execute(text("DROP TABLE IF EXISTS alembic_version"))
+            there = MetaData()  # tables of older revisions too
+            there.reflect(tx)
+            there.drop_all(tx)
         upgrade(store)
 
 

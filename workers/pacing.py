@@ -1,4 +1,4 @@
-"""Gives each mail that may leave its place in what is paced: now, or in a later slot of time."""
+"""Gives each mail that may leave its place in what is paced: now, or at a later instant."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -6,19 +6,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from journeys.definition import SERVICE
-from journeys.pacing import (
-    Ledger,
-    begins_at,
-    find_place,
-    slot_length,
-    slot_of,
-    still_holds,
-)
-from journeys.permission import BUSY, PAUSED, RETIMED, Held, Refused
+from journeys.pacing import Ledger, at_once, evenly, take_place
+from journeys.permission import BUSY, PACED, PAUSED, RETIMED, Held, Refused
 from rekindle.durations import write_duration
 from rekindle.settings import Cap
 from rekindle.workspace.library import Library
-from store.pacing import lock_slots, take_slots
+from store.pacing import lock_places, save_places
 from store.records import NOBODY, Message, MessageId
 
 LATE_AFTER = timedelta(hours=1)
@@ -36,39 +29,54 @@ def pace(
 ) -> dict[MessageId, Held | Refused]:
     """Those of the allowed that must wait for their place, by message; the rest leave now.
 
-    Mails come with their addresses, in the order in which they get their places.
+    Mails come with their addresses, in the order in which they get their places; those that have
+    one already go before all others.
     """
     scopes = {
         message.id: _scopes(library, message, address, journeys.get(message.id), now)
         for message, address in allowed
     }
-    seeking = [
-        message
-        for message, _ in allowed
-        if (caps := scopes[message.id])
-        and not still_holds(message.paced_at, list(caps.values()), now)
-    ]
-    if not seeking:
+    paced = [message for message, _ in allowed if scopes[message.id]]
+    if not paced:
         return {}
-    ledgers = _open(tx, [scopes[one.id] for one in seeking], now)
-    waiting: dict[MessageId, Held | Refused] = {}
-    for message in seeking:
-        caps = scopes[message.id]
+    had_place = {one.id for one in paced if _had_place(one, scopes[one.id], now)}
+    ledgers = _open(tx, [scopes[one.id] for one in paced], now)
+    for message in paced:
         _give_back(message, ledgers)
-        place = find_place([ledgers[scope] for scope in caps], now)
+    waiting: dict[MessageId, Held | Refused] = {}
+    for message in sorted(paced, key=lambda one: one.id not in had_place):
+        caps = scopes[message.id]
+        asked = [ledgers[scope] for scope in caps]
+        place = take_place(asked, now, is_next=message.id in had_place)
         if place is None:
             waiting[message.id] = Refused(f"the pace leaves it no place: {_written(caps)}")
         elif place > now:
-            waiting[message.id] = Held(place, f"paced: {_written(caps)}", place)
-    take_slots(tx, {scope: _added(ledger) for scope, ledger in ledgers.items()})
+            waiting[message.id] = Held(place, f"{PACED}{_written(caps)}", place)
+    save_places(tx, {scope: ledger.changed for scope, ledger in ledgers.items()})
     return waiting
 
 
+def _had_place(message: Message, caps: Scopes, now: datetime) -> bool:
+    """Whether it waited for this instant, in all that paces it, and nobody slept too long."""
+    return (
+        message.paced_at is not None
+        and message.reason.startswith(PACED)
+        and all(_names(message, scope) for scope in caps)
+        and now - message.paced_at <= LATE_AFTER
+    )
+
+
+def _names(message: Message, scope: str) -> bool:
+    """The reason for which it is held says in what it has its place."""
+    return f" {scope} " in message.reason
+
+
 def _give_back(message: Message, ledgers: Mapping[str, Ledger]) -> None:
-    """A place that was missed is free again; the reason says in what it was taken."""
-    for scope, ledger in ledgers.items():
-        if message.paced_at is not None and f" {scope} " in message.reason:
-            ledger.give_back(message.paced_at)
+    """Its place: it leaves now, or gets another one."""
+    if message.paced_at is not None and message.reason.startswith(PACED):
+        for scope, ledger in ledgers.items():
+            if _names(message, scope):
+                ledger.give_back(message.paced_at)
 
 
 def _scopes(
@@ -93,10 +101,12 @@ def is_late(message: Message, now: datetime) -> bool:
     """Whether it was delayed, then or now; what people wait for is sent at once, however late."""
     if message.topic == SERVICE:
         return False
-    if message.paced_at is not None:  # it missed its place, or was late when it was held
+    if message.due_at is not None and now - message.due_at > LATE_AFTER:
         return True
+    if message.reason.startswith(PACED):
+        return _names(message, LATE)
     was_jammed = message.reason in (PAUSED, RETIMED) or message.reason.startswith(BUSY)
-    return was_jammed or (message.due_at is not None and now - message.due_at > LATE_AFTER)
+    return was_jammed or message.paced_at is not None  # it was late when it was held
 
 
 def _written(caps: Scopes) -> str:
@@ -107,19 +117,6 @@ def _written(caps: Scopes) -> str:
 
 def _open(tx: Connection, wanted: Sequence[Scopes], now: datetime) -> dict[str, Ledger]:
     caps = {scope: cap for scopes in wanted for scope, cap in scopes.items()}
-    since = now - max(cap.within + slot_length(cap) for cap in caps.values())
-    stored = lock_slots(tx, caps.keys(), since)
-    return {scope: Ledger(cap, _numbered(cap, stored[scope])) for scope, cap in caps.items()}
-
-
-def _numbered(cap: Cap, stored: Mapping[datetime, int]) -> dict[int, int]:
-    """By number of the slot; rows of an older pace with other slots count where they begin."""
-    found: dict[int, int] = {}
-    for at, taken in stored.items():
-        slot = slot_of(cap, at)
-        found[slot] = found.get(slot, 0) + taken
-    return found
-
-
-def _added(ledger: Ledger) -> dict[datetime, int]:
-    return {begins_at(ledger.cap, slot): count for slot, count in ledger.added.items()}
+    grains = {scope: evenly(cap) if scope == LATE else at_once(cap) for scope, cap in caps.items()}
+    stored = lock_places(tx, {scope: now - cap.within for scope, cap in caps.items()})
+    return {scope: Ledger(cap, grains[scope], stored[scope]) for scope, cap in caps.items()}

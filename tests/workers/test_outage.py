@@ -94,6 +94,7 @@ def test_after_eight_hours_nothing_bursts_nobody_is_woken_and_policies_are_kept(
 
     by_hour = Counter((mail.at - back_at) // HOUR for mail in mails)
     assert max(by_hour.values()) <= PACE
+    assert max(Counter(mail.at for mail in mails).values()) <= 2  # one in twelve minutes
     assert min(by_hour) >= 0
     assert [mail for mail in mails if mail.is_at_night] == []
     assert Counter(mail.template for mail in mails) == {"offer": 24, "tip": 24}
