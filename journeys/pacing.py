@@ -7,7 +7,7 @@ A place that was slept through is made up for as soon as the cap allows, before 
 
 from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from math import ceil
@@ -40,9 +40,8 @@ def at_once(cap: Cap) -> Grain:
 
 def evenly(cap: Cap) -> Grain:
     """Spread over the whole stretch of the cap: ten an hour is one in six minutes."""
-    count = max(cap.count, 1)
-    share = min(ceil(count * (FINEST / cap.within)), count)
-    return Grain(cap.within * share / count, share)
+    grains = max(min(cap.count, cap.within // FINEST), 1)
+    return Grain(cap.within / grains, ceil(cap.count / grains))
 
 
 @dataclass
@@ -52,7 +51,11 @@ class Ledger:
     cap: Cap
     grain: Grain
     stored: Mapping[datetime, int]
-    full: tuple[datetime, datetime] = (EPOCH, EPOCH)  # from and up to here no place was left
+    full: tuple[datetime, datetime] | None = None  # from and up to here no place is left
+    total: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.total = sum(self.stored.values())
 
     @cached_property
     def mails(self) -> dict[datetime, int]:
@@ -74,20 +77,24 @@ class Ledger:
         """The first instant from `at` on at which one more fits; None if none ever does."""
         if not self.cap.count:
             return None
-        known_from, known_to = self.full
-        place = known_to if known_from <= at < known_to else at
+        known_from, known_to = self.full or (at, at)
+        is_known = known_from <= at <= known_to
+        place = known_to if is_known else at
         while (later := self._not_before(place)) > place:
             place = later
-        self.full = (at, place)
+        if is_known:
+            self.full = (known_from, place)
         return place
 
     def has_room(self, at: datetime) -> bool:
         """Whether one more may leave at `at`, after what has left in the stretch before."""
-        return self._sum(self._counted(at)) < self.cap.count
+        has_ever = self.total < self.cap.count  # spares most from counting
+        return has_ever or self._sum(self._counted(at)) < self.cap.count
 
     def plan(self, at: datetime) -> None:
-        """One more has its place at `at`."""
-        self._add(at, 1)
+        """One more has its place at `at`; places of one grain are counted together."""
+        earlier = self._between(self.grain.begins_at(at), at)
+        self._add(earlier[-1] if earlier else at, 1)
 
     def leave(self, at: datetime) -> None:
         """One more leaves at `at`, and with it, for all that is counted, its grain so far."""
@@ -98,11 +105,11 @@ class Ledger:
         self._add(at, 1)
 
     def give_back(self, at: datetime) -> None:
-        """A place that was not used at its instant; it may have been counted a little later."""
-        ends_at = self.grain.begins_at(at) + self.grain.length
-        if counted_at := self._between(at, ends_at)[:1]:
-            self._add(counted_at[0], -1)
-            self.full = (EPOCH, EPOCH)
+        """A place that was not used at its instant, or is about to be."""
+        begins_at = self.grain.begins_at(at)
+        if together := self._between(begins_at, begins_at + self.grain.length):
+            self._add(together[-1], -1)
+            self.full = None
 
     def _not_before(self, at: datetime) -> datetime:
         """`at` if one more fits there, else an instant before which surely none does."""
@@ -123,6 +130,7 @@ class Ledger:
         return sum(self.mails[at] for at in instants)
 
     def _add(self, at: datetime, mails: int) -> None:
+        self.total += mails
         if at not in self.mails:
             insort(self.instants, at)
         self.mails[at] = self.mails.get(at, 0) + mails
