@@ -13,7 +13,7 @@ from rekindle.cli.opening import open_here
 from rekindle.cli.stamps import IN_UTC, stamp
 from rekindle.errors import NotFound, WrongUse
 from rekindle.rehearsal.assumed import Rates
-from rekindle.rehearsal.backtest import SimulatedTrip, Simulation, Step
+from rekindle.rehearsal.backtest import SimulatedTrip, Simulation, Step, compare
 from rekindle.rehearsal.backtest import simulate as play
 from rekindle.services import Services
 from rekindle.settings import parse_share
@@ -43,13 +43,13 @@ def simulate(
     if last < first:
         raise WrongUse("--to lies before --from.")
     with open_here() as services:
-        base = play(services, journey, first, last, rates=rates)
-        version = _read_version(services, journey, against) if against else None
-        other = version and play(services, journey, first, last, against=version, rates=rates)
-    if other is None:
-        say(_text(base), _document(base))
-    else:
-        say(_compared_text(base, other), _compared(base, other))
+        if against is None:
+            base = play(services, journey, first, last, rates=rates)
+            say(_text(base), _document(base))
+        else:
+            version = _read_version(services, journey, against)
+            both = compare(services, journey, first, last, against=version, rates=rates)
+            say(_compared_text(*both), _compared(*both))
 
 
 def _share(written: str, option: str) -> float:

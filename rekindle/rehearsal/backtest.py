@@ -1,21 +1,20 @@
 """What a journey would have decided over a stretch of history: the engine, played forward on it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
 from rekindle.errors import NotFound
 from rekindle.rehearsal.assumed import Assumptions, Rates
-from rekindle.rehearsal.entries import FIRST, Written
+from rekindle.rehearsal.courses import Course, Past, Texts, read_past
 from rekindle.rehearsal.knowledge import copy_knowledge
 from rekindle.rehearsal.matching import Mails, load_record
 from rekindle.rehearsal.owners import find_owners
 from rekindle.rehearsal.provider import RecordedProvider
 from rekindle.rehearsal.replay import Replay
-from rekindle.rehearsal.scratch import empty_scratch
-from rekindle.rehearsal.script import Script, read_definitions
+from rekindle.rehearsal.scratch import empty_scratch, one_snapshot
+from rekindle.rehearsal.script import Script
 from rekindle.rehearsal.stage import stage_on
 from rekindle.services import Services
 from rekindle.workspace.applying import NotApplied, texts_of
@@ -25,7 +24,6 @@ from store.definitions import Key
 from store.interventions import load_interventions
 from store.session import Store
 from store.tables import (
-    MICROSECOND,
     customers,
     decisions,
     enrollments,
@@ -35,7 +33,7 @@ from store.tables import (
 
 MOST_STOPS = 5_000  # instants looked at one by one; more are looked at in stretches
 NOTHING_ASSUMED = Rates()
-Texts = Mapping[Key, str | None]
+AS_DEPLOYED, IN_FOLDER = "as deployed", "as in the folder"
 
 
 @dataclass(frozen=True)
@@ -75,35 +73,70 @@ class Simulation:
     rates: Rates = NOTHING_ASSUMED
 
 
-@dataclass(frozen=True)
-class Course:
-    """Which versions are played, and whether the record of the live engine leads."""
-
-    version: str
-    written: tuple[Written, ...]
-    begins: datetime  # the engine wakes
-    follows_until: datetime
-    is_recorded: bool
-
-
 def simulate(
     services: Services,
     journey: str,
     begins: datetime,
     ends: datetime,
     *,
-    against: tuple[str, str] | None = None,
     rates: Rates = NOTHING_ASSUMED,
 ) -> Simulation:
-    """Play `journey` from `begins` to `ends`: as deployed, or as the folder has it where it
-    differs, or with `against` (name and text of a file) in its place.
+    """Play `journey` from `begins` to `ends`: as deployed, with the pauses that the engine made, or
+    as the folder has it where it differs.
 
     Of mails that were never real so many are opened and clicked as `rates` say.
 
     Raises NotFound for a journey that neither has, NotApplied for a folder with problems.
     """
-    with services.store.read() as connection, empty_scratch() as scratch:
-        course = _course(connection, services, journey, (begins, ends), against)
+    with one_snapshot(services.store) as connection:
+        past = read_past(connection, journey, begins, ends)
+        folder = _folder_texts(services, past, journey)
+        if folder:
+            course = past.without_pauses(IN_FOLDER, folder)
+        else:
+            course = past.as_it_was(AS_DEPLOYED, until=services.clock.now())
+        return _play(connection, services, journey, course, (begins, ends), rates)
+
+
+def compare(
+    services: Services,
+    journey: str,
+    begins: datetime,
+    ends: datetime,
+    *,
+    against: tuple[str, str],
+    rates: Rates = NOTHING_ASSUMED,
+) -> tuple[Simulation, Simulation]:
+    """Play `journey` as it is, and with `against` (name and text of a file) in its place: on the
+    same past, and neither with the pauses that the engine made, so that nothing differs but what
+    the texts say. Raises as `simulate` does.
+    """
+    with one_snapshot(services.store) as connection:
+        past = read_past(connection, journey, begins, ends)
+        folder = _folder_texts(services, past, journey)
+        name, text = against
+        other = past.differing({**folder, ("journey", journey): text}, services.environment)
+        courses = (
+            past.without_pauses(IN_FOLDER if folder else AS_DEPLOYED, folder),
+            past.without_pauses(name, other),
+        )
+        ours, theirs = (
+            _play(connection, services, journey, course, (begins, ends), rates)
+            for course in courses
+        )
+    return ours, theirs
+
+
+def _play(
+    connection: Connection,
+    services: Services,
+    journey: str,
+    course: Course,
+    period: tuple[datetime, datetime],
+    rates: Rates,
+) -> Simulation:
+    begins, ends = period
+    with empty_scratch() as scratch:
         metadata.create_all(scratch.engine)
         interventions = load_interventions(connection)
         owners = find_owners(interventions)
@@ -135,65 +168,22 @@ def simulate(
     return Simulation(journey, course.version, trips, grain, rates)
 
 
-def _course(
-    connection: Connection,
-    services: Services,
-    journey: str,
-    period: tuple[datetime, datetime],
-    against: tuple[str, str] | None,
-) -> Course:
-    begins = period[0]
-    history = read_definitions(connection)
-    deployed_at = next((one.at for one in history if one.key == ("journey", journey)), None)
-    folder = _folder_texts(services, history)
-    if deployed_at is None and ("journey", journey) not in folder and against is None:
-        raise NotFound(f"no journey is called {journey!r}.")
-    is_as_deployed = not folder and against is None
-    is_recorded = deployed_at is not None and (
-        deployed_at <= begins or (is_as_deployed and _is_mostly_after(deployed_at, period))
-    )
-    wakes_at = history[0].at if is_recorded else begins
-    base = history if is_recorded else [_moved(one, begins) for one in history]
-    changed: Texts = folder
-    version = "as in the folder" if folder else "as deployed"
-    if folder:
-        base = [one for one in base if one.at <= begins]
-    if against is not None:
-        version, text = against
-        changed = {**folder, ("journey", journey): text}
-        base = [one for one in base if one.at <= begins or one.key != ("journey", journey)]
-    latest = max((one.order for one in base if one.at == begins), default=FIRST)
-    edits = [Written(begins, latest, key, body) for key, body in changed.items()]
-    follows_until = begins - MICROSECOND if changed or not is_recorded else services.clock.now()
-    return Course(version, (*base, *edits), wakes_at, follows_until, is_recorded)
+def _folder_texts(services: Services, past: Past, journey: str) -> Texts:
+    """The folder's files where they differ from what was applied last; nothing if they do not.
 
-
-def _is_mostly_after(deployed_at: datetime, period: tuple[datetime, datetime]) -> bool:
-    """A journey that was live for most of the period is played as it was; one that came at its
-    end, or after it, as if it had always been there.
+    Raises NotFound if neither has the journey.
     """
-    begins, ends = period
-    return deployed_at - begins < ends - deployed_at
-
-
-def _moved(one: Written, begins: datetime) -> Written:
-    """A backtest of what was written later treats its first version as if it had been there."""
-    at = one.at if one.at > begins and one.is_edit else min(one.at, begins)
-    return replace(one, at=at, order=FIRST)
-
-
-def _folder_texts(services: Services, history: Sequence[Written]) -> Texts:
-    """The folder's files where they differ from what was applied last; nothing if they do not."""
     workspace = load_workspace(services.workspace, services.environment)
     texts: dict[Key, str | None] = dict(texts_of(workspace))
-    if not any(kind == "journey" for kind, _ in texts):
-        return {}
-    if has_errors(workspace.problems):
+    has_journeys = any(kind == "journey" for kind, _ in texts)
+    if has_journeys and has_errors(workspace.problems):
         raise NotApplied(workspace.problems)
-    latest = {one.key: one.body for one in history}
-    gone = {key: None for key, body in latest.items() if body is not None and key not in texts}
-    differing = {key: body for key, body in texts.items() if latest.get(key) != body}
-    return {**differing, **gone}
+    if ("journey", journey) not in {*texts, *past.latest}:
+        raise NotFound(f"no journey is called {journey!r}.")
+    if not has_journeys:
+        return {}
+    gone = {key: None for key, body in past.latest.items() if body is not None}
+    return past.differing({**gone, **texts}, services.environment)
 
 
 def _grain(connection: Connection, course: Course, ends: datetime) -> timedelta:

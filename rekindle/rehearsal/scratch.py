@@ -27,7 +27,7 @@ def scratch_copy(live: Store) -> Iterator[Store]:
 
     Nobody waits for it: it reads one snapshot, as any reader does.
     """
-    with empty_scratch() as scratch, live.read() as connection:
+    with empty_scratch() as scratch, one_snapshot(live) as connection:
         if live.is_sqlite:
             _copy_pages(connection, scratch)
         else:
@@ -35,6 +35,15 @@ def scratch_copy(live: Store) -> Iterator[Store]:
             _copy_rows(connection, scratch)
         _let_go_of_claims(scratch)
         yield scratch
+
+
+@contextmanager
+def one_snapshot(live: Store) -> Iterator[Connection]:
+    """Everything committed in `live` at one instant, however long one looks at it."""
+    with live.read() as connection:
+        if not live.is_sqlite:
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        yield connection
 
 
 @contextmanager
@@ -56,7 +65,6 @@ def _copy_pages(live: Connection, scratch: Store) -> None:
 
 
 def _copy_rows(live: Connection, scratch: Store) -> None:
-    live.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))  # one snapshot of all
     for table in metadata.sorted_tables:
         if table.name not in LEFT_OUT:
             copy_table(live, scratch, table)

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from rekindle.errors import NotFound
 from rekindle.rehearsal.assumed import Rates
-from rekindle.rehearsal.backtest import Simulation, simulate
+from rekindle.rehearsal.backtest import Simulation, compare, simulate
 from store.approvals import answer_approvals
 from store.customers import find_customer
 from store.intake import merge_people, record_told
@@ -235,7 +235,7 @@ def test_another_version_is_played_in_place_of_the_one_there_is(shop: Shop) -> N
     shop.later(days=3)
     text = WELCOME.replace("send: story", "send: offer")
 
-    other = simulate(
+    _, other = compare(
         shop.services, "welcome", begins, shop.clock.now(), against=("other.yaml", text)
     )
 
