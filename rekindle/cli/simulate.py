@@ -21,6 +21,9 @@ from rekindle.workspace.files import File
 from rekindle.workspace.folder import check_version
 
 SHOWN = 20  # enrollments in the text
+NEVER_PAUSED = (
+    "Both as if the engine had never paused; without --against it pauses where it really did."
+)
 
 
 def simulate(
@@ -197,7 +200,7 @@ def _compared_text(base: Simulation, other: Simulation) -> str:
     ]
     widths = [max(len(row[place]) for row in rows) for place in range(3)]
     table = [f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}" for row in rows]
-    return "\n".join([*table, *_notes(base), "", *_differences(base, other)])
+    return "\n".join([*table, *_notes(base), NEVER_PAUSED, "", *_differences(base, other)])
 
 
 def _differences(base: Simulation, other: Simulation) -> list[str]:

@@ -56,6 +56,15 @@ def test_two_versions_are_told_apart_by_who_gets_what_when(run: Run, tmp_path: P
     assert said["against"]["mails_a_day"] == {"2026-01-02": 1}
 
 
+def test_a_file_beside_itself_makes_no_difference(run: Run, tmp_path: Path):
+    joined(run, tmp_path)
+
+    said = run("simulate", "hello", *PERIOD, "--against", str(tmp_path / "journeys" / "hello.yaml"))
+
+    assert said["difference"] == []
+    assert said["against"]["enrollments"] == said["enrollments"]
+
+
 def test_a_file_that_is_no_journey_says_where_it_is_wrong(run: Run, tmp_path: Path):
     joined(run, tmp_path)
     write(tmp_path, {"other.yaml": "journey: hello\ntopc: offers\n"})
