@@ -9,6 +9,7 @@ from store.tables import alarms
 
 FAILED = "segment.failed"  # it cannot be evaluated
 STALE = "segment.stale"  # it is far behind
+UNWRITTEN = "mail.unwritten"  # the mails of a step fail
 
 
 def raise_alarm(tx: Connection, kind: str, subject: str, message: str, now: datetime) -> None:
@@ -18,6 +19,15 @@ def raise_alarm(tx: Connection, kind: str, subject: str, message: str, now: date
     if tx.execute(standing).first() is None:
         row = {"kind": kind, "subject": subject, "message": message, "raised_at": now}
         tx.execute(insert(alarms).values(row))
+
+
+def restate_alarm(tx: Connection, kind: str, subject: str, message: str) -> None:
+    """Say of one that stands how it is by now."""
+    tx.execute(
+        update(alarms)
+        .where(alarms.c.kind == kind, alarms.c.subject == subject, alarms.c.cleared_at.is_(None))
+        .values(message=message)
+    )
 
 
 def clear_alarms(tx: Connection, kind: str, subjects: Collection[str], now: datetime) -> None:

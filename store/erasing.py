@@ -28,6 +28,7 @@ from store.identities import EMAIL
 from store.records import NOBODY, CustomerId, MessageId
 from store.suppressions import keep_by_fingerprint
 from store.tables import (
+    alarms,
     answers,
     approvals,
     consents,
@@ -173,6 +174,8 @@ def _forget_mails(tx: Connection, person: Person) -> None:
     _blank(tx, delivery_events, delivery_events.c.message_id.in_(person.messages), {"details": {}})
     words = {"reason": _without(messages.c.reason, person)}
     _blank(tx, messages, mine, {"address": "", "payload": None, **words})
+    quoting = _speaks_of(alarms.c.message, person.addresses)  # what failed at their mail
+    _blank(tx, alarms, quoting, {"message": ERASED})
 
 
 def _forget_trips(tx: Connection, person: Person, now: datetime) -> None:

@@ -140,6 +140,7 @@ class Sending:
     sent_at: datetime | None = None
     due_at: datetime | None = None
     provider_message_id: str | None = None
+    is_unwritten: bool = False  # refused because its template fails
 
 
 def _message(row: Any) -> Message:

@@ -677,3 +677,18 @@ alarms = Table(
     Column("raised_at", Instant, nullable=False),
     Column("cleared_at", Instant),
 )
+
+failing_steps = Table(
+    "failing_steps",  # of journeys whose mails could not all be written lately
+    metadata,
+    Column("journey", Text, primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("first_customer", Id, nullable=False),  # whose mail failed first
+    Column("is_odd_one", Boolean, nullable=False),  # nobody else's has failed
+    Column("failed", Integer, nullable=False),  # since `began_at`
+    Column("lately_failed", Integer, nullable=False),  # both are halved as they grow,
+    Column("lately_written", Integer, nullable=False),  # so that old ones count ever less
+    Column("written_since", Integer, nullable=False),  # since the last failure
+    Column("began_at", Instant, nullable=False),
+    Column("failed_at", Instant, nullable=False),
+)

@@ -18,6 +18,7 @@ from workers.permit import permit_claims
 from workers.queueing import apply_verdicts
 from workers.sending import send_all
 from workers.settling import settle
+from workers.unwritten import watch_writing
 
 A_CHANNEL = 100  # messages claimed at once for each connection
 
@@ -41,4 +42,7 @@ def deliver_due(
     drafts = load_drafts(services, library, allowed, addresses, now)
     results = send_all(services.store, pool, open_desk(services, library), drafts, now)
     with services.store.begin() as tx:
-        return counts + settle(tx, allowed, results, now)
+        counts += settle(tx, allowed, results, now)
+        if not services.is_rehearsal:  # nobody operates one
+            watch_writing(tx, allowed, results, now)
+    return counts

@@ -21,6 +21,7 @@ from store.stuck import (
 from workers.pausing import paused_journeys
 
 LATE_AFTER = timedelta(minutes=15)  # a sweep comes about once a second
+ALARM = "alarm."
 SAID = {
     "homeless": "customers are in a journey and stand at no step of it",
     "idle": "customers wait in a journey for nothing",
@@ -45,6 +46,11 @@ class Finding:
     count: int
     said: str
 
+    def in_words(self) -> str:
+        """An alarm is a sentence of its own; what is counted begins with how many."""
+        is_counted = self.count and not self.kind.startswith(ALARM)
+        return f"{self.count} {self.said}" if is_counted else self.said
+
 
 def examine(services: Services, now: datetime) -> list[Finding]:
     """Everything that is stuck, late or failed; nothing is changed."""
@@ -58,7 +64,7 @@ def examine(services: Services, now: datetime) -> list[Finding]:
     found = [*_stuck(stuck), *_overdue(overdue)]
     if failed:
         found.append(Finding("effects.failed", failed, "notices or webhooks have failed for good"))
-    found += [Finding(f"alarm.{one.kind}", 1, one.message) for one in alarms]
+    found += [Finding(f"{ALARM}{one.kind}", 1, one.message) for one in alarms]
     return found
 
 

@@ -221,7 +221,8 @@ def _finish(tx: Connection, effect: DueEffect, error: RekindleError | None, now:
         finish_effect(tx, effect.id, "failed", error=str(error))
         place = find_place(tx, effect.enrollment_id)
         subject = f"{place.journey}/{effect.step}"
-        raise_alarm(tx, "effect.failed", subject, f"a {effect.kind} failed: {error}", now)
+        words = f"a {effect.kind} of the journey {place.journey} failed: {error}"
+        raise_alarm(tx, "effect.failed", subject, words, now)
         log.error("effect.failed", effect=effect.id, kind=effect.kind)
         return
     due_at = now + RETRY_AFTER * 2**effect.attempts

@@ -21,7 +21,8 @@ def fail_segment(
 ) -> None:
     """Say so, leave everybody where they are, and look at nobody until it is tried again."""
     log.error("segment.failed", segment=segment, reason=reason)
-    raise_alarm(tx, FAILED, segment, f"it cannot be evaluated and keeps its members: {reason}", now)
+    words = f"the segment {segment} cannot be evaluated and keeps its members: {reason}"
+    raise_alarm(tx, FAILED, segment, words, now)
     fail_pass(tx, segment, reason, now)
     put_off_checks(tx, segment, ids, now + TRIED_AGAIN_AFTER)
 

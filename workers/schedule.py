@@ -31,6 +31,7 @@ from workers.effects import do_effects
 from workers.evaluate import evaluate_changes, evaluate_due
 from workers.passes import Report, evaluate_everybody, find_due, unheard
 from workers.retake import retake_claims
+from workers.unwritten import forget_failures
 from workers.watching import watch_segments
 
 BROKER_HOLDS = timedelta(seconds=60)  # wall time after which a passed-on id is passed on again
@@ -114,6 +115,7 @@ def run_until_idle(services: Services, pool: ChannelPool, report: Report = unhea
     total = retake_claims(services, pool, now) + evaluate_everybody(services, now, report)
     total += follow_versions(services, now)
     keep_calendars(services, now)
+    forget_failures(services, now)
     while (due := _look(services, now)).is_any:
         total += _do(services, pool, due, now)
     return total
@@ -171,6 +173,7 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
         services.wake.due("effects", ())
     pass_on(services, now, due)
     watch_segments(services, now)
+    forget_failures(services, now)
 
 
 def pass_on(services: Services, now: datetime, due: Due) -> None:

@@ -71,7 +71,7 @@ def _work(pool: ChannelPool, batch: Batch) -> None:
             try:
                 written = batch.desk.write(draft)
             except (TemplateFailed, Unsupported) as error:
-                batch.add(Sending(draft.message.id, "refused", str(error)))
+                batch.add(Sending(draft.message.id, "refused", str(error), is_unwritten=True))
                 continue
             result = _hand_over(channel, draft, written, batch, unsaved)
             batch.add(result)

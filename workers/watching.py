@@ -19,7 +19,8 @@ def watch_segments(services: Services, now: datetime) -> None:
         return
     with services.store.begin() as tx:
         for segment in stale.keys() - standing:
-            raise_alarm(tx, STALE, segment, f"it is behind: {stale[segment].in_words()}", now)
+            words = f"the segment {segment} is behind: {stale[segment].in_words()}"
+            raise_alarm(tx, STALE, segment, words, now)
         clear_alarms(tx, STALE, standing - stale.keys(), now)
 
 

@@ -34,7 +34,7 @@ def doctor(
         "freed": freed,
     }
     lines = [f"Freed {freed}."] if repair else []
-    lines += [f"{one.count} {one.said}" if one.count else one.said for one in found]
+    lines += [one.in_words() for one in found]
     text = "\n".join(lines or ["All is reachable and in time, and nobody is stuck."])
     say(text, document)
     if found:
