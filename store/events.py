@@ -15,6 +15,12 @@ from store.upserts import insert_or_skip_returning
 STORED = select(events.c.message_id, events.c.id).where(
     events.c.message_id.in_(bindparam("message_ids", expanding=True))
 )
+LATEST = (
+    select(events.c.properties)
+    .where(events.c.kind_id == bindparam("kind"))
+    .order_by(events.c.occurred_at.desc())
+    .limit(200)
+)
 NOTE = pending_changes.insert()
 OWN = "rekindle"  # source of our own facts; nobody else's message id may begin with it and a colon
 
@@ -108,4 +114,12 @@ def load_timeline(
             properties=row.properties,
         )
         for row in rows
+    ]
+
+
+def load_latest_properties(connection: Connection, name: str) -> list[Mapping[str, Any]]:
+    """What the latest events of that name say of themselves: of each kind so many."""
+    kinds = connection.scalars(select(event_kinds.c.id).where(event_kinds.c.name == name)).all()
+    return [
+        properties for kind in kinds for properties in connection.scalars(LATEST, {"kind": kind})
     ]

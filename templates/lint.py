@@ -115,13 +115,17 @@ def names_read(name: str, templates: Mapping[str, str], *, language: str = "en")
 
     Raises BadTemplate.
     """
-    variants = {one.partition(".")[2] for one in templates if one.partition(".")[0] == name}
     read: set[str] = set()
-    for locale in variants:
-        wanted = locale.replace("_", "-") or language
+    for wanted in languages_of(name, templates, language):
         flat, _sources = flat_mail(name, wanted, templates, language=wanted)
-        read |= _names_in(HTML.parse(restore(protect(_pieces(flat)))[0]))
+        read |= _names_in(HTML.parse(restore(protect(pieces_of(flat)))[0]))
     return frozenset(read)
+
+
+def languages_of(name: str, templates: Mapping[str, str], language: str) -> set[str]:
+    """In which there is a mail `name`; the one that bears no locale is in the brand's."""
+    locales = {one.partition(".")[2] for one in templates if one.partition(".")[0] == name}
+    return {locale.replace("_", "-") or language for locale in locales}
 
 
 def names_in_words(source: str) -> frozenset[str]:
@@ -139,7 +143,7 @@ def _names_in(tree: nodes.Template) -> frozenset[str]:
 
 
 def _check_flat(flat: Flat, known: Known) -> Iterator[Finding]:
-    protected = protect(_pieces(flat))
+    protected = protect(pieces_of(flat))
     source, places = restore(protected)
 
     def place_of(line: int) -> Place:
@@ -242,7 +246,7 @@ def _part(node: nodes.Node) -> str:
             return ""
 
 
-def _pieces(flat: Flat) -> list[Piece]:
+def pieces_of(flat: Flat) -> list[Piece]:
     return [*flat.html, *flat.subject, *(flat.text or [])]
 
 

@@ -13,10 +13,13 @@ from rekindle import ENGINE_ROOT
 from rekindle.cli.context import as_json, leave, options, say
 from rekindle.errors import StoreUnavailable, WrongUse
 from rekindle.services import embedded_url
+from rekindle.workspace.fact_checks import check_seen_facts, events_of_starts
 from rekindle.workspace.folder import load_workspace
+from rekindle.workspace.library import Library
 from rekindle.workspace.problems import Problem, did_you_mean, has_errors, in_order
 from rekindle.workspace.schema import KINDS, schema_of
 from rekindle.workspace.seen import Seen, check_seen
+from store.events import load_latest_properties
 from store.kinds import load_event_names
 from store.knowledge import load_trait_names
 from store.session import Store
@@ -52,15 +55,17 @@ def init(
 def check() -> None:
     """Read every file of the workspace and report all problems at once."""
     workspace = load_workspace(options().workspace, os.environ)
-    problems = workspace.problems
-    if seen := _look_around():
-        problems = in_order((*problems, *check_seen(workspace.readings, seen)))
+    readings, library = workspace.readings, workspace.library
+    seen = _look_around(library)
+    of_names = check_seen(readings, seen) if seen else ()
+    of_facts = check_seen_facts(readings, library, seen)
+    problems = in_order((*workspace.problems, *of_names, *of_facts))
     document = {"problems": [problem.as_document() for problem in problems]}
     say(report(problems), document)
     leave(1 if has_errors(problems) else 0)
 
 
-def _look_around() -> Seen | None:
+def _look_around(library: Library) -> Seen | None:
     """What the database has met, if there is one and it can be asked; nothing is made for it."""
     folder = options().workspace
     embedded = embedded_url(folder)
@@ -69,7 +74,10 @@ def _look_around() -> Seen | None:
         return None
     try:
         with closing(Store(url)) as store, store.read() as connection:
-            return Seen(load_event_names(connection), load_trait_names(connection))
+            names = load_event_names(connection)
+            starting = events_of_starts(library, sorted(names))
+            latest = {name: load_latest_properties(connection, name) for name in starting}
+            return Seen(names, load_trait_names(connection), latest)
     except (StoreUnavailable, DBAPIError):  # `db check` tells of those; here only names are asked
         return None
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from journeys.definition import Journey
 from rekindle.workspace.case_checks import check_cases
 from rekindle.workspace.circles import check_circles
+from rekindle.workspace.fact_checks import check_facts
 from rekindle.workspace.files import SETTINGS
 from rekindle.workspace.journey_sense import Thinking, check_journey
 from rekindle.workspace.library import Library, Reading
@@ -51,6 +52,7 @@ def _check_journeys(readings: Sequence[Reading], library: Library) -> Iterator[P
     asks = surveys_in_mails(library.templates)
     for reading in readings:
         if isinstance(reading.value, Journey):
+            yield from check_facts(reading.value, reading.document, library)
             thinking = Thinking(reading.value, reading.document, library.settings, asks)
             yield from check_journey(thinking)
 

@@ -1,6 +1,6 @@
 """Follows the ways through one journey: what comes before a step, and what after it."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,12 +9,7 @@ from journeys.definition import (
     Branch,
     Emit,
     End,
-    Journey,
     Notify,
-    OnApi,
-    OnEnters,
-    OnEvent,
-    OnLeaves,
     Send,
     Set,
     Split,
@@ -28,9 +23,6 @@ from journeys.definition import (
 )
 from journeys.graph import FINISHED, Graph
 from rekindle.workspace.journey_steps import Placed, steps_of, surveys_asked
-
-OF_EVERY_EVENT = frozenset({"name", "occurred_at"})
-OF_SEGMENTS = frozenset({"segment", "cause"})  # what entering and leaving one says
 
 
 @dataclass(frozen=True)
@@ -96,25 +88,3 @@ def _acts(step: Step) -> bool:
 def takes_time(step: Step) -> bool:
     """Whether a customer may be found standing there."""
     return isinstance(step, Send | Survey | Wait | WaitUntil | WaitFor | Approve)
-
-
-def facts_of_start(journey: Journey, journeys: Sequence[Journey]) -> frozenset[str] | None:
-    """What `event` may have in its mails; None where nobody can list it.
-
-    That is where an event or a program starts it, or another journey with an event of its own.
-    """
-    known: set[str] = set()
-    for trigger in journey.start:
-        match trigger:
-            case OnEvent() | OnApi():
-                return None
-            case OnEnters() | OnLeaves():
-                known |= OF_EVERY_EVENT | OF_SEGMENTS
-            case _:  # the calendar: there was no event
-                pass
-    is_started = any(
-        isinstance(step, Start) and step.start == journey.journey
-        for other in journeys
-        for _path, step in steps_of(other)
-    )
-    return None if is_started else frozenset(known)

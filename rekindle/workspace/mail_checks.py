@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from journeys.definition import Approve, Journey, Notify, Send, Step, Survey
 from journeys.graph import DuplicateStep, build_graph
 from rekindle.workspace.journey_steps import steps_of
-from rekindle.workspace.journey_ways import Ways, facts_of_start
+from rekindle.workspace.journey_ways import Ways
 from rekindle.workspace.library import Library, Reading
 from rekindle.workspace.problems import Place, Problem
 from rekindle.workspace.references import base_name
 from rekindle.workspace.yaml import Document, Path
 from templates.lint import (
-    METHODS,
     Finding,
     Known,
     check_template,
@@ -120,7 +119,6 @@ def _check_what_is_read(
     except DuplicateStep:
         return  # told already
     asks = surveys_in_mails(library.templates)
-    facts = facts_of_start(journey, list(library.journeys.values()))
     mails = {mail: _names_read(mail, library) for mail in ways.mails}
     for id_, (path, step) in ways.steps.items():
         if (shown := _shown(step, path, document, mails)) is None:
@@ -130,10 +128,6 @@ def _check_what_is_read(
         asked = ways.surveys_before(id_, asks) if answers else set()
         for survey in sorted(answers - asked):
             said = f"this shows the answer to {survey!r}, which nobody was asked by now."
-            yield Problem(place, said, level="warning")
-        told = {name.split(".")[1] for name in read if name.startswith("event.")}
-        for fact in sorted(told - METHODS - facts) if facts is not None else ():
-            said = f"this shows event.{fact}, which no start of this journey brings."
             yield Problem(place, said, level="warning")
         if "code" in read:
             yield Problem(place, "this mail needs a code; they are not there yet in this version.")

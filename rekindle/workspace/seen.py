@@ -1,8 +1,9 @@
 """Names in rules against what was ever seen: a name that never came is probably a slip."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 from rekindle.workspace.library import Reading
 from rekindle.workspace.problems import Place, Problem, did_you_mean
@@ -19,6 +20,9 @@ class Seen:
 
     events: Collection[str]
     traits: Collection[str]
+    latest: Mapping[
+        str, Sequence[Mapping[str, Any]]
+    ]  # properties of the latest that start journeys
 
 
 def check_seen(readings: Sequence[Reading], seen: Seen) -> Iterator[Problem]:

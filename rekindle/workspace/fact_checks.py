@@ -1,0 +1,174 @@
+"""Facts of its event that a journey's mails write: do its starts bring them?
+
+Who starts without them gets no mail at all, so what surely nobody brings is an error.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from journeys.definition import (
+    Approve,
+    Journey,
+    Notify,
+    OnApi,
+    OnCalendar,
+    OnDay,
+    OnEnters,
+    OnEvent,
+    OnLeaves,
+    Send,
+    Start,
+    Step,
+    Survey,
+    Trigger,
+)
+from rekindle.workspace.journey_steps import steps_of
+from rekindle.workspace.library import Library, Reading
+from rekindle.workspace.problems import Place, Problem
+from rekindle.workspace.seen import Seen
+from rekindle.workspace.yaml import Document, Path
+from templates.needs import Need, needs_of_mail, needs_of_words
+from templates.sources import BadTemplate
+
+EVENT = "event"
+OF_EVERY_EVENT = frozenset({"name", "occurred_at"})
+OF_SEGMENTS = frozenset({"segment", "cause"})  # what entering and leaving one says
+REQUESTED = "journey.requested"  # what a start by a program is stored as
+
+
+@dataclass(frozen=True)
+class Written:
+    """One fact that a step's mail or notice writes unguarded, and where the step names it."""
+
+    place: Place
+    need: Need
+
+    def problem(self, said: str, *, is_error: bool = False) -> Problem:
+        fact = self.need.fact
+        where = "" if self.need.place.template == "message" else f"{self.need.place} writes it. "
+        guarded = f"{{{{ event.{fact} | default('') }}}}"
+        hint = f"{where}Start with an event that has it, or write {guarded}."
+        words = f"this shows event.{fact}, {said}"
+        return Problem(self.place, words, hint, "error" if is_error else "warning")
+
+
+def check_facts(journey: Journey, document: Document, library: Library) -> Iterator[Problem]:
+    """Mails and notices that write what a start without an event, or with a segment's, lacks."""
+    starts = [(_words(one), _facts(one)) for one in journey.start]
+    is_fed = any(facts is None for _, facts in starts) or _is_started(journey, library)
+    for written in _written(journey, document, library):
+        lacking = [
+            words for words, facts in starts if facts is not None and written.need.fact not in facts
+        ]
+        if lacking and (is_fed or len(lacking) < len(starts)):
+            yield written.problem(f"which whoever starts {lacking[0]} does not have.")
+        elif lacking:
+            said = "which no start of this journey brings."
+            yield written.problem(said, is_error=written.need.is_always)
+
+
+def check_seen_facts(
+    readings: Sequence[Reading], library: Library, seen: Seen | None
+) -> Iterator[Problem]:
+    """Mails and notices that write what no event that starts their journey had lately.
+
+    Nobody can know what a program will say that starts one; what none has said yet is told.
+    """
+    for reading in readings:
+        if isinstance(journey := reading.value, Journey):
+            for written in _written(journey, reading.document, library):
+                for trigger in journey.start:
+                    yield from _check_seen(written, trigger, journey, seen)
+
+
+def events_of_starts(library: Library, known: Sequence[str]) -> set[str]:
+    """Those of the known events that start a journey, or stand for a program that did."""
+    triggers = [one for journey in library.journeys.values() for one in journey.start]
+    on_events = [one for one in triggers if isinstance(one, OnEvent)]
+    return {REQUESTED, *(name for name in known if any(one.names(name) for one in on_events))}
+
+
+def _check_seen(
+    written: Written, trigger: Trigger, journey: Journey, seen: Seen | None
+) -> Iterator[Problem]:
+    fact = written.need.fact
+    latest = seen.latest if seen else {}
+    match trigger:
+        case OnApi() if fact != journey.per and fact not in OF_EVERY_EVENT:
+            ours = [o for o in latest.get(REQUESTED, ()) if o.get("journey") == journey.journey]
+            if not any(fact in one for one in ours):
+                yield written.problem("which a program that starts it by 'api' has to send.")
+        case OnEvent() if fact not in OF_EVERY_EVENT:
+            for name in sorted(name for name in latest if trigger.names(name)):
+                if latest[name] and not any(fact in one for one in latest[name]):
+                    yield written.problem(f"which none of the latest events {name!r} had.")
+        case _:
+            pass
+
+
+def _words(trigger: Trigger) -> str:
+    match trigger:
+        case OnEnters(enters=segment):
+            return f"by entering {segment!r}"
+        case OnLeaves(leaves=segment):
+            return f"by leaving {segment!r}"
+        case OnCalendar() | OnDay():
+            return "by the calendar"
+        case OnEvent() | OnApi():
+            return ""
+
+
+def _facts(trigger: Trigger) -> frozenset[str] | None:
+    """What `event` has after such a start; None where nobody can list it."""
+    match trigger:
+        case OnEvent() | OnApi():
+            return None
+        case OnEnters() | OnLeaves():
+            return OF_EVERY_EVENT | OF_SEGMENTS
+        case OnCalendar() | OnDay():  # there was no event
+            return frozenset()
+
+
+def _is_started(journey: Journey, library: Library) -> bool:
+    """Another journey may start it, with an event of its own."""
+    return any(
+        isinstance(step, Start) and step.start == journey.journey
+        for other in library.journeys.values()
+        for _path, step in steps_of(other)
+    )
+
+
+def _written(journey: Journey, document: Document, library: Library) -> Iterator[Written]:
+    """Each fact once a step: in preference one that is always written."""
+    for path, step in steps_of(journey):
+        place, needs = _needs(step, path, document, library)
+        firsts: dict[str, Need] = {}
+        for need in sorted(needs, key=_rank):
+            firsts.setdefault(need.fact, need)
+        yield from (Written(place, need) for need in firsts.values())
+
+
+def _rank(need: Need) -> tuple[str, bool, str, int]:
+    return need.fact, not need.is_always, need.place.template, need.place.line
+
+
+def _needs(
+    step: Step, path: Path, document: Document, library: Library
+) -> tuple[Place, frozenset[Need]]:
+    match step:
+        case Send():
+            return document.place((*path, "send")), _of_mail(step.template, library)
+        case Survey():
+            return document.place((*path, "template")), _of_mail(step.template, library)
+        case Notify() | Approve():
+            return document.place((*path, "message")), needs_of_words(step.message, EVENT)
+        case _:
+            return document.place(path), frozenset()
+
+
+def _of_mail(mail: str, library: Library) -> frozenset[Need]:
+    language = library.settings.brand.language
+    try:
+        return needs_of_mail(mail, library.templates, EVENT, language=language)
+    except BadTemplate:  # told where the template itself was checked
+        return frozenset()
