@@ -1,8 +1,5 @@
 """The application behind `/api/v1`: its operations, and errors as JSON with a sentence."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import structlog
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +10,7 @@ from starlette.routing import Mount
 
 from rekindle.api import approvals, customers, journeys, messages, plans, segments, surveys
 from rekindle.api.asking import REFUSED, proven
+from rekindle.api.bodies import NO_TEXT, UNREADABLE, AnyIsJson, what_is_wrong
 from rekindle.errors import Malformed, NotFound, NotNow, StoreUnavailable, WrongUse
 from rekindle.services import Services
 from web.requests import FormLimit
@@ -49,6 +47,7 @@ def create_api(services: Services) -> FastAPI:
     api.add_exception_handler(StoreUnavailable, _say_later)
     api.add_exception_handler(Exception, _say_sorry)
     api.add_middleware(FormLimit)
+    api.add_middleware(AnyIsJson)
     api.state.services = services
     return api
 
@@ -63,17 +62,13 @@ def _say_what_is_wrong(_request: Request, error: Exception) -> Response:
 
 def _say_status(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _trouble(error.status_code, str(error.detail), dict(error.headers or {}))
+    said = NO_TEXT if error.detail == UNREADABLE else str(error.detail)
+    return _trouble(error.status_code, said, dict(error.headers or {}))
 
 
 def _say_where(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return _trouble(422, "; ".join(map(_problem, error.errors()[:5])))
-
-
-def _problem(found: dict[str, Any]) -> str:
-    place: Sequence[Any] = found["loc"]
-    return f"{'.'.join(map(str, place))}: {found['msg']}"
+    return _trouble(422, what_is_wrong(error))
 
 
 def _say_later(_request: Request, error: Exception) -> Response:

@@ -59,7 +59,7 @@ Name = Annotated[str, Path(min_length=1, max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="At most so many.")]
 
 REFUSED: dict[int | str, dict[str, Any]] = {
-    400: {"model": Trouble, "description": "The body is no JSON."},
+    400: {"model": Trouble, "description": "The body cannot be read."},
     401: {"model": Trouble, "description": "No API key, or one that is not let in."},
     413: {"model": Trouble, "description": "The body is larger than 64 KB."},
     422: {"model": Trouble, "description": "The request cannot be understood."},

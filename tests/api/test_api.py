@@ -246,3 +246,43 @@ def test_a_body_that_no_database_could_keep_is_refused(caller: Caller, body: byt
 
     assert answer.status_code in (400, 422)
     assert answer.json()["error"]
+
+
+@pytest.mark.parametrize("label", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_json_is_read_however_it_is_labelled(caller: Caller, label: str | None):
+    headers = {"content-type": label} if label else {}
+
+    told = caller.client.put(
+        "/api/v1/customers/ana", content=b'{"traits": {"a": 1}}', headers=headers
+    )
+
+    assert told.status_code == 200
+    assert caller.ask("GET", "/customers/ana")["traits"]["a"] == 1
+
+
+SEND = "Send one JSON object in UTF-8."
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            b'{"traits": {\n  "a": 1 "b": 2}}',
+            f"the body is no JSON, at line 2, column 10: expecting ',' delimiter. {SEND}",
+        ),
+        (b"a=1", f"the body is no JSON, at line 1, column 1: expecting value. {SEND}"),
+        (b"", f"the body is empty. {SEND}"),
+        (b'["a"]', f"the body is no JSON object. {SEND}"),
+        (
+            b'{"traits": "\xff"}',
+            f"the body cannot be read: it is no text, or nested too deeply. {SEND}",
+        ),
+    ],
+)
+def test_of_a_body_that_is_no_json_it_is_said_where_and_what_to_send(
+    caller: Caller, body: bytes, said: str
+):
+    answer = caller.client.put("/api/v1/customers/ana", content=body)
+
+    assert answer.status_code in (400, 422)
+    assert answer.json() == {"error": said}
