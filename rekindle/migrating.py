@@ -8,7 +8,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from rekindle import ENGINE_ROOT
 from rekindle.errors import StoreUnavailable
@@ -59,6 +59,12 @@ def require_current(store: Store) -> None:
     """Raises StoreUnavailable, saying what to do, unless the database is at the newest revision."""
     if not is_current(store):
         raise StoreUnavailable("the database is not up to date. Run `rekindle db upgrade`.")
+
+
+def is_foreign(store: Store) -> bool:
+    """Whether there are tables that no migration of ours has made. Raises StoreUnavailable."""
+    with store.read() as connection:
+        return revision_of(connection) is None and bool(inspect(connection).get_table_names())
 
 
 def current_revision(store: Store) -> str | None:

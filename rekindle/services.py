@@ -118,14 +118,14 @@ def open_services(
     environment: Mapping[str, str] | None = None,
     wake: Wake | None = None,
 ) -> Services:
-    """Open the database (migrating the embedded default) and make what a process needs.
+    """Open the database (migrating one that is a SQLite file) and make what a process needs.
 
     Raises StoreUnavailable if the database cannot be reached or is not migrated.
     """
     environment = os.environ if environment is None else environment
     url = database or environment.get("REKINDLE_DATABASE_URL") or embedded_url(workspace)
     store = Store(url)
-    _bring_up_to_date(store, is_embedded=url == embedded_url(workspace))
+    _bring_up_to_date(store)
     signer = Signer(secret_key(workspace, environment))
     return Services(store, clock, signer, workspace, environment, wake or NoWake())
 
@@ -161,10 +161,11 @@ def state_folder(workspace: Path) -> Path:
     return folder
 
 
-def _bring_up_to_date(store: Store, *, is_embedded: bool) -> None:
-    from rekindle.migrating import require_current, upgrade  # Alembic is slow to import
+def _bring_up_to_date(store: Store) -> None:
+    """A SQLite file is ours alone, whichever way it was named, unless others' tables are in it."""
+    from rekindle.migrating import is_foreign, require_current, upgrade  # Alembic imports slowly
 
-    if is_embedded:
+    if store.is_sqlite and not is_foreign(store):
         upgrade(store)
     else:
         require_current(store)

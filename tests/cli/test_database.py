@@ -1,6 +1,8 @@
 """`rekindle db`: where the database stands, and bringing it up to date."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -57,3 +59,22 @@ def test_postgresql_is_upgraded_by_its_address(postgres_url, here, capsys):
 
     assert code == 0
     assert capsys.readouterr().out.startswith("Up to date")
+
+
+def test_a_fresh_file_is_made_ready_whichever_way_it_is_named(here, tmp_path, capsys):
+    where = ["--database", f"sqlite:///{tmp_path / 'shop.db'}"]
+
+    code = main(["segment", *here, *where])
+
+    assert code == 0, capsys.readouterr().err
+    assert main(["db", "check", *here, *where]) == 0
+
+
+def test_a_file_with_tables_of_something_else_is_left_alone(here, tmp_path, capsys):
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE bills (id INTEGER)")
+
+    code = main(["segment", *here, "--database", f"sqlite:///{tmp_path / 'other.db'}"])
+
+    assert code == 1
+    assert "rekindle db upgrade" in capsys.readouterr().err
