@@ -7,7 +7,7 @@ import pytest
 from journeys.permission import Refused
 from store.customers import find_customer
 from tests.shop import Shop
-from tests.workers.journeys import happened, started, write_journey
+from tests.workers.journeys import happened, said, started, write_journey
 from workers.starts import Wanted, start_by_hand
 
 WEEKLY = """
@@ -79,6 +79,34 @@ def test_a_birthday_comes_every_year_where_the_customer_lives(shop: Shop) -> Non
 
     assert first == [("ana", "on:birthday:2026-03-05")]
     assert [who for who, _ in started(shop)] == ["ana", "bo", "ana", "bo"]
+
+
+LATE = "steps: [{send: news, if_late: {after: 12 hours, do: skip}}]"
+
+
+@pytest.mark.parametrize(("hours", "mails"), [(11, 1), (13, 0)])
+@pytest.mark.parametrize(
+    "start",
+    [
+        "on: {trait: birthday, every: year, at: 10:00}",
+        'every: {cron: "0 10 2 3 *", for: everybody, zone: UTC}',
+    ],
+)
+def test_what_an_outage_slept_through_is_left_out_where_its_first_step_says_so(
+    shop: Shop, start: str, hours: int, mails: int
+) -> None:
+    everybody = "segment: everybody\nmatch: {trait: email, exists: true}\n"
+    shop.write("segments/everybody.yaml", everybody)
+    write_journey(shop, "yearly", f"start: [{{{start}}}]\nagain: after exit\n{LATE}\n")
+    shop.mail("news")
+    shop.customer("ana", birthday="1990-03-02")
+    shop.apply()
+    shop.run()
+
+    shop.later(hours=1 + hours)  # it is nine
+
+    assert ([who for who, _ in started(shop)], len(shop.mails())) == (["ana"], mails)
+    assert said(shop, "ana")[0] == ("send:news", "sent" if mails else "skipped")
 
 
 def test_a_date_is_acted_upon_once_however_often_it_is_looked_at(shop: Shop) -> None:
