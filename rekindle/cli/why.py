@@ -75,14 +75,21 @@ def _journey(trip: Trip | None) -> str:
 def _standing_lines(standing: Standing) -> Iterator[str]:
     who = f"{standing.customer} and {standing.journey}"
     yield f"{who} at {stamp(standing.at)} ({IN_UTC}): {standing.verdict}"
-    for one in standing.reasons:
-        yield f"  {one.reason}" + (f"; {one.change}." if one.change else ".")
-    for name, rows in standing.segments.items():
-        yield f"  {'is in' if rows[0]['holds'] else 'is not in'} {name}:"
-        yield from (f"  {explained_text(row)}" for row in rows)
-    for trip in standing.trips:
+    for trip in standing.trips:  # what happened comes first
         yield from _trip_lines(trip)
         yield from (_mail_line(one) for one in standing.mails if one.enrollment_id == trip.id)
+    if standing.trips and standing.reasons:
+        yield "  to start once more:"
+    indent = "    " if standing.trips else "  "
+    yield from (indent + line for line in _what_is_lacking(standing))
+
+
+def _what_is_lacking(standing: Standing) -> Iterator[str]:
+    for one in standing.reasons:
+        yield one.reason + (f"; {one.change}." if one.change else ".")
+    for name, rows in standing.segments.items():
+        yield f"{'is in' if rows[0]['holds'] else 'is not in'} {name}:"
+        yield from map(explained_text, rows)
 
 
 def _trip_lines(trip: Trip) -> Iterator[str]:

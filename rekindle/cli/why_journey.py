@@ -188,7 +188,8 @@ class _Asked:
         told = [one for one in self.timeline
                 if one.name == name and one.properties.get("segment") == segment]  # fmt: skip
         if not told:
-            yield Reason(f"never {word} {segment}", f"has to be {_turned(word)} {segment}")
+            never, other = f"never {word} {segment}", f"not by having {word} {segment}, so far"
+            yield Reason(self._in_view(never, other), f"has to be {_turned(word)} {segment}")
             return
         last = told[-1]
         cause = str(last.properties.get("cause"))
@@ -205,7 +206,8 @@ class _Asked:
         wanted = " or ".join(names)
         done = [one for one in self.timeline if trigger.names(one.name)]
         if not done:
-            yield Reason(f"{wanted} never happened", f"{wanted} has to happen")
+            never, other = f"{wanted} never happened", f"not by {wanted}, which never happened"
+            yield Reason(self._in_view(never, other), f"{wanted} has to happen")
             return
         tied = [one for one in done if self._has_key(one)]
         if not tied:
@@ -218,6 +220,10 @@ class _Asked:
                          f"has to happen with {dict(trigger.where)}")  # fmt: skip
             return
         yield from self._heard(fitting[-1].name, fitting[-1])
+
+    def _in_view(self, never: str, other_way: str) -> str:
+        """Whoever did start came by another way, which the words must not seem to deny."""
+        return other_way if self.trips else never
 
     def _has_key(self, one: StoredEvent) -> bool:
         return self.journey.per is None or one.properties.get(self.journey.per) is not None

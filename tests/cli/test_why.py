@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from rekindle.cli.app import main
 from rekindle.cli.why_journey import Standing, stand
 from rekindle.cli.why_message import find_chain
 from rekindle.errors import NotFound
@@ -168,3 +169,28 @@ def test_a_mail_has_the_chain_of_decisions_with_what_held_then(thanks: Shop) -> 
 def test_a_mail_that_is_not_there_is_not_found(thanks: Shop) -> None:
     with pytest.raises(NotFound, match="no mail has the number 7"):
         find_chain(thanks.services, MessageId(7))
+
+
+def test_who_came_by_one_way_hears_of_that_trip_first_and_of_the_other_way_after(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.customer("ana")
+    shop.write("segments/buyers.yaml", BUYERS)
+    shop.write("journeys/thanks.yaml", THANKS.replace(
+        "{enters: buyers}", "{enters: buyers}, {event: ticket.solved}"))  # fmt: skip
+    shop.mail("thanks")
+    shop.apply()
+    shop.happens("ticket.solved", "ana")
+    shop.run()
+    shop.later(days=1)
+
+    standing = ask(shop)
+    where = ["--workspace", str(shop.folder), "--database", shop.url]
+    main(["why", "ana", "thanks", "--at", shop.clock.now().isoformat(), *where])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert standing.verdict == "ended"
+    assert standing.reasons[0].reason == "not by having entered buyers, so far"
+    assert lines[1].startswith("  from 2026-03-02 09:00")
+    heading = lines.index("  to start once more:")
+    assert lines[heading + 1].startswith("    not by having entered buyers, so far; has to be in")
