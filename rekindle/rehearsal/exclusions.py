@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from journeys.definition import Journey, OnEnters, OnLeaves
@@ -54,11 +54,14 @@ def why_not_started(
     library: Library,
     told: Sequence[tuple[str, str, str, int]],
     started: Mapping[str, frozenset[int]],
+    concerned: Collection[str],
 ) -> dict[str, dict[str, int]]:
-    """For each journey, those whom a change of its segment would have started, and did not."""
+    """For each journey concerned, those whom a change of its segment would have started, and did
+    not. Whom another journey did not start is no consequence of what changes.
+    """
     found: dict[str, dict[str, int]] = {}
-    for name, journey in library.journeys.items():
-        live, counted = _called(journey, told)
+    for name in concerned:
+        live, counted = _called(library.journeys[name], told)
         missing = live - started.get(name, frozenset())
         reasons = {MAY_NOT: len(missing), NO_BACKFILL: len(counted - live)}
         found[name] = {reason: count for reason, count in reasons.items() if count}
@@ -73,6 +76,11 @@ def _called(
     heard = [(cause, id_) for event, segment, cause, id_ in told if (event, segment) in wanted]
     live = frozenset(id_ for cause, id_ in heard if cause in LIVE_CAUSES or journey.backfill)
     return live, frozenset(id_ for _, id_ in heard)
+
+
+def segments_of_starts(journey: Journey) -> set[str]:
+    """Those that customers start by entering or leaving."""
+    return {segment for _, segment in map(_wanted, journey.start)} - {""}
 
 
 def _wanted(trigger: object) -> tuple[str, str]:

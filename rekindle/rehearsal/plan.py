@@ -1,14 +1,19 @@
 """What applying the folder would do, counted in people: the engine does it on a scratch copy."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from journeys.changes import find_ambiguous
 from rekindle.rehearsal import people
-from rekindle.rehearsal.exclusions import Excluded, why_not_mailed, why_not_started
+from rekindle.rehearsal.exclusions import (
+    Excluded,
+    segments_of_starts,
+    why_not_mailed,
+    why_not_started,
+)
 from rekindle.rehearsal.people import Members, Trip
 from rekindle.rehearsal.stage import Stage, rehearse
 from rekindle.rehearsal.world import World, definitions_in, digest, folder_of
@@ -249,8 +254,8 @@ def _plan(
     excluded = why_not_mailed(
         [one for one in started.values() if one.customer_id in start.get(one.journey, ())], mails
     )
-    unstarted = why_not_started(library, told, start)
     said = {one.name: one.change for one in applied.changes if one.kind == "journey"}
+    unstarted = why_not_started(library, told, start, _concerned(library, said, segments))
     journeys = tuple(
         JourneyPlan(
             name,
@@ -276,6 +281,18 @@ def _plan(
         asks=_asks(before, library, said),
         world=World(before.definitions, folder_of(services), _touched(segments, journeys)),
     )
+
+
+def _concerned(
+    library: Library, said: Collection[str], segments: Iterable[SegmentPlan]
+) -> set[str]:
+    """The journeys that are another now, or whose segments are."""
+    changed = {one.segment for one in segments if one.change != "unchanged"}
+    return {
+        name
+        for name, journey in library.journeys.items()
+        if name in said or changed & segments_of_starts(journey)
+    }
 
 
 def _asks(before: Before, after: Library, said: Mapping[str, str]) -> tuple[Ask, ...]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
+from rekindle.cli.plan_text import as_markdown
 from rekindle.rehearsal.plan import Plan, make_plan
 from store.blocking import suppress_addresses
 from store.tables import metadata
@@ -156,6 +157,22 @@ def test_without_backfill_nobody_starts_and_the_plan_says_who_might(shop: Shop) 
 
     assert len(one.start) == 0
     assert one.excluded == {"already qualify; only 'backfill: true' starts them": 2}
+
+
+def test_of_journeys_that_the_change_does_not_concern_nothing_is_told(shop: Shop) -> None:
+    shop.apply()
+    buyers(shop, ana=1, bob=1)
+    shop.write("segments/buyers.yaml", BUYERS)
+    shop.write("journeys/thanks.yaml", THANKS.replace("backfill: true\n", ""))
+    shop.mail("thanks")
+    shop.apply()  # nobody has looked at anybody yet
+
+    nothing = make_plan(shop.services)
+    shop.mail("thanks", "Thank you")
+    another = make_plan(shop.services)
+
+    assert [one.excluded for one in (*nothing.journeys, *another.journeys)] == [{}, {}]
+    assert "already qualify" not in as_markdown(nothing)
 
 
 def test_the_first_apply_may_fill_segments_and_a_later_one_asks(shop: Shop) -> None:
