@@ -22,20 +22,28 @@ from workers.pausing import paused_journeys
 
 LATE_AFTER = timedelta(minutes=15)  # a sweep comes about once a second
 ALARM = "alarm."
+# of one, and of many
 SAID = {
-    "homeless": "customers are in a journey and stand at no step of it",
-    "idle": "customers wait in a journey for nothing",
-    "orphans": "places are left of journeys that are over",
-    "mails": "mails wait for nothing",
-    "effects": "notices or webhooks wait for nothing",
+    "homeless": (
+        "customer is in a journey and stands at no step of it",
+        "customers are in a journey and stand at no step of it",
+    ),
+    "idle": ("customer waits in a journey for nothing", "customers wait in a journey for nothing"),
+    "orphans": (
+        "place is left of a journey that is over",
+        "places are left of journeys that are over",
+    ),
+    "mails": ("mail waits for nothing", "mails wait for nothing"),
+    "effects": ("notice or webhook waits for nothing", "notices or webhooks wait for nothing"),
 }
 OVERDUE = {
-    "checks": "memberships",
-    "positions": "customers in journeys",
-    "mails": "mails",
-    "effects": "notices and webhooks",
-    "calendars": "starts of the calendar",
+    "checks": ("membership has", "memberships have"),
+    "positions": ("customer in a journey has", "customers in journeys have"),
+    "mails": ("mail has", "mails have"),
+    "effects": ("notice or webhook has", "notices and webhooks have"),
+    "calendars": ("start of the calendar has", "starts of the calendar have"),
 }
+FAILED = ("notice or webhook has failed for good", "notices or webhooks have failed for good")
 
 
 @dataclass(frozen=True)
@@ -63,26 +71,30 @@ def examine(services: Services, now: datetime) -> list[Finding]:
         alarms = list_alarms(connection)
     found = [*_stuck(stuck), *_overdue(overdue)]
     if failed:
-        found.append(Finding("effects.failed", failed, "notices or webhooks have failed for good"))
+        found.append(Finding("effects.failed", failed, _of(failed, FAILED)))
     found += [Finding(f"{ALARM}{one.kind}", 1, one.message) for one in alarms]
     return found
 
 
 def _stuck(stuck: Stuck) -> list[Finding]:
     return [
-        Finding(f"stuck.{one.name}", len(ids), SAID[one.name])
+        Finding(f"stuck.{one.name}", len(ids), _of(len(ids), SAID[one.name]))
         for one in fields(stuck)
         if (ids := getattr(stuck, one.name))
     ]
 
 
 def _overdue(overdue: Overdue) -> list[Finding]:
-    said = "have been due for more than a quarter of an hour: is a worker running?"
+    said = "been due for more than a quarter of an hour: is a worker running?"
     return [
-        Finding(f"late.{one.name}", count, f"{OVERDUE[one.name]} {said}")
+        Finding(f"late.{one.name}", count, f"{_of(count, OVERDUE[one.name])} {said}")
         for one in fields(overdue)
         if (count := getattr(overdue, one.name))
     ]
+
+
+def _of(count: int, words: tuple[str, str]) -> str:
+    return words[0] if count == 1 else words[1]
 
 
 def repair(services: Services, now: datetime) -> int:

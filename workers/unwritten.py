@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
+from rekindle.counting import counted
 from rekindle.services import Services
 from store.alarms import UNWRITTEN, clear_alarms, load_standing, raise_alarm, restate_alarm
 from store.contacts import load_sources
@@ -134,9 +135,8 @@ def _is_alarming(step: FailingStep) -> bool:
 def _tell(tx: Connection, step: FailingStep, tried: Tried, now: datetime) -> None:
     message, error = tried.failed[0]
     share = step.lately_failed / (step.lately_failed + step.lately_written)
-    mails = "mail" if step.failed == 1 else "mails"
     words = (
-        f"{step.failed} {mails} of the journey {step.journey} could not be written since "
+        f"{counted(step.failed, 'mail')} of the journey {step.journey} could not be written since "
         f"{step.began_at:%Y-%m-%d %H:%M} UTC, lately {share:.0%} of those of its step "
         f"{step.step!r} (template {message.template}): {error}"
     )

@@ -23,6 +23,7 @@ from adapters.files.layout import KINDS
 from rekindle.cli.context import as_json_line, options, say
 from rekindle.cli.importing import Prepared, import_file, prepare_file
 from rekindle.cli.opening import open_here
+from rekindle.counting import counted
 from rekindle.errors import WrongUse
 from rekindle.services import Services
 from store.exports import NOUNS, export_rows
@@ -70,10 +71,11 @@ def _show(bar: Progress, task: TaskID, line: int) -> None:
 
 
 def _report(totals: dict[str, int], files: list[Prepared]) -> None:
-    words = "{accepted:,} accepted, {duplicates:,} duplicates, {rejected:,} rejected."
+    duplicates = counted(totals["duplicates"], "duplicate")
+    words = f"{totals['accepted']:,} accepted, {duplicates}, {totals['rejected']:,} rejected."
     refused = [str(file.rejects) for file in files if file.rejects.exists()]
     where = f" See {', '.join(refused)}." if totals["rejected"] and refused else ""
-    say(words.format(**totals) + where, totals)
+    say(words + where, totals)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import typer
 
 from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
+from rekindle.counting import counted
 from rekindle.drifting import load_figures
 from rekindle.errors import NotFound, WrongUse
 from rekindle.services import Services
@@ -153,14 +154,17 @@ def _learned(one: StoredPriors, now: datetime, kept: Collection[int]) -> dict[st
 def _told_of(one: StoredPriors, now: datetime, kept: Collection[int]) -> str:
     priors, correction = one.priors, one.recalibration
     version = f"version {one.id}" if one.id in kept else "learned for this look, as"
-    source = f"{priors.sample:,} customers" if priors.sample else "defaults: too few have returned"
+    source = "defaults: too few have returned"
+    if priors.sample:
+        source = counted(priors.sample, "customer")
     figures = ", ".join(
         f"{name} {getattr(priors, name):.3g}" for name in ("r", "alpha", "a", "b", "rho")
     )
     risk = "the model's own"
     if correction.sample:
         days = (now - (one.recalibrated_at or now)).days
-        risk = f"corrected by {correction.sample:,} silences, {max(days, 0)} days ago"
+        silences, ago = counted(correction.sample, "silence"), counted(max(days, 0), "day")
+        risk = f"corrected by {silences}, {ago} ago"
     elif correction.off_by:
         risk += f", since a correction would be off by {correction.off_by:+.2f}"
     return (
@@ -192,7 +196,7 @@ def _score(events: Path, own: str, as_of: str | None, horizon: int, out: Path | 
         "priors": vars(found.priors),
         "recalibration": vars(found.recalibration),
     }
-    say(f"{len(found.scores):,} customers scored into {out}", document)
+    say(f"{counted(len(found.scores), 'customer')} scored into {out}", document)
 
 
 def _day(written: str) -> date:

@@ -7,6 +7,7 @@ import typer
 from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
 from rekindle.cli.progress import shown
+from rekindle.counting import counted
 from rekindle.errors import WrongUse
 from workers.counts import Counts
 
@@ -31,5 +32,8 @@ def run(
 
 
 def _sentence(counts: Counts) -> str:
-    words = [f"{number} {name}" for name, number in counts.as_document().items() if number]
+    did = counts.as_document()
+    events = did.pop("events")
+    words = [counted(events, "event")] if events else []
+    words += [f"{number:,} {name}" for name, number in did.items() if number]
     return ", ".join(words) + "." if words else "Nothing was due."

@@ -11,6 +11,7 @@ from rekindle.cli.context import as_json, leave, say
 from rekindle.cli.opening import open_here
 from rekindle.cli.plan_text import as_markdown, as_text, limits_sentence
 from rekindle.cli.workspace import report
+from rekindle.counting import counted
 from rekindle.errors import NotFound, WrongUse
 from rekindle.rehearsal.plan import Plan, as_document, make_plan
 from rekindle.rehearsal.world import World
@@ -123,5 +124,5 @@ def _moved(kept: Kept, made: Plan) -> str:
     """In words what moved since; never more mails than were planned."""
     said = [MOVED[part] for part in made.world.moved_since(kept.world)]
     if made.mails_24h > kept.mails_24h:
-        said.append(f"{made.mails_24h:,} mails instead of {kept.mails_24h:,}")
+        said.append(f"{counted(made.mails_24h, 'mail')} instead of {kept.mails_24h:,}")
     return ", ".join(said)

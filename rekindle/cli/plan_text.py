@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from rekindle.counting import counted
 from rekindle.rehearsal.plan import JourneyPlan, Plan, SegmentPlan
 
 Rows = Sequence[Sequence[str]]
@@ -40,9 +41,9 @@ def as_markdown(plan: Plan) -> str:
 
 def limits_sentence(plan: Plan, allow: int) -> str:
     """Mails and people against the limits, and what would let them pass."""
-    share = f"{plan.share:.0%} of {plan.customers:,} customers"
+    share = f"{plan.share:.0%} of {counted(plan.customers, 'customer')}"
     said = (
-        f"{plan.mails_24h:,} mails in 24 hours (limit {plan.limits.mails_24h:,}), "
+        f"{counted(plan.mails_24h, 'mail')} in 24 hours (limit {plan.limits.mails_24h:,}), "
         f"{share} at most (limit {plan.limits.share:.0%})"
     )
     if plan.is_within(allow):
@@ -86,7 +87,8 @@ def _funnels(plan: Plan) -> Iterable[str]:
     for one in plan.journeys:
         because = ", ".join(f"{count:,} {reason}" for reason, count in one.excluded.items())
         if one.start or because:
-            mailed = f"{len(one.start):,} start {one.journey}, {one.mailed:,} mailed in 24 hours"
+            start = f"{len(one.start):,} {'starts' if len(one.start) == 1 else 'start'}"
+            mailed = f"{start} {one.journey}, {one.mailed:,} mailed in 24 hours"
             yield f"{mailed}, because: {because}." if because else f"{mailed}."
 
 

@@ -11,6 +11,7 @@ import typer
 from rekindle.cli.context import parse_instant, say
 from rekindle.cli.opening import open_here
 from rekindle.cli.stamps import IN_UTC, stamp
+from rekindle.counting import counted
 from rekindle.errors import NotFound, WrongUse
 from rekindle.rehearsal.assumed import Rates
 from rekindle.rehearsal.backtest import SimulatedTrip, Simulation, Step, compare
@@ -122,11 +123,12 @@ def _mails(simulation: Simulation) -> Iterator[tuple[SimulatedTrip, Step]]:
 def _text(simulation: Simulation) -> str:
     """How many, how they ended, how many mails a day, and the first of them."""
     ended = Counter(one.ended or "under way" for one in simulation.trips)
+    enrollments = counted(len(simulation.trips), "enrollment")
     lines = [
-        f"{simulation.journey}, {simulation.version}: {len(simulation.trips):,} enrollments"
+        f"{simulation.journey}, {simulation.version}: {enrollments}"
         + (f" ({_listed(ended)})." if ended else "."),
         *_notes(simulation),
-        *(f"  {day}  {count:,} mails" for day, count in _days(simulation).items()),
+        *(f"  {day}  {counted(count, 'mail')}" for day, count in _days(simulation).items()),
     ]
     for trip in simulation.trips[:SHOWN]:
         key = f" ({trip.key})" if trip.key else ""

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rekindle.cli.context import leave, options, say
+from rekindle.counting import counted
 from rekindle.testkit.playing import Played, play_all
 from rekindle.workspace.applying import NotApplied
 
@@ -44,7 +45,7 @@ def _watched(played: Iterable[Played]) -> Iterator[Played]:
 def _report(played: list[Played], failed: list[Played], took: timedelta) -> str:
     if not played:
         return "There are no tests here: write them in tests/NAME.yaml."
-    count = f"{len(played)} test{'s' if len(played) != 1 else ''}"
+    count = counted(len(played), "test")
     summary = f"{len(failed)} of {count} failed" if failed else f"{count} passed"
     ready = _ready_after(played, took)
     spent = f"{_seconds(took)}, of which {_seconds(ready)} to get ready"

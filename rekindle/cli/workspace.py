@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from rekindle import ENGINE_ROOT
 from rekindle.cli.context import as_json, leave, options, say
+from rekindle.counting import counted
 from rekindle.errors import StoreUnavailable, WrongUse
 from rekindle.services import embedded_url
 from rekindle.workspace.fact_checks import check_seen_facts, events_of_starts
@@ -96,10 +97,10 @@ def report(problems: tuple[Problem, ...]) -> str:
     """All problems as text, and how many."""
     errors = sum(problem.level == "error" for problem in problems)
     warnings = len(problems) - errors
-    counted = [
-        f"{count} {word}{'s' if count != 1 else ''}"
+    found = [
+        counted(count, word)
         for count, word in ((errors, "problem"), (warnings, "warning"))
         if count
     ]
-    summary = f"{' and '.join(counted)}." if counted else "All is in order."
+    summary = f"{' and '.join(found)}." if found else "All is in order."
     return "\n\n".join((*map(str, problems), summary))

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator
 
+from rekindle.counting import counted
 from rekindle.workspace.problems import Place, Problem
 
 Row = dict[str, str]
@@ -34,5 +35,5 @@ def _check_widths(
 ) -> Iterator[Problem]:
     for line, cells in table:
         if len(cells) != len(header):
-            said = f"this line has {len(cells)} cells and the header {len(header)}."
+            said = f"this line has {counted(len(cells), 'cell')} and the header {len(header)}."
             yield Problem(Place(file, line), said)

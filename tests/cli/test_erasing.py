@@ -12,8 +12,10 @@ from rekindle.cli.app import main
 from rekindle.customers import erase, export_document
 from rekindle.errors import NotFound, NotNow
 from store import erasing
+from store.alarms import raise_alarm
 from store.blocking import suppress_addresses
 from store.exports import NOUNS, export_rows
+from store.figures import list_alarms
 from store.records import Reject
 from store.rejects import note_rejects
 from store.suppressions import find_suppressed
@@ -136,6 +138,18 @@ def test_the_commands_hand_over_and_forget(shop: Shop, capsys: Any):
     assert main(["customer", "erase", "omar", *where]) == 0
     assert json.loads(capsys.readouterr().out) == {"erased": ["omar"]}
     assert main(["customer", "omar", *where]) == 1
+
+
+def test_an_alarm_that_quotes_them_says_no_more_than_that_it_was(shop: Shop):
+    with shop.services.store.begin() as tx:
+        for name in ("l.h@old.example", "omar@example.com"):
+            raise_alarm(tx, "mail.unwritten", name[:4], f"{name} is odd", shop.clock.now())
+
+    erase(shop.services, "layla-1")
+
+    with shop.services.store.read() as connection:
+        said = {one.message for one in list_alarms(connection)}
+    assert said == {"erased", "omar@example.com is odd"}
 
 
 def test_every_table_that_speaks_of_a_person_is_thought_of():

@@ -125,3 +125,19 @@ def test_a_plan_for_a_pull_request_is_a_table(run: Run):
     assert "| all | new | 3 | 3 | 0 |" in said
     assert "| hello | new | 3 | 0 | 0 | 3 |" in said
     assert "past the limits" in said
+
+
+def test_one_is_singular_in_what_people_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    def say(*words: str) -> str:
+        main([*words, "--workspace", str(tmp_path), "--now", "2026-03-02T09:00:00Z"])
+        return capsys.readouterr().out
+
+    write(tmp_path, {"rekindle.yaml": "brand: {name: Shop}\n"})
+    write(tmp_path, {"templates/hello.html.j2": MAIL, "journeys/hello.yaml": HELLO})
+    write(tmp_path, {"segments/all.yaml": ALL, "c.csv": "customer_id,email\nana,ana@x.example\n"})
+    imported = [say("import", str(tmp_path / "c.csv")) for _ in range(2)][-1]
+    planned = say("plan")
+
+    assert "1 duplicate," in imported
+    assert "1 starts hello, 1 mailed" in planned
+    assert "\n1 mail in 24 hours (limit 5,000), 100% of 1 customer at most" in planned

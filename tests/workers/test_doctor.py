@@ -40,7 +40,10 @@ def test_a_healthy_shop_has_no_findings(waiting: Shop) -> None:
 def test_what_is_long_due_is_told(waiting: Shop) -> None:
     waiting.clock.at = waiting.clock.now().replace(hour=20)
 
-    assert kinds(waiting) == ["late.positions"]
+    [finding] = examine(waiting.services, waiting.clock.now())
+
+    assert finding.kind == "late.positions"
+    assert finding.in_words().startswith("1 customer in a journey has been due for more than")
 
 
 def test_somebody_whom_nothing_would_wake_is_found_and_freed(waiting: Shop) -> None:

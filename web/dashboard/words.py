@@ -17,6 +17,7 @@ from journeys.definition import (
     WaitFor,
     WaitUntil,
 )
+from rekindle.counting import counted
 from rekindle.durations import write_duration
 from rekindle.settings import QuietHours
 
@@ -46,7 +47,7 @@ def write_age(instant: datetime | None, now: datetime) -> str:
         if size >= length
     )
     count = int(size // length)
-    words = f"{count:,} {unit}{'' if count == 1 else 's'}"
+    words = counted(count, unit)
     return f"{words} ago" if seconds > 0 else f"in {words}"
 
 
