@@ -277,7 +277,7 @@ def test_a_file_that_is_not_utf_8_is_told(told, write):
 def test_tables_with_uneven_lines_are_told(told):
     [problem] = told({"data/offers.csv": "name,price\nmug,8\nlamp\n"})
 
-    assert problem == "data/offers.csv:3:1: this line has 1 cells and the header 2."
+    assert problem == "data/offers.csv:3:1: this line has 1 cell and the header 2."
 
 
 def test_two_tables_of_one_name_are_told(told):
