@@ -4,11 +4,13 @@ import csv
 import gzip
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy import Connection
 
 from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
@@ -28,6 +30,7 @@ STATES = ("active", "cooling", "drifting", "dormant", "lost")
 WEEK = timedelta(days=7)
 COLUMNS = ("customer_id", "ts", "channel")
 EVERY_CHANNEL = "all"
+NO_VERSION = 0
 
 
 def drift(
@@ -73,18 +76,18 @@ def _show_one(external_id: str) -> None:
                 for clock in CLOCKS
                 for one in load_figures(connection, [customer_id], now, brand.tz, clock).values()
             ]
-            learned = priors_at(connection, now)
+            learned = _in_force(connection, now, kept)
     told = [
         {
             "customer": external_id,
             **vars(one),
             "sentence": describe(one, brand.language, now, brand.tz),
-            "learned": _learned(learned[one.clock], now, kept),
+            "learned": _learned(learned[one.clock], now),
         }
         for one in found
     ]
     lines = [f"{_line(one, now)}\n  {one['sentence']}" for one in told]
-    lines += [_told_of(learned[one.clock], now, kept) for one in found]
+    lines += [_told_of(learned[one.clock], now) for one in found]
     say("\n".join(lines) if told else f"{external_id} has never been active.", told)
 
 
@@ -95,18 +98,18 @@ def _show_all() -> None:
         with as_of_now(services.store, library.lexicon, now) as connection:
             found = load_figures(connection, None, now, library.settings.brand.tz)
             names = external_ids_of(connection, found)
-            learned = priors_at(connection, now)
+            learned = _in_force(connection, now, kept)
     told = [{"customer": names.get(id_, ""), **vars(one)} for id_, one in found.items()]
     told.sort(key=lambda one: str(one["customer"]))
-    counted = Counter(one.state for one in found.values())
-    states = {state: counted[state] for state in STATES}
+    by_state = Counter(one.state for one in found.values())
+    states = {state: by_state[state] for state in STATES}
     document = {
         "states": states,
         "limit_days": learned["goal"].priors.lapse_days if found else None,
-        "learned": {clock: _learned(one, now, kept) for clock, one in learned.items()},
+        "learned": {clock: _learned(one, now) for clock, one in learned.items()},
         "customers": told,
     }
-    say("\n".join(_overview(states, list(found.values()), learned, now, kept)), document)
+    say("\n".join(_overview(states, list(found.values()), learned, now)), document)
 
 
 def _overview(
@@ -114,7 +117,6 @@ def _overview(
     found: Sequence[DriftFigures],
     learned: Mapping[str, StoredPriors],
     now: datetime,
-    kept: Collection[int],
 ) -> Iterator[str]:
     soon = Counter(
         one.next_state for one in found if one.next_state_at and one.next_state_at <= now + WEEK
@@ -128,7 +130,7 @@ def _overview(
         yield f"Of 100, {100 * share:.0f} will do nothing in the next {HORIZON_DAYS:.0f} days."
     if found:
         yield f"A silence of {learned['goal'].priors.lapse_days:.0f} days is a loss."
-    yield from (_told_of(one, now, kept) for one in learned.values())
+    yield from (_told_of(one, now) for one in learned.values())
 
 
 def _kept_versions(services: Services, now: datetime) -> set[int]:
@@ -137,12 +139,22 @@ def _kept_versions(services: Services, now: datetime) -> set[int]:
         return {one.id for one in priors_at(connection, now).values()}
 
 
-def _learned(one: StoredPriors, now: datetime, kept: Collection[int]) -> dict[str, Any]:
-    """What the figures of a clock rest on; no version where it was learned for this look."""
-    version = one.id if one.id in kept else None
+def _in_force(
+    connection: Connection, now: datetime, kept: Collection[int]
+) -> dict[str, StoredPriors]:
+    """What was learned of each clock; what only this look has learned is no version yet."""
+    learned = priors_at(connection, now)
+    return {
+        clock: one if one.id in kept else replace(one, id=NO_VERSION)
+        for clock, one in learned.items()
+    }
+
+
+def _learned(one: StoredPriors, now: datetime) -> dict[str, Any]:
+    """What the figures of a clock rest on."""
     since = one.recalibrated_at
     return {
-        "priors": {"version": version, "known_at": one.known_at, **vars(one.priors)},
+        "priors": {"version": one.id or None, "known_at": one.known_at, **vars(one.priors)},
         "recalibration": {
             **vars(one.recalibration),
             "known_at": since,
@@ -151,9 +163,9 @@ def _learned(one: StoredPriors, now: datetime, kept: Collection[int]) -> dict[st
     }
 
 
-def _told_of(one: StoredPriors, now: datetime, kept: Collection[int]) -> str:
+def _told_of(one: StoredPriors, now: datetime) -> str:
     priors, correction = one.priors, one.recalibration
-    version = f"version {one.id}" if one.id in kept else "learned for this look, as"
+    version = f"version {one.id}" if one.id else "learned for this look, as"
     source = "defaults: too few have returned"
     if priors.sample:
         source = counted(priors.sample, "customer")
