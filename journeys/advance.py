@@ -350,8 +350,10 @@ def _at_wait_for(look: Look, step: WaitFor) -> Rule:
 
 
 def _why_in_vain(look: Look, step: WaitFor) -> str | None:
-    """Nobody answers an invitation that never left."""
+    """Nobody answers an invitation that never left; in a shadow one would have."""
     match step.wait_for:
+        case _ if look.graph.journey.status == "shadow":
+            return None
         case Answer(answer=survey, ever=False) if survey in look.facts.refused_surveys:
             return f"the invitation to {survey} never left: {look.facts.refused_surveys[survey]}"
         case _:

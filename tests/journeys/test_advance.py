@@ -255,6 +255,12 @@ def test_nobody_waits_for_the_answer_to_an_invitation_that_never_left():
     assert decision.said == Said("wait_for", 1, "did not come", reason, MONDAY)
 
 
+def test_in_the_shadow_an_answer_is_waited_for_whatever_became_of_real_invitations():
+    graph = a_graph(ANSWER, status="shadow")
+
+    assert look_at(graph, enrolled(graph), refused_surveys={"csat": "moved to another step"}).waits
+
+
 @pytest.mark.parametrize(
     "condition", [{"answer": "nps"}, {"answer": "csat", "ever": True}, {"event": "ticket.closed"}]
 )

@@ -240,7 +240,8 @@ class Model:
             return self._go(trip, "came", min(now, over_at), "c")
         asked = [told.mails[trip.id, str(n)] for n in range(trip.at + 1)
                  if (trip.id, str(n)) in told.mails and trip.plan.steps[n][0] == "ask"]  # fmt: skip
-        if asked and not any(asked):  # nobody answers an invitation that never left
+        # nobody answers an invitation that never left, but in the shadow one would have
+        if asked and not any(asked) and not trip.plan.is_shadow:
             return self._go(trip, "did not come", trip.arrived_at, "o")
         return now >= over_at and self._go(trip, "did not come", over_at, "o")
 
