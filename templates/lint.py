@@ -3,7 +3,7 @@
 A mail is looked at with the layouts and includes that it will be rendered with.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -145,17 +145,18 @@ def _names_in(tree: nodes.Template) -> frozenset[str]:
 def _check_flat(flat: Flat, known: Known) -> Iterator[Finding]:
     protected = protect(pieces_of(flat))
     source, places = restore(protected)
-
-    def place_of(line: int) -> Place:
-        return next((place for at, place in reversed(places) if at <= line), places[0][1])
-
-    yield from _check_tree(HTML.parse(source), place_of, known)
+    yield from _check_tree(HTML.parse(source), place_finder(places), known)
     for block in flat.unplaced:
         near = _near(block.name, flat.shown)
         yield _finding(block.place, f"no layout shows a block called {block.name!r}.", near)
     for place, address in find_relative_links(protect(flat.html)):
         message = f"a link in a mail needs a whole address, not {address!r}."
         yield _finding(place, message, "Begin it with https://.")
+
+
+def place_finder(places: Sequence[tuple[int, Place]]) -> Callable[[int], Place]:
+    """Where a line of what was put together stands in the files, by those lines that begin one."""
+    return lambda line: next((one for at, one in reversed(places) if at <= line), places[0][1])
 
 
 def _check_tree(

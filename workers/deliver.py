@@ -43,6 +43,6 @@ def deliver_due(
     results = send_all(services.store, pool, open_desk(services, library), drafts, now)
     with services.store.begin() as tx:
         counts += settle(tx, allowed, results, now)
-        if not services.is_rehearsal:  # nobody operates one
-            watch_writing(tx, allowed, results, now)
+    if not services.is_rehearsal:  # nobody operates one
+        watch_writing(services, allowed, results, now)
     return counts

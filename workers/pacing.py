@@ -98,7 +98,10 @@ def _scopes(
 
 
 def is_late(message: Message, now: datetime) -> bool:
-    """Whether it was delayed, then or now; what people wait for is sent at once, however late."""
+    """Whether it was delayed, then or now; what people wait for is sent at once, however late.
+
+    What is held without a place but with an instant was late when it was held.
+    """
     if message.topic == SERVICE:
         return False
     if message.due_at is not None and now - message.due_at > LATE_AFTER:
@@ -106,7 +109,7 @@ def is_late(message: Message, now: datetime) -> bool:
     if message.reason.startswith(PACED):
         return _names(message, LATE)
     was_jammed = message.reason in (PAUSED, RETIMED) or message.reason.startswith(BUSY)
-    return was_jammed or message.paced_at is not None  # it was late when it was held
+    return was_jammed or (message.status == "held" and message.paced_at is not None)
 
 
 def _written(caps: Scopes) -> str:

@@ -14,13 +14,14 @@ from store.contacts import load_sources
 from store.failing_steps import (
     FailingStep,
     Spot,
-    find_failing,
     forget_failed_until,
     forget_failing,
+    has_failed_until,
+    load_failing,
     lock_failing,
     save_failing,
 )
-from store.messages import Sending
+from store.messages import Sending, attempts_of
 from store.records import NOBODY, Message
 
 log = structlog.get_logger()
@@ -42,68 +43,78 @@ class Tried:
 
 
 def watch_writing(
-    tx: Connection, batch: Sequence[Message], results: Sequence[Sending], now: datetime
+    services: Services, batch: Sequence[Message], results: Sequence[Sending], now: datetime
 ) -> None:
     """Count the mails of steps that fail; raise, restate and clear their alarms.
 
     As long as every mail can be written, which is nearly always, it only asks whether any failed.
+    In a transaction of its own: what has become of the mails must not depend on it.
     """
-    failing = find_failing(tx)
+    with services.store.read() as connection:
+        failing = load_failing(connection)
     if not failing and not any(one.is_unwritten for one in results):
         return
-    tried = _by_spot(tx, batch, results)
-    concerned = [spot for spot, one in tried.items() if one.failed or spot in failing]
-    known = lock_failing(tx, concerned)
-    for spot in sorted(concerned):
-        _count(tx, spot, known.get(spot), tried[spot], now)
+    with services.store.begin() as tx:
+        tried = _by_spot(tx, batch, results)
+        concerned = {spot: one for spot, one in tried.items() if one.failed or spot in failing}
+        _count_all(tx, concerned, now)
+
+
+def _count_all(tx: Connection, tried: Mapping[Spot, Tried], now: datetime) -> None:
+    fresh = [_first(spot, one, now) for spot, one in sorted(tried.items()) if one.failed]
+    for spot, before in sorted(lock_failing(tx, tried, fresh).items()):
+        if tried[spot].failed:
+            _count_failed(tx, before, tried[spot], now)
+        else:
+            _count_written(tx, before, tried[spot], now)
 
 
 def forget_failures(services: Services, now: datetime) -> None:
     """Steps whose last failure is long ago are well; without any it only reads."""
+    until = now - FORGOTTEN_AFTER
     with services.store.read() as connection:
-        if not find_failing(connection):
+        if not has_failed_until(connection, until):
             return
     with services.store.begin() as tx:
-        gone = forget_failed_until(tx, now - FORGOTTEN_AFTER)
+        gone = forget_failed_until(tx, until)
         clear_alarms(tx, UNWRITTEN, list(map(_subject, gone)), now)
 
 
 def _by_spot(
     tx: Connection, batch: Sequence[Message], results: Sequence[Sending]
 ) -> Mapping[Spot, Tried]:
-    """Mails of journeys only; one that is to be tried again does not tell yet."""
+    """Mails of journeys only; one that was put off by its provider counts once, as written."""
     ours = {
         one.id: (one, one.enrollment_id)
         for one in batch
         if one.customer_id != NOBODY and one.enrollment_id is not None
     }
     sources = load_sources(tx, [id_ for _, id_ in ours.values()])
+    attempts = attempts_of(tx, list(ours))
     found: dict[Spot, Tried] = {}
     for result in results:
-        if result.message_id not in ours or result.status == "queued":
+        if result.message_id not in ours:
             continue
         message, id_ = ours[result.message_id]
         tried = found.setdefault((sources[id_].journey, message.step), Tried())
         if result.is_unwritten:
             tried.failed.append((message, result.reason))
-        else:
+        elif attempts.get(result.message_id) == 1:
             tried.written += 1
     return found
 
 
-def _count(
-    tx: Connection, spot: Spot, before: FailingStep | None, tried: Tried, now: datetime
-) -> None:
-    if tried.failed:
-        after = _failed(before or _first(spot, tried, now), tried, now)
-        save_failing(tx, after)
-        if _is_alarming(after) or _subject(spot) in load_standing(tx, UNWRITTEN):
-            _tell(tx, after, tried, now)
-    elif before is not None:
-        _written(tx, before, tried, now)
+def _count_failed(tx: Connection, before: FailingStep, tried: Tried, now: datetime) -> None:
+    after = _failed(before, tried, now)
+    save_failing(tx, after)
+    if _is_alarming(after):
+        _tell(tx, after, tried, now)
+    elif after.tried >= ENOUGH:  # enough to know that it is a few odd ones
+        clear_alarms(tx, UNWRITTEN, [_subject(after.spot)], now)
 
 
 def _first(spot: Spot, tried: Tried, now: datetime) -> FailingStep:
+    """Before anything of it was counted."""
     customer = tried.failed[0][0].customer_id
     return FailingStep(*spot, customer, True, 0, 0, 0, 0, began_at=now, failed_at=now)
 
@@ -127,14 +138,13 @@ def _failed(before: FailingStep, tried: Tried, now: datetime) -> FailingStep:
 
 def _is_alarming(step: FailingStep) -> bool:
     """One odd customer is no matter for an operator, however often their mails fail."""
-    tried = step.lately_failed + step.lately_written
-    bound = SMALL_SHARE if tried >= ENOUGH else LARGE_SHARE
-    return not step.is_odd_one and step.lately_failed > bound * tried
+    bound = SMALL_SHARE if step.tried >= ENOUGH else LARGE_SHARE
+    return not step.is_odd_one and step.lately_failed > bound * step.tried
 
 
 def _tell(tx: Connection, step: FailingStep, tried: Tried, now: datetime) -> None:
     message, error = tried.failed[0]
-    share = step.lately_failed / (step.lately_failed + step.lately_written)
+    share = step.lately_failed / step.tried
     words = (
         f"{counted(step.failed, 'mail')} of the journey {step.journey} could not be written since "
         f"{step.began_at:%Y-%m-%d %H:%M} UTC, lately {share:.0%} of those of its step "
@@ -145,7 +155,7 @@ def _tell(tx: Connection, step: FailingStep, tried: Tried, now: datetime) -> Non
     log.error("mail.unwritten", journey=step.journey, step=step.step, failed=step.failed)
 
 
-def _written(tx: Connection, before: FailingStep, tried: Tried, now: datetime) -> None:
+def _count_written(tx: Connection, before: FailingStep, tried: Tried, now: datetime) -> None:
     after = replace(before, written_since=before.written_since + tried.written)
     is_raised = _subject(after.spot) in load_standing(tx, UNWRITTEN)
     if is_raised and _is_well(after):

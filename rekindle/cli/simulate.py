@@ -22,9 +22,7 @@ from rekindle.workspace.files import File
 from rekindle.workspace.folder import check_version
 
 SHOWN = 20  # enrollments in the text
-NEVER_PAUSED = (
-    "Both as if the engine had never paused; without --against it pauses where it really did."
-)
+NEVER_PAUSED = "Both as if the engine had never paused."
 
 
 def simulate(

@@ -81,8 +81,8 @@ def simulate(
     *,
     rates: Rates = NOTHING_ASSUMED,
 ) -> Simulation:
-    """Play `journey` from `begins` to `ends`: as deployed, with the pauses that the engine made, or
-    as the folder has it where it differs.
+    """Play `journey` from `begins` to `ends`: as deployed, with the pauses that the engine made; or
+    as the folder has it where it differs, without.
 
     Of mails that were never real so many are opened and clicked as `rates` say.
 

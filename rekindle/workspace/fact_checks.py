@@ -7,37 +7,31 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from journeys.definition import (
-    Approve,
     Journey,
-    Notify,
     OnApi,
     OnCalendar,
     OnDay,
     OnEnters,
     OnEvent,
     OnLeaves,
-    Send,
     Start,
-    Step,
-    Survey,
     Trigger,
 )
 from rekindle.workspace.journey_steps import steps_of
 from rekindle.workspace.library import Library, Reading
+from rekindle.workspace.mail_reading import MailReader
 from rekindle.workspace.problems import Place, Problem
 from rekindle.workspace.seen import Seen
-from rekindle.workspace.yaml import Document, Path
-from templates.needs import Need, needs_of_mail, needs_of_words
-from templates.sources import BadTemplate
+from rekindle.workspace.yaml import Document
+from templates.needs import Need
 
-EVENT = "event"
 OF_EVERY_EVENT = frozenset({"name", "occurred_at"})
 OF_SEGMENTS = frozenset({"segment", "cause"})  # what entering and leaving one says
 REQUESTED = "journey.requested"  # what a start by a program is stored as
 
 
 @dataclass(frozen=True)
-class Written:
+class UnguardedFact:
     """One fact that a step's mail or notice writes unguarded, and where the step names it."""
 
     place: Place
@@ -54,17 +48,21 @@ class Written:
 
 def check_facts(journey: Journey, document: Document, library: Library) -> Iterator[Problem]:
     """Mails and notices that write what a start without an event, or with a segment's, lacks."""
+    if journey.status == "draining":  # whoever is inside may have come by another start
+        return
     starts = [(_words(one), _facts(one)) for one in journey.start]
+    if journey.backfill:  # there was no event either
+        starts.append(("because they are in the segment already", frozenset()))
     is_fed = any(facts is None for _, facts in starts) or _is_started(journey, library)
-    for written in _written(journey, document, library):
+    for shown in _unguarded(journey, document, library):
         lacking = [
-            words for words, facts in starts if facts is not None and written.need.fact not in facts
+            words for words, facts in starts if facts is not None and shown.need.fact not in facts
         ]
         if lacking and (is_fed or len(lacking) < len(starts)):
-            yield written.problem(f"which whoever starts {lacking[0]} does not have.")
+            yield shown.problem(f"which whoever starts {lacking[0]} does not have.")
         elif lacking:
             said = "which no start of this journey brings."
-            yield written.problem(said, is_error=written.need.is_always)
+            yield shown.problem(said, is_error=shown.need.is_always)
 
 
 def check_seen_facts(
@@ -76,9 +74,9 @@ def check_seen_facts(
     """
     for reading in readings:
         if isinstance(journey := reading.value, Journey):
-            for written in _written(journey, reading.document, library):
+            for shown in _unguarded(journey, reading.document, library):
                 for trigger in journey.start:
-                    yield from _check_seen(written, trigger, journey, seen)
+                    yield from _check_seen(shown, trigger, journey, seen)
 
 
 def events_of_starts(library: Library, known: Sequence[str]) -> set[str]:
@@ -89,19 +87,19 @@ def events_of_starts(library: Library, known: Sequence[str]) -> set[str]:
 
 
 def _check_seen(
-    written: Written, trigger: Trigger, journey: Journey, seen: Seen | None
+    shown: UnguardedFact, trigger: Trigger, journey: Journey, seen: Seen | None
 ) -> Iterator[Problem]:
-    fact = written.need.fact
+    fact = shown.need.fact
     latest = seen.latest if seen else {}
     match trigger:
         case OnApi() if fact != journey.per and fact not in OF_EVERY_EVENT:
             ours = [o for o in latest.get(REQUESTED, ()) if o.get("journey") == journey.journey]
             if not any(fact in one for one in ours):
-                yield written.problem("which a program that starts it by 'api' has to send.")
+                yield shown.problem("which a program that starts it by 'api' has to send.")
         case OnEvent() if fact not in OF_EVERY_EVENT:
             for name in sorted(name for name in latest if trigger.names(name)):
                 if latest[name] and not any(fact in one for one in latest[name]):
-                    yield written.problem(f"which none of the latest events {name!r} had.")
+                    yield shown.problem(f"which none of the latest events {name!r} had.")
         case _:
             pass
 
@@ -138,37 +136,16 @@ def _is_started(journey: Journey, library: Library) -> bool:
     )
 
 
-def _written(journey: Journey, document: Document, library: Library) -> Iterator[Written]:
+def _unguarded(journey: Journey, document: Document, library: Library) -> Iterator[UnguardedFact]:
     """Each fact once a step: in preference one that is always written."""
+    reader = MailReader(library)
     for path, step in steps_of(journey):
-        place, needs = _needs(step, path, document, library)
-        firsts: dict[str, Need] = {}
-        for need in sorted(needs, key=_rank):
-            firsts.setdefault(need.fact, need)
-        yield from (Written(place, need) for need in firsts.values())
+        if shown := reader.shown_by(step, path, document):
+            firsts: dict[str, Need] = {}
+            for need in sorted(shown.needs, key=_rank):
+                firsts.setdefault(need.fact, need)
+            yield from (UnguardedFact(shown.place, need) for need in firsts.values())
 
 
 def _rank(need: Need) -> tuple[str, bool, str, int]:
     return need.fact, not need.is_always, need.place.template, need.place.line
-
-
-def _needs(
-    step: Step, path: Path, document: Document, library: Library
-) -> tuple[Place, frozenset[Need]]:
-    match step:
-        case Send():
-            return document.place((*path, "send")), _of_mail(step.template, library)
-        case Survey():
-            return document.place((*path, "template")), _of_mail(step.template, library)
-        case Notify() | Approve():
-            return document.place((*path, "message")), needs_of_words(step.message, EVENT)
-        case _:
-            return document.place(path), frozenset()
-
-
-def _of_mail(mail: str, library: Library) -> frozenset[Need]:
-    language = library.settings.brand.language
-    try:
-        return needs_of_mail(mail, library.templates, EVENT, language=language)
-    except BadTemplate:  # told where the template itself was checked
-        return frozenset()

@@ -63,6 +63,11 @@ class Library:
         return Lexicon.of(self.settings, self.segments)
 
     @cached_property
+    def mails_read(self) -> dict[str, Any]:
+        """What was read of mails so far, for checks."""
+        return {}
+
+    @cached_property
     def _graphs(self) -> dict[DefinitionId, Graph]:
         return {}
 

@@ -4,23 +4,16 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from journeys.definition import Approve, Journey, Notify, Send, Step, Survey
+from journeys.definition import Approve, Journey, Notify, Send, Survey
 from journeys.graph import DuplicateStep, build_graph
 from rekindle.workspace.journey_steps import steps_of
 from rekindle.workspace.journey_ways import Ways
 from rekindle.workspace.library import Library, Reading
+from rekindle.workspace.mail_reading import MailReader
 from rekindle.workspace.problems import Place, Problem
 from rekindle.workspace.references import base_name
-from rekindle.workspace.yaml import Document, Path
-from templates.lint import (
-    Finding,
-    Known,
-    check_template,
-    check_words,
-    names_in_words,
-    names_read,
-)
-from templates.sources import BadTemplate
+from rekindle.workspace.yaml import Document
+from templates.lint import Finding, Known, check_template, check_words
 
 ASKS = re.compile(r"\bsurvey\(\s*[\"'](\w+)[\"']")
 EXTENDS = re.compile(r"\{%-?\s*extends\b")
@@ -118,38 +111,15 @@ def _check_what_is_read(
         ways = Ways(build_graph(journey))
     except DuplicateStep:
         return  # told already
-    asks = surveys_in_mails(library.templates)
-    mails = {mail: _names_read(mail, library) for mail in ways.mails}
+    asks, reader = surveys_in_mails(library.templates), MailReader(library)
     for id_, (path, step) in ways.steps.items():
-        if (shown := _shown(step, path, document, mails)) is None:
+        if (shown := reader.shown_by(step, path, document)) is None:
             continue
-        place, read = shown
-        answers = {name.split(".")[1] for name in read if name.startswith("answer.")}
+        answers = {name.split(".")[1] for name in shown.names if name.startswith("answer.")}
         asked = ways.surveys_before(id_, asks) if answers else set()
         for survey in sorted(answers - asked):
             said = f"this shows the answer to {survey!r}, which nobody was asked by now."
-            yield Problem(place, said, level="warning")
-        if "code" in read:
-            yield Problem(place, "this mail needs a code; they are not there yet in this version.")
-
-
-def _shown(
-    step: Step, path: Path, document: Document, mails: Mapping[str, frozenset[str]]
-) -> tuple[Place, frozenset[str]] | None:
-    """What a mail or a notice reads, with where it is named; None for other steps."""
-    match step:
-        case Send():
-            return document.place((*path, "send")), mails[step.template]
-        case Survey():
-            return document.place((*path, "template")), mails[step.template]
-        case Notify() | Approve():
-            return document.place((*path, "message")), names_in_words(step.message)
-        case _:
-            return None
-
-
-def _names_read(mail: str, library: Library) -> frozenset[str]:
-    try:
-        return names_read(mail, library.templates, language=library.settings.brand.language)
-    except BadTemplate:  # told where the template itself was checked
-        return frozenset()
+            yield Problem(shown.place, said, level="warning")
+        if "code" in shown.names:
+            said = "this mail needs a code; they are not there yet in this version."
+            yield Problem(shown.place, said)

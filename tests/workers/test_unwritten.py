@@ -113,3 +113,17 @@ def test_what_broke_after_years_of_good_mails_is_found_at_once(orders: Shop) -> 
     order(orders, *[f"d{number}" for number in range(15)])
 
     assert len(alarms(orders)) == 1
+
+
+def test_a_few_odd_ones_among_many_end_an_alarm(orders: Shop) -> None:
+    for batch in range(4):
+        for number in range(30):
+            orders.customer(f"c{batch}.{number}")
+            told: dict[str, Any] = {} if number < (10 if batch == 0 else 1) else {"order_id": "7"}
+            orders.happens("order.completed", f"c{batch}.{number}", **told)
+            if batch == 0 and number == 9:
+                orders.run()
+                standing = len(alarms(orders))
+        orders.run()
+
+    assert (standing, alarms(orders)) == (1, [])

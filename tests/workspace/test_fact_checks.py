@@ -70,6 +70,13 @@ GUARDED = (
     "{% for item in event.goods %}{{ item }}{{ event.order_id }}{% endfor %}",
     "{% set event = {'order_id': 1} %}{{ event.order_id }}",
     "{{ event.get('order_id') }} {{ event.name }} {{ event.segment }}",
+    "{% with it = event.order_id %}{{ it or 'yours' }}{% endwith %}",
+    "{% with event = {'order_id': 1} %}{{ event.order_id }}{% endwith %}{{ event.name }}",
+    "{% set has = event.order_id is defined %}{% if has %}{{ event.order_id }}{% endif %}",
+    "{% if customer.plan == 'x' %}A{% elif not event.order_id %}B{% else %}{{ event.order_id }}"
+    "{% endif %}",
+    "{% macro named(it) %}{{ it or 'yours' }}{% endmacro %}{{ named(event.order_id) }}",
+    "{% for one in [1] if event.order_id %}{{ event.order_id }}{% endfor %}",
 )
 
 
@@ -82,12 +89,31 @@ UNSURE = (
     "{% if customer.plan == 'pro' %}{{ event.order_id }}{% endif %}",
     "{{ event.order_id | upper }}",
     "{% for one in [1, 2] %}{{ event.order_id }}{% endfor %}",
+    "{{ [event.order_id, 'yours'][1] }}",
 )
 
 
 @pytest.mark.parametrize("body", UNSURE)
 def test_what_is_written_only_sometimes_is_a_warning(shop: Shop, body):
     assert [one.level for one in told(shop, body, "enters: vips")] == ["warning"]
+
+
+def test_a_journey_that_takes_nobody_any_more_can_still_be_drained(shop: Shop):
+    told(shop, "{{ event.order_id }}", "enters: vips")
+    file = shop.folder / "journeys" / "care.yaml"
+    file.write_text(file.read_text() + "status: draining\n")
+
+    assert load_workspace(shop.folder, shop.environment).problems == ()
+
+
+def test_who_is_taken_in_from_before_has_no_event_either(shop: Shop):
+    told(shop, "{{ event.segment }}", "enters: vips")
+    file = shop.folder / "journeys" / "care.yaml"
+    file.write_text(file.read_text() + "backfill: true\n")
+
+    [problem] = load_workspace(shop.folder, shop.environment).problems
+
+    assert "whoever starts because they are in the segment already" in problem.message
 
 
 def test_the_subject_is_read_too(shop: Shop):
