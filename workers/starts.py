@@ -33,6 +33,7 @@ LIVE_CAUSES = (
     "time",
     "late",
 )  # definition, refit, first start a journey only where it backfills
+ON_TIME = ("event", "time")  # why somebody entered or left at the instant that is said of it
 CLOSED = {"paused": "the journey is paused", "draining": "the journey is draining"}
 # However often a journey may start again, more in a day under one key is journeys that start each
 # other in a circle.
@@ -43,7 +44,7 @@ A_DAY = timedelta(days=1)
 @dataclass(frozen=True)
 class Candidate:
     """Somebody whom something would start; `occurrence` names that something, and `at` is when it
-    came: what takes long to be heard is late from the first step on.
+    came, or became true: what takes long to be heard is late from the first step on.
     """
 
     journey: str
@@ -112,14 +113,15 @@ def _key(journey: Journey, event: FreshEvent) -> str | None:
 
 
 def _candidate(journey: Journey, event: FreshEvent) -> Candidate:
-    cause = str(event.properties.get("cause", "event"))
+    is_of_segment = event.name in ("segment.entered", "segment.left")
+    cause = str(event.properties.get("cause")) if is_of_segment else "event"
     occurrence = f"event:{event.id}"
     if event.name == "segment.entered" and cause == "first":  # as those who were there already
         occurrence = backfill_of(str(event.properties.get("segment")))
     key = _key(journey, event) or ""
-    return Candidate(
-        journey.journey, event.customer_id, key, occurrence, event.id, cause, event.received_at
-    )
+    is_known_since = is_of_segment and cause in ON_TIME
+    at = event.occurred_at if is_known_since else event.received_at
+    return Candidate(journey.journey, event.customer_id, key, occurrence, event.id, cause, at)
 
 
 def backfill_of(segment: str) -> str:

@@ -1,5 +1,6 @@
 """Which recorded message a simulated one is: the same by enrollment key, step and visit."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, select
 from rekindle.rehearsal.owners import Owners
 from store.tables import enrollments, messages
 
+UNWRITTEN = re.compile(r"\S+\.j2:\d+: ")  # the line of a template, and what was wrong there
 Trip = tuple[str, int, str, int]  # journey, customer, key, and the how-manieth of these
 Place = tuple[Trip, str, int]  # with step and visit
 
@@ -21,6 +23,13 @@ class Recorded:
     status: str
     reason: str
     sent_at: datetime | None
+    attempts: int
+
+    @property
+    def was_refused_there(self) -> bool:
+        """By its provider: what permission or a template refuses is found out anew."""
+        is_unwritten = UNWRITTEN.match(self.reason) is not None
+        return self.status == "refused" and self.attempts > 0 and not is_unwritten
 
 
 @dataclass(frozen=True)
@@ -89,9 +98,10 @@ class Record:
 def load_record(connection: Connection, owners: Owners) -> Record:
     mails = Mails(owners=owners)
     mails.read_on(connection)
-    query = select(messages.c.id, messages.c.status, messages.c.reason, messages.c.sent_at)
+    own = messages.c
+    query = select(own.id, own.status, own.reason, own.sent_at, own.attempts)
     outcomes = {
-        mails.by_id[row.id]: Recorded(row.status, row.reason, row.sent_at)
+        mails.by_id[row.id]: Recorded(row.status, row.reason, row.sent_at, row.attempts)
         for row in connection.execute(query)
         if row.id in mails.by_id
     }

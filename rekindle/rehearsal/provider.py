@@ -55,7 +55,7 @@ class RecordedProvider(NoProvider):
         now = self.clock.now()
         if was.status == "uncertain":
             raise HandoverUncertain(was.reason)
-        if was.status == "refused":
+        if was.was_refused_there:
             raise ProviderRefused(was.reason)
         if was.sent_at is not None and now < was.sent_at <= self.follows_until:
             raise ProviderDeferred("the provider took it later")

@@ -94,6 +94,54 @@ def test_a_note_makes_no_difference_whatever_the_engine_slept_through(shop: Shop
     assert len(mails(ours)) == 4
 
 
+TWO = """
+journey: two
+topic: offers
+holdout: none
+because: a test
+start: [{event: order.completed}]
+steps:
+  - send: hello
+  - send: story
+"""
+
+
+def test_a_cap_that_is_loosened_refuses_nobody_as_the_old_one_did(shop: Shop) -> None:
+    for name in ("hello", "story"):
+        shop.mail(name)
+    shop.write("journeys/two.yaml", TWO)
+    settings = (shop.folder / "rekindle.yaml").read_text()
+    shop.write("rekindle.yaml", settings + "caps: {all: 1 per 7 days}\n")
+    shop.apply()
+    begins = shop.clock.now()
+    shop.customer("ana")
+    shop.happens("order.completed", "ana")
+    shop.later(hours=1)
+    shop.later(days=3)
+    as_it_was = mails(simulate(shop.services, "two", begins, shop.clock.now()))
+    shop.write("rekindle.yaml", settings + "caps: {all: 9 per 7 days}\n")
+
+    loosened = simulate(shop.services, "two", begins, shop.clock.now())
+
+    assert (len(as_it_was), len(mails(loosened))) == (1, 2)
+
+
+def test_a_template_that_is_mended_reaches_those_whom_the_broken_one_did_not(shop: Shop) -> None:
+    shop.mail("hello", "{{ event.shoe }}")
+    shop.mail("story")
+    shop.write("journeys/two.yaml", TWO)
+    shop.apply()
+    begins = shop.clock.now()
+    shop.customer("ana")
+    shop.happens("order.completed", "ana")
+    shop.later(hours=1)
+    shop.mail("hello", "{{ event.shoe | default('') }}")
+
+    mended = simulate(shop.services, "two", begins, shop.clock.now())
+
+    assert [step for _, step in mails(mended)] == ["send:hello", "send:story"]
+
+
 def test_a_comment_moves_nobody(shop: Shop) -> None:
     text = THANKS.replace("topic: offers", "topic: offers\nin_flight: drain")
     thanked(shop, text)

@@ -110,3 +110,33 @@ def test_where_it_is_night_by_then_a_step_is_put_off_to_the_hours_of_its_wait(bu
         instants = set(connection.scalars(query))
     away = (ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Tehran"))  # New York's hours are open
     assert instants == {datetime(2026, 3, 3, 9, tzinfo=zone) for zone in away}
+
+
+QUIET = "segment: quiet\nmatch: {event: order.completed, last: {older_than: 10 hours}}\n"
+ON_QUIET = "start: [{enters: quiet}]\nbecause: a test\nholdout: none\n"
+
+
+@pytest.mark.parametrize(
+    ("rule", "at_once", "in_all"),
+    [("if_late: {after: 4 hours, do: skip}", 0, 0), ("note: however late", 1, 12)],
+)
+def test_who_came_into_a_segment_meanwhile_is_as_late_as_that(
+    shop: Shop, rule: str, at_once: int, in_all: int
+):
+    shop.write("rekindle.yaml", f"{SETTINGS}pace: {{late: {PACE} per hour}}\n")
+    shop.write("segments/quiet.yaml", QUIET)
+    write_journey(shop, "back", f"{ON_QUIET}steps: [{{send: offer, {rule}}}]\n", topic="offers")
+    shop.mail("offer")
+    shop.apply()
+    for number in range(12):
+        shop.customer(f"c{number:02}")
+        shop.happens("order.completed", f"c{number:02}")
+    shop.run()
+
+    shop.clock.move(18 * HOUR)
+    shop.run()
+    left = len(list(sent(shop)))
+    for _ in range(12 * 3):
+        shop.later(minutes=10)
+
+    assert (left, len(list(sent(shop)))) == (at_once, in_all)
