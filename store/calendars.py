@@ -81,13 +81,16 @@ def move_calendar(tx: Connection, one: Calendar) -> None:
     )
 
 
-def next_members(tx: Connection, segment: str, cursor: int, limit_rows: int) -> list[CustomerId]:
-    """Members with ids after `cursor`, in order."""
+def next_members(
+    tx: Connection, segment: str, cursor: int, limit_rows: int, *, at: datetime
+) -> list[CustomerId]:
+    """Members with ids after `cursor`, in order, who were in it at that instant already."""
     query = (
         select(memberships.c.customer_id)
         .where(
             memberships.c.segment == segment,
             memberships.c.is_member,
+            memberships.c.since <= at,
             memberships.c.customer_id > cursor,
         )
         .order_by(memberships.c.customer_id)

@@ -141,7 +141,7 @@ def _run_rule(
     turn = due.due_at
     if due.cursor == 0:
         turn = (last_occurrence(rule.cron, zone, due.looked_at, now) or (None, turn))[1]
-    ids = next_members(tx, rule.for_, due.cursor, CHUNK)
+    ids = next_members(tx, rule.for_, due.cursor, CHUNK, at=turn)
     shown = turn.astimezone(zone)
     occurrence = f"every:{shown:%Y-%m-%dT%H:%M}"
     found = [Candidate(due.journey, id_, "", occurrence, None, "calendar", turn) for id_ in ids]

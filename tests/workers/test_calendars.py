@@ -56,6 +56,15 @@ def test_of_the_turns_an_outage_slept_through_the_last_is_made_up_for(weekly: Sh
     assert [occurrence for _, occurrence in started(weekly)] == ["every:2026-03-23T10:00"] * 2
 
 
+def test_a_turn_that_is_made_up_for_is_for_those_who_were_there_then(weekly: Shop) -> None:
+    weekly.clock.move(timedelta(days=7, hours=2))  # two hours after a turn that nobody has seen
+    weekly.customer("cy")
+
+    weekly.run()
+
+    assert [who for who, _ in started(weekly)] == ["ana", "bo"]
+
+
 BIRTHDAY = """
 start: [{on: {trait: birthday, every: year, before: 1 day, at: 09:00}}]
 again: always
