@@ -317,7 +317,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def what_was_decided_was_done_once(self) -> None:
         with self.store.read() as connection:
-            check_acts(connection)
+            check_acts(connection, self.clock.now())
 
     @invariant()
     def permission_is_kept(self) -> None:
