@@ -10,6 +10,8 @@ from store.records import Customer
 from templates.sandbox import Facts
 from templates.survey_card import SurveyCard, SurveyCards
 
+ALWAYS_THERE = frozenset({"id", "email", "first_name", "name"})  # of `customer`, whatever is known
+
 
 @dataclass(frozen=True)
 class Past:

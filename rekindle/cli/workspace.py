@@ -14,7 +14,7 @@ from rekindle.cli.context import as_json, leave, options, say
 from rekindle.counting import counted
 from rekindle.errors import StoreUnavailable, WrongUse
 from rekindle.services import embedded_url
-from rekindle.workspace.fact_checks import check_seen_facts, events_of_starts
+from rekindle.workspace.fact_checks import check_seen_facts, check_seen_traits, events_of_starts
 from rekindle.workspace.folder import load_workspace
 from rekindle.workspace.library import Library
 from rekindle.workspace.problems import Problem, did_you_mean, has_errors, in_order
@@ -60,7 +60,8 @@ def check() -> None:
     seen = _look_around(library)
     of_names = check_seen(readings, seen) if seen else ()
     of_facts = check_seen_facts(readings, library, seen)
-    problems = in_order((*workspace.problems, *of_names, *of_facts))
+    of_traits = check_seen_traits(readings, library, seen) if seen else ()
+    problems = in_order((*workspace.problems, *of_names, *of_facts, *of_traits))
     document = {"problems": [problem.as_document() for problem in problems]}
     say(report(problems), document)
     leave(1 if has_errors(problems) else 0)

@@ -1,9 +1,9 @@
-"""Facts of its event that a journey's mails write: do its starts bring them?
+"""Facts of its event, and of customers, that a journey's mails write: is there anybody with them?
 
 Who starts without them gets no mail at all, so what surely nobody brings is an error.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from journeys.definition import (
@@ -14,15 +14,17 @@ from journeys.definition import (
     OnEnters,
     OnEvent,
     OnLeaves,
+    Set,
     Start,
     Trigger,
 )
 from rekindle.workspace.journey_steps import steps_of
 from rekindle.workspace.library import Library, Reading
-from rekindle.workspace.mail_reading import MailReader
-from rekindle.workspace.problems import Place, Problem
+from rekindle.workspace.mail_reading import CUSTOMER, EVENT, MailReader
+from rekindle.workspace.problems import Place, Problem, did_you_mean
 from rekindle.workspace.seen import Seen
 from rekindle.workspace.yaml import Document
+from templates.context import ALWAYS_THERE
 from templates.needs import Need
 
 OF_EVERY_EVENT = frozenset({"name", "occurred_at"})
@@ -38,12 +40,23 @@ class UnguardedFact:
     need: Need
 
     def problem(self, said: str, *, is_error: bool = False) -> Problem:
-        fact = self.need.fact
-        where = "" if self.need.place.template == "message" else f"{self.need.place} writes it. "
-        guarded = f"{{{{ event.{fact} | default('') }}}}"
-        hint = f"{where}Start with an event that has it, or write {guarded}."
-        words = f"this shows event.{fact}, {said}"
+        hint = f"{self._where}Start with an event that has it, or write {self._guarded(EVENT)}."
+        words = f"this shows event.{self.need.fact}, {said}"
         return Problem(self.place, words, hint, "error" if is_error else "warning")
+
+    def unknown_trait(self, traits: Collection[str]) -> Problem:
+        near = did_you_mean(self.need.fact, traits)
+        advice = f"{near or 'Who lacks it gets no mail.'} Or write {self._guarded(CUSTOMER)}."
+        words = f"this shows customer.{self.need.fact}, which no customer ever had."
+        return Problem(self.place, words, f"{self._where}{advice}", "warning")
+
+    @property
+    def _where(self) -> str:
+        place = self.need.place
+        return "" if place.template == "message" else f"{place} writes it. "
+
+    def _guarded(self, owner: str) -> str:
+        return f"{{{{ {owner}.{self.need.fact} | default('') }}}}"
 
 
 def check_facts(journey: Journey, document: Document, library: Library) -> Iterator[Problem]:
@@ -77,6 +90,28 @@ def check_seen_facts(
             for shown in _unguarded(journey, reading.document, library):
                 for trigger in journey.start:
                     yield from _check_seen(shown, trigger, journey, seen)
+
+
+def check_seen_traits(
+    readings: Sequence[Reading], library: Library, seen: Seen
+) -> Iterator[Problem]:
+    """Mails and notices that write a trait which nobody ever had: nobody would get them."""
+    if not seen.traits:
+        return
+    known = {*seen.traits, *_written(library), *ALWAYS_THERE}
+    for reading in readings:
+        if isinstance(journey := reading.value, Journey):
+            for shown in _unguarded(journey, reading.document, library, CUSTOMER):
+                if shown.need.fact not in known:
+                    yield shown.unknown_trait(known)
+
+
+def _written(library: Library) -> Iterator[str]:
+    """The traits that steps write themselves: they come sooner or later."""
+    for journey in library.journeys.values():
+        for _path, step in steps_of(journey):
+            if isinstance(step, Set):
+                yield from step.set
 
 
 def events_of_starts(library: Library, known: Sequence[str]) -> set[str]:
@@ -136,13 +171,16 @@ def _is_started(journey: Journey, library: Library) -> bool:
     )
 
 
-def _unguarded(journey: Journey, document: Document, library: Library) -> Iterator[UnguardedFact]:
-    """Each fact once a step: in preference one that is always written."""
+def _unguarded(
+    journey: Journey, document: Document, library: Library, owner: str = EVENT
+) -> Iterator[UnguardedFact]:
+    """Each fact of the owner once a step: in preference one that is always written."""
     reader = MailReader(library)
     for path, step in steps_of(journey):
         if shown := reader.shown_by(step, path, document):
             firsts: dict[str, Need] = {}
-            for need in sorted(shown.needs, key=_rank):
+            needs = shown.needs if owner == EVENT else shown.traits
+            for need in sorted(needs, key=_rank):
                 firsts.setdefault(need.fact, need)
             yield from (UnguardedFact(shown.place, need) for need in firsts.values())
 

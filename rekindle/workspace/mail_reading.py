@@ -11,6 +11,7 @@ from templates.needs import Need, needs_of_mail, needs_of_words
 from templates.sources import BadTemplate
 
 EVENT = "event"
+CUSTOMER = "customer"
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,10 @@ class Shown:
     place: Place
     names: frozenset[str]  # `event.ticket_id`, `answer.csat`, `code`
     needs: frozenset[Need]  # facts of `event` that are written unguarded
+    traits: frozenset[Need]  # as `needs`, of `customer`
+
+
+Read = tuple[frozenset[str], frozenset[Need], frozenset[Need]]  # the same, wherever it is named
 
 
 @dataclass(frozen=True)
@@ -37,21 +42,27 @@ class MailReader:
                 return Shown(document.place((*path, "template")), *self._of_mail(step.template))
             case Notify() | Approve():
                 place, words = document.place((*path, "message")), step.message
-                return Shown(place, names_in_words(words), needs_of_words(words, EVENT))
+                return Shown(place, *_of_words(words))
             case _:
                 return None
 
-    def _of_mail(self, mail: str) -> tuple[frozenset[str], frozenset[Need]]:
+    def _of_mail(self, mail: str) -> Read:
         known = self.library.mails_read
         if mail not in known:
             known[mail] = self._read(mail)
-        read: tuple[frozenset[str], frozenset[Need]] = known[mail]
+        read: Read = known[mail]
         return read
 
-    def _read(self, mail: str) -> tuple[frozenset[str], frozenset[Need]]:
+    def _read(self, mail: str) -> Read:
         templates, language = self.library.templates, self.library.settings.brand.language
         try:
             names = names_read(mail, templates, language=language)
-            return names, needs_of_mail(mail, templates, EVENT, language=language)
+            of_event = needs_of_mail(mail, templates, EVENT, language=language)
+            return names, of_event, needs_of_mail(mail, templates, CUSTOMER, language=language)
         except BadTemplate:  # told where the template itself was checked
-            return frozenset(), frozenset()
+            return frozenset(), frozenset(), frozenset()
+
+
+def _of_words(words: str) -> Read:
+    names = names_in_words(words)
+    return names, needs_of_words(words, EVENT), needs_of_words(words, CUSTOMER)

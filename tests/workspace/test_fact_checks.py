@@ -1,4 +1,4 @@
-"""Facts of its event that a journey's mails write: told where some start does not bring them."""
+"""Facts that a journey's mails write: told where some start, or every customer, lacks them."""
 
 import json
 from pathlib import Path
@@ -160,3 +160,61 @@ def test_what_a_program_has_to_send_is_told_until_one_did(shop: Shop, capsys):
         "warning: this shows event.order_id, which a program that starts it by 'api' has to send."
     ]
     assert checked(shop, capsys) == []
+
+
+def test_a_trait_that_a_mail_writes_and_nobody_ever_had_is_warned_of(shop: Shop, capsys):
+    told(shop, "Your {{ customer.shoes }}", "enters: vips")
+    shop.customer("ana", plan="pro", shoe="sneaker")
+
+    main(["--workspace", str(shop.folder), "--database", shop.url, "--json", "check"])
+
+    [problem] = json.loads(capsys.readouterr().out)["problems"]
+    assert (problem["file"], problem["line"], problem["message"], problem["hint"]) == (
+        "journeys/care.yaml", 5,
+        "warning: this shows customer.shoes, which no customer ever had.",
+        "thanks.html.j2:1 writes it. Did you mean 'shoe'? "
+        "Or write {{ customer.shoes | default('') }}.",
+    )  # fmt: skip
+
+
+OF_CUSTOMERS = (
+    "{{ customer.id }} {{ customer.email }} {{ customer.first_name }} {{ customer.name }}",
+    "{{ customer.plan }}",
+    "{{ customer.shoe or 'shoes' }}",
+    "{% if customer.shoe %}{{ customer.shoe }}{% endif %}",
+)
+
+
+@pytest.mark.parametrize("body", OF_CUSTOMERS)
+def test_what_is_there_or_asked_about_is_not_warned_of(shop: Shop, capsys, body):
+    told(shop, body, "enters: vips")
+    shop.customer("ana", plan="pro")
+
+    assert checked(shop, capsys) == []
+
+
+def test_a_trait_that_a_step_writes_is_not_warned_of(shop: Shop, capsys):
+    told(shop, "{{ customer.shoe }}", "enters: vips")
+    file = shop.folder / "journeys" / "care.yaml"
+    file.write_text(file.read_text().replace("[{send", "[{set: {shoe: boot}}, {send"))
+    shop.customer("ana", plan="pro")
+
+    assert checked(shop, capsys) == []
+
+
+def test_traits_are_not_warned_of_before_any_is_known(shop: Shop, capsys):
+    told(shop, "{{ customer.shoe }}", "enters: vips")
+
+    assert checked(shop, capsys) == []
+
+
+def test_a_notice_that_writes_an_unknown_trait_is_warned_of(shop: Shop, capsys):
+    told(shop, "Hello", "enters: vips")
+    file = shop.folder / "journeys" / "care.yaml"
+    notice = 'notify: leads, message: "{{ customer.shoe }}"'
+    file.write_text(file.read_text().replace("send: thanks", notice))
+    shop.customer("ana", plan="pro")
+
+    assert checked(shop, capsys) == [
+        "warning: this shows customer.shoe, which no customer ever had."
+    ]
