@@ -13,7 +13,7 @@ JOURNEYS = ("journey", "change", "start", "move", "exit", "mails in 24 h")
 def as_text(plan: Plan, *, allow: int = 0) -> str:
     """What would change, then whether limits let it."""
     if not plan.changes:
-        return f"Nothing has changed.\n{limits_sentence(plan, allow)}"
+        return f"Nothing has changed.\n{limits_sentence(plan, allow)}".rstrip()
     parts = [
         "\n".join(f"{one.change:<8} {one.path}" for one in plan.changes),
         _columns(SEGMENTS, _segment_rows(plan)),
@@ -34,24 +34,45 @@ def as_markdown(plan: Plan) -> str:
         _table(SEGMENTS, _segment_rows(plan)),
         _table(JOURNEYS, _journey_rows(plan)),
         "\n".join(f"- {line}" for line in [*_funnels(plan), *map(str, plan.asks)]),
-        f"**{limits_sentence(plan, 0)}**",
+        f"**{said}**" if (said := limits_sentence(plan, 0)) else "",
     ]
     return "\n\n".join(part for part in parts if part)
 
 
 def limits_sentence(plan: Plan, allow: int) -> str:
-    """Mails and people against the limits, and what would let them pass."""
-    share = f"{plan.share:.0%} of {counted(plan.customers, 'customer')}"
-    said = (
-        f"{counted(plan.mails_24h, 'mail')} in 24 hours (limit {plan.limits.mails_24h:,}), "
-        f"{share} at most (limit {plan.limits.share:.0%})"
-    )
+    """Mails and people, each against its limit, and what would let them pass.
+
+    Where nothing changes, no limit is asked.
+    """
+    if not plan.changes:
+        leaving = counted(plan.mails_24h, "mail")
+        return f"{leaving} in 24 hours, of what is under way." if plan.mails_24h else ""
+    said = " ".join((_mails_sentence(plan, allow), _people_sentence(plan, allow)))
     if plan.is_within(allow):
-        return f"{said}: within limits."
+        return said
     if any(one.is_moving for one in plan.asks):
-        return f"{said}. People inside cannot be moved before each step is clear."
+        return f"{said} People inside cannot be moved before each step is clear."
     needed = max(plan.people, plan.mails_24h)
-    return f"{said}: past the limits. 'apply --allow {needed}' would let it pass."
+    return f"{said} 'apply --allow {needed}' would let it pass."
+
+
+def _mails_sentence(plan: Plan, allow: int) -> str:
+    limit, mails = plan.limits.mails_24h, plan.mails_24h
+    said = _against(f"limit of {limit:,}", allow, mails > limit, mails <= allow)
+    return f"{counted(mails, 'mail')} in 24 hours: {said}."
+
+
+def _people_sentence(plan: Plan, allow: int) -> str:
+    limit = plan.limits.share
+    said = _against(f"limit of {limit:.0%}", allow, plan.share > limit, plan.people <= allow)
+    whom = f"{plan.share:.0%} of {counted(plan.customers, 'customer')}"
+    return f"The largest change concerns {whom}: {said}."
+
+
+def _against(limit: str, allow: int, is_past: bool, is_allowed: bool) -> str:
+    if not is_past:
+        return f"within the {limit}"
+    return f"past the {limit}" + (f", allowed by --allow {allow}" if is_allowed else "")
 
 
 def _segment_rows(plan: Plan) -> Rows:

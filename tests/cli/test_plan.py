@@ -79,6 +79,30 @@ def test_apply_stores_nothing_past_the_limits_until_that_many_are_allowed(run: R
     assert run("run", "--until-idle")["sent"] == allowed["mails_24h"]
 
 
+def test_what_was_past_a_limit_is_said_to_be_allowed_and_not_within_it(run: Run):
+    refused = run("apply", "--allow", "2", code=1)["refused"]
+
+    allowed = run("apply", "--allow", "3", as_json=False)
+
+    assert refused == (
+        "3 mails in 24 hours: within the limit of 5,000. The largest change concerns 100% of 3 "
+        "customers: past the limit of 20%. 'apply --allow 3' would let it pass."
+    )
+    assert allowed.endswith("customers: past the limit of 20%, allowed by --allow 3.\n")
+
+
+def test_where_nothing_has_changed_no_limit_is_spoken_of(run: Run):
+    run("apply", "--allow", "3")
+    before = run("plan", as_json=False)
+    run("run", "--until-idle")
+
+    after = run("plan", as_json=False)
+
+    assert before == "Nothing has changed.\n3 mails in 24 hours, of what is under way.\n"
+    assert after == "Nothing has changed.\n"
+    assert run("plan", "--markdown", as_json=False).endswith("Nothing has changed.\n")
+
+
 def test_a_plan_that_was_kept_is_carried_out(run: Run, tmp_path: Path):
     run("plan", "--out", str(tmp_path / "p.json"), code=1)
 
@@ -124,7 +148,7 @@ def test_a_plan_for_a_pull_request_is_a_table(run: Run):
 
     assert "| all | new | 3 | 3 | 0 |" in said
     assert "| hello | new | 3 | 0 | 0 | 3 |" in said
-    assert "past the limits" in said
+    assert "past the limit of 20%" in said
 
 
 def test_one_is_singular_in_what_people_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -140,4 +164,5 @@ def test_one_is_singular_in_what_people_read(tmp_path: Path, capsys: pytest.Capt
 
     assert "1 duplicate," in imported
     assert "1 starts hello, 1 mailed" in planned
-    assert "\n1 mail in 24 hours (limit 5,000), 100% of 1 customer at most" in planned
+    assert "\n1 mail in 24 hours: within the limit of 5,000." in planned
+    assert "100% of 1 customer: past the limit of 20%." in planned
