@@ -7,17 +7,22 @@ from store.keys import AccessKey, find_key
 from web.requests import services_of
 
 SCHEME = "Bearer"
+MISSING = (
+    "There is no API key: send `Authorization: Bearer KEY`; `rekindle keys add --api` makes one."
+)
+UNKNOWN = "This API key is not known, or was revoked."  # which of the two, no stranger is told
 
 
 def require_api_key(request: Request) -> AccessKey:
     """The key that this request bears. Raises HTTPException 401 unless it is let in."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == SCHEME.lower() and key.strip():
-        with services_of(request).store.read() as connection:
-            if found := find_key(connection, key.strip(), "api"):
-                return found
-    raise HTTPException(
-        401,
-        "An API key is needed: `rekindle keys add --api` makes one.",
-        headers={"WWW-Authenticate": SCHEME},
-    )
+    if scheme.lower() != SCHEME.lower() or not key.strip():
+        raise _refused(MISSING)
+    with services_of(request).store.read() as connection:
+        if found := find_key(connection, key.strip(), "api"):
+            return found
+    raise _refused(UNKNOWN)
+
+
+def _refused(because: str) -> HTTPException:
+    return HTTPException(401, because, headers={"WWW-Authenticate": SCHEME})

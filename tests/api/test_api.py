@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from store.keys import add_key, load_keys, revoke_key
 from store.suppressions import find_suppressed
 from tests.api.conftest import SETTINGS, Caller
 
@@ -236,6 +237,24 @@ def test_what_is_wrong_is_said(
 ):
     assert caller.status(method, path, body) == status
     assert said in caller.ask(method, path, body)["error"]
+
+
+def test_no_key_and_a_key_that_is_not_let_in_are_told_apart(caller: Caller):
+    with caller.shop.services.store.begin() as tx:
+        now = caller.shop.clock.now()
+        add_key(tx, "wk_shop", now)
+        add_key(tx, "ak_old", now, kind="api")
+        revoke_key(tx, load_keys(tx)[-1].id, now)
+
+    said = {
+        header: caller.client.get("/api/v1/segments", headers={"authorization": header}).json()
+        for header in ("", "Bearer ", "Basic ak_program", "Bearer x", "Bearer wk_shop",
+                       "Bearer ak_old")
+    }  # fmt: skip
+
+    missing, *others = [one["error"] for one in said.values()]
+    assert "Authorization: Bearer KEY" in missing
+    assert others == [missing] * 2 + ["This API key is not known, or was revoked."] * 3
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"traits": {"a": 1e999}}', b'{"traits": {"\\ud800": 1}}'])
