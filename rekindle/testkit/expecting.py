@@ -205,7 +205,7 @@ def _trait(expected: HasTrait, customer: str, world: World) -> str | None:
         value = value.get(part) if isinstance(value, Mapping) else None
     if value == expected.is_ and isinstance(value, bool) == isinstance(expected.is_, bool):
         return None
-    return f"{expected.trait} of {customer} is {value!r}."
+    return f"{expected.trait} of {customer} is {'not set' if value is None else repr(value)}."
 
 
 def _happened(expected: Happened, customer: str, world: World) -> str | None:
