@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import Field, JsonValue
 from starlette.exceptions import HTTPException
 
@@ -19,12 +19,16 @@ from rekindle.customers import find_known
 from rekindle.errors import NotFound
 from rekindle.reports import journey_documents
 from rekindle.services import Services
+from store.enrollments import find_started
 from store.journey_states import find_stopped
 from workers.changes import exit_customer
 from workers.pausing import resume_journey, stop_journey
 from workers.starts import Wanted, start_by_hand
 
 router = APIRouter(prefix="/journeys", tags=["journeys"])
+BEFORE: dict[int | str, dict[str, Any]] = {
+    200: {"model": StartedDocument, "description": "This request started it before; no change."}
+}
 
 
 class Reason(Asked):
@@ -82,13 +86,15 @@ def resume(name: Name, services: Here) -> dict[str, Any]:
     "/{name}/start",
     response_model=StartedDocument,
     status_code=201,
-    responses={**UNKNOWN, **CONFLICT},
+    responses={**UNKNOWN, **CONFLICT, **BEFORE},
 )
-def start(name: Name, asked: Start, services: Here) -> dict[str, Any]:
-    """Start one customer in a journey that has the start `api`."""
+def start(name: Name, asked: Start, services: Here, answer: Response) -> dict[str, Any]:
+    """Start one customer in a journey that has the start `api`; 200 if this request did before."""
     library, now = services.library(), services.clock.now()
     with services.store.begin() as tx:
         customer_id = find_known(tx, asked.customer)
+        if find_started(tx, name, customer_id, f"api:{asked.request_id}") is not None:
+            answer.status_code = 200
         wanted = Wanted(name, customer_id, asked.request_id, asked.properties)
         begun = start_by_hand(tx, library, wanted, now)
     if isinstance(begun, Refused):

@@ -71,6 +71,31 @@ def test_a_customer_is_started_once_however_often_it_is_asked(caller: Caller):
     assert kinds == ["sent"]
 
 
+def test_the_same_request_again_is_told_from_the_first_and_from_another(caller: Caller):
+    path, wanted = "/api/v1/journeys/welcome/start", {"customer": "ana", "request_id": "1"}
+
+    first = caller.client.post(path, json=wanted)
+    again = caller.client.post(path, json={**wanted, "properties": {"plan": "pro"}})
+    another = caller.client.post(path, json={**wanted, "request_id": "2"})
+
+    assert (first.status_code, again.status_code, another.status_code) == (201, 200, 409)
+    assert first.json() == again.json()
+    assert another.json()["error"] == (
+        "ana does not start in welcome: 'again' does not let this customer start now."
+    )
+    assert caller.ask("GET", "/journeys/welcome")["active"] == 1
+
+
+def test_a_request_whose_enrollment_is_over_starts_no_other(caller: Caller):
+    wanted = {"customer": "ana", "request_id": "1"}
+    first = caller.ask("POST", "/journeys/welcome/start", wanted)
+    caller.ask("POST", "/journeys/welcome/exit/ana")
+
+    again = caller.client.post("/api/v1/journeys/welcome/start", json=wanted)
+
+    assert (again.status_code, again.json()) == (200, first)
+
+
 def test_a_customer_is_taken_out_of_a_journey_and_cannot_be_twice(caller: Caller):
     caller.ask("POST", "/journeys/welcome/start", {"customer": "ana", "request_id": "1"})
 
