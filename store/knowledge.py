@@ -15,6 +15,7 @@ from store.tables import consents, traits
 GRANTED = "granted"
 DENIED = "denied"
 UNKNOWN = "unknown"
+LATEST_VALUES = 100  # enough to see of what type a trait is
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,13 @@ def load_trait_names(connection: Connection) -> frozenset[str]:
         names.add(name)
         newest = name
     return frozenset(names)
+
+
+def load_latest_values(connection: Connection, name: str) -> list[Any]:
+    """What was told last of a trait, of anybody; what clears it left out."""
+    query = select(traits.c.value).where(traits.c.name == name)
+    newest = query.order_by(traits.c.occurred_at.desc()).limit(LATEST_VALUES)
+    return [value for value in connection.scalars(newest) if value is not None]
 
 
 def insert_consents(tx: Connection, items: Iterable[NewConsent]) -> None:

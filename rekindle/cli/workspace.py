@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -16,13 +17,13 @@ from rekindle.errors import StoreUnavailable, WrongUse
 from rekindle.services import embedded_url
 from rekindle.workspace.fact_checks import check_seen_facts, check_seen_traits, events_of_starts
 from rekindle.workspace.folder import load_workspace
-from rekindle.workspace.library import Library
+from rekindle.workspace.library import Library, Reading
 from rekindle.workspace.problems import Problem, did_you_mean, has_errors, in_order
 from rekindle.workspace.schema import KINDS, schema_of
-from rekindle.workspace.seen import Seen, check_seen
+from rekindle.workspace.seen import Seen, check_seen, check_types_seen, comparisons_in
 from store.events import load_latest_properties
 from store.kinds import load_event_names
-from store.knowledge import load_trait_names
+from store.knowledge import load_latest_values, load_trait_names
 from store.session import Store
 
 STARTER = ENGINE_ROOT / "starter"
@@ -57,17 +58,18 @@ def check() -> None:
     """Read every file of the workspace and report all problems at once."""
     workspace = load_workspace(options().workspace, os.environ)
     readings, library = workspace.readings, workspace.library
-    seen = _look_around(library)
+    seen = _look_around(readings, library)
     of_names = check_seen(readings, seen) if seen else ()
+    of_types = check_types_seen(readings, seen) if seen else ()
     of_facts = check_seen_facts(readings, library, seen)
     of_traits = check_seen_traits(readings, library, seen) if seen else ()
-    problems = in_order((*workspace.problems, *of_names, *of_facts, *of_traits))
+    problems = in_order((*workspace.problems, *of_names, *of_types, *of_facts, *of_traits))
     document = {"problems": [problem.as_document() for problem in problems]}
     say(report(problems), document)
     leave(1 if has_errors(problems) else 0)
 
 
-def _look_around(library: Library) -> Seen | None:
+def _look_around(readings: Sequence[Reading], library: Library) -> Seen | None:
     """What the database has met, if there is one and it can be asked; nothing is made for it."""
     folder = options().workspace
     embedded = embedded_url(folder)
@@ -79,7 +81,9 @@ def _look_around(library: Library) -> Seen | None:
             names = load_event_names(connection)
             starting = events_of_starts(library, sorted(names))
             latest = {name: load_latest_properties(connection, name) for name in starting}
-            return Seen(names, load_trait_names(connection), latest)
+            compared = {one.trait for one in comparisons_in(readings)}
+            values = {name: load_latest_values(connection, name) for name in compared}
+            return Seen(names, load_trait_names(connection), latest, values)
     except (StoreUnavailable, DBAPIError):  # `db check` tells of those; here only names are asked
         return None
 

@@ -1,7 +1,8 @@
 """Names in rules against what was ever seen: a name that never came is probably a slip."""
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,6 +13,9 @@ from rekindle.workspace.references import rules_of
 ANY = "any"
 # what the engine says itself comes sooner or later
 OURS = ("message.", "segment.", "enrollment.", "survey.", "customer.")
+COMPARING = ("is", "at_least", "at_most", "more_than", "less_than")
+SHOWN = 3  # of the values that were seen
+ONLY_DECIMALS = "In a CSV file only plain decimals, such as 12 or -1.50, are numbers."
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,42 @@ class Seen:
     latest: Mapping[
         str, Sequence[Mapping[str, Any]]
     ]  # properties of the latest that start journeys
+    values: Mapping[str, Sequence[Any]] = field(default_factory=dict)  # the latest, of some traits
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A rule asks whether a trait is true, false or some number, or on which side of one."""
+
+    trait: str
+    asked: float
+    place: Place
+
+
+def comparisons_in(readings: Sequence[Reading]) -> Iterator[Comparison]:
+    """All such comparisons with traits that are no part of another."""
+    for reading in readings:
+        for path, mapping in rules_of(reading):
+            trait = mapping.get("trait")
+            for key in COMPARING:
+                asked = mapping.get(key)
+                if isinstance(trait, str) and isinstance(asked, int | float):
+                    yield Comparison(trait, asked, reading.document.place((*path, key)))
+
+
+def check_types_seen(readings: Sequence[Reading], seen: Seen) -> Iterator[Problem]:
+    """Rules that hold for nobody, because what they compare with a number are texts."""
+    for one in comparisons_in(readings):
+        latest = seen.values.get(one.trait, ())
+        if latest and all(isinstance(value, str) for value in latest):
+            known = [repr(value) for value in sorted(set(latest))[:SHOWN]]
+            of = f"customers have only texts as {one.trait!r}: {', '.join(known)}."
+            as_text = (
+                f"In a CSV file true and false are text: compare with it, as in is: {known[-1]}."
+            )
+            hint = as_text if isinstance(one.asked, bool) else ONLY_DECIMALS
+            said = f"{json.dumps(one.asked)} is no text, and {of}"
+            yield Problem(one.place, said, hint, "warning")
 
 
 def check_seen(readings: Sequence[Reading], seen: Seen) -> Iterator[Problem]:

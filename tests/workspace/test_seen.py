@@ -67,3 +67,35 @@ def test_a_database_that_is_not_there_is_not_asked(tmp_path: Path, check, capsys
     assert (code, capsys.readouterr().out) == (0, "All is in order.\n")
     assert main(["--workspace", str(tmp_path), "check"]) == 0
     assert not (tmp_path / ".rekindle").exists()
+
+
+VIPS = """
+segment: vips
+match:
+  all:
+    - {trait: vip, is: true}
+    - {trait: size, at_least: 4}
+"""
+
+
+def test_numbers_and_truths_that_are_asked_of_texts_are_warned_of(shop: Shop, check):
+    shop.write("segments/odd.yaml", VIPS.replace("vips", "odd"))
+    shop.customer("anna", vip="true", size="007")
+    shop.customer("ben", vip="false", size=5)
+
+    code, said = check("--json")
+
+    [problem] = json.loads(said)["problems"]
+    assert (code, problem["line"]) == (0, 4)
+    assert problem["message"] == (
+        "warning: true is no text, and customers have only texts as 'vip': 'false', 'true'."
+    )
+    assert problem["hint"].endswith("compare with it, as in is: 'true'.")
+
+
+def test_what_was_told_as_it_is_asked_is_in_order(shop: Shop, check):
+    shop.write("segments/odd.yaml", VIPS.replace("vips", "odd"))
+    shop.customer("anna", vip=True, size=5)
+    shop.customer("ben", vip="true", size="5")
+
+    assert check() == (0, "All is in order.\n")
