@@ -1,6 +1,7 @@
 """`why`: what is behind a mail, and why somebody did or did not enter a journey."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -75,8 +76,9 @@ def _journey(trip: Trip | None) -> str:
 def _standing_lines(standing: Standing) -> Iterator[str]:
     who = f"{standing.customer} and {standing.journey}"
     yield f"{who} at {stamp(standing.at)} ({IN_UTC}): {standing.verdict}"
+    yield from (f"  {one.in_words()}" for one in standing.pauses)
     for trip in standing.trips:  # what happened comes first
-        yield from _trip_lines(trip)
+        yield from _trip_lines(trip, is_paused=bool(standing.pauses))
         yield from (_mail_line(one) for one in standing.mails if one.enrollment_id == trip.id)
     if standing.trips and standing.reasons:
         yield "  to start once more:"
@@ -92,7 +94,7 @@ def _what_is_lacking(standing: Standing) -> Iterator[str]:
         yield from map(explained_text, rows)
 
 
-def _trip_lines(trip: Trip) -> Iterator[str]:
+def _trip_lines(trip: Trip, *, is_paused: bool) -> Iterator[str]:
     key = f" ({trip.key})" if trip.key else ""
     held = ", held out by a stable hash: it walks without effects" if trip.is_held_out else ""
     over = f", {trip.ended} {stamp(trip.ended_at)}" if trip.ended and trip.ended_at else ""
@@ -102,8 +104,14 @@ def _trip_lines(trip: Trip) -> Iterator[str]:
         advice = "its status is 'shadow'" if is_shadow else advice_for(line.reason)
         yield f"    {decision_line(line)}" + (f"; {advice}" if advice else "")
     if trip.ended is None and trip.step is not None:
-        until = f" until {stamp(trip.due_at)}" if trip.due_at else ", until something happens"
-        yield f"    waits at {trip.step}{until}"
+        yield f"    waits at {trip.step}{_until(trip.due_at, is_paused=is_paused)}"
+
+
+def _until(due_at: datetime | None, *, is_paused: bool) -> str:
+    due = f" until {stamp(due_at)}" if due_at else ""
+    if is_paused:  # what is due meanwhile waits for that too
+        return f"{due}, until the journey is resumed"
+    return due or ", until something happens"
 
 
 def _mail_line(mail: Mail) -> str:

@@ -19,6 +19,7 @@ from journeys.definition import (
     Trigger,
 )
 from rekindle.cli.stamps import stamp
+from rekindle.cli.why_paused import Pause, find_pauses
 from rekindle.durations import write_duration
 from rekindle.errors import NotFound
 from rekindle.looking import explained, looking
@@ -69,6 +70,7 @@ class Standing:
         default_factory=dict
     )  # condition by condition
     mails: tuple[Mail, ...] = ()
+    pauses: tuple[Pause, ...] = ()  # what keeps everybody where they are
 
     def as_document(self) -> dict[str, Any]:
         return {
@@ -76,6 +78,7 @@ class Standing:
             "journey": self.journey,
             "at": self.at,
             "verdict": self.verdict,
+            "paused": [asdict(one) for one in self.pauses],
             "reasons": [asdict(one) for one in self.reasons],
             "segments": [
                 {"segment": name, "holds": rows[0]["holds"], "conditions": rows}
@@ -101,13 +104,16 @@ def stand(services: Services, external_id: str, journey: str, at: datetime) -> S
         theirs = stood_at(load_trips(connection, customer_id), at)
         trips = tuple(one for one in theirs if one.journey == journey)
         timeline = load_timeline(connection, customer_id, at)
+        pauses = find_pauses(connection, library, journey, at)
         asked = _Asked(services, connection, library, library.journeys[journey], customer_id,
-                       timeline, trips, at)  # fmt: skip
+                       timeline, trips, at, bool(pauses))  # fmt: skip
         is_inside = bool(trips) and trips[0].ended is None
         reasons = () if is_inside else tuple(asked.reasons())
         mails = _load_mails(connection, trips, at)
     segments = {} if is_inside else asked.explanations()
-    return Standing(external_id, journey, at, _verdict(trips), trips, reasons, segments, mails)
+    return Standing(
+        external_id, journey, at, _verdict(trips), trips, reasons, segments, mails, pauses
+    )
 
 
 def _load_mails(connection: Connection, trips: Sequence[Trip], at: datetime) -> tuple[Mail, ...]:
@@ -140,6 +146,7 @@ class _Asked:
     timeline: Sequence[StoredEvent]
     trips: Sequence[Trip]
     at: datetime
+    is_paused: bool
 
     def reasons(self) -> Iterator[Reason]:
         """Why nothing started the customer, or nothing did once more."""
@@ -157,9 +164,10 @@ class _Asked:
         return found
 
     def _closed(self) -> Iterator[Reason]:
+        lacking = "somebody resumes the journey" if self.is_paused else "that is over"
         for one in self._refusals():
             said = f"refused on {stamp(one.occurred_at)}: {one.properties.get('reason', '')}"
-            yield Reason(said, "nobody starts until that is over")
+            yield Reason(said, f"nobody starts until {lacking}")
 
     def _refusals(self) -> Iterator[StoredEvent]:
         for one in self.timeline:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from journeys.advance import questions
 from journeys.graph import build_graph
+from journeys.permission import PAUSED
 from rekindle.clock import FixedClock
 from rekindle.errors import NotFound
 from rekindle.looking import explained, looking
@@ -29,6 +30,7 @@ ADVICE = {  # how a reason begins -> what would have to change
     "over the cap": "fewer other mails, a larger cap, or a higher priority",
     "was asked on": "the rest after the last survey has to pass",
     "quiet hours": "it waits until they are over",
+    PAUSED: "somebody has to resume the journey",
     "unhappy now": "their ticket has to be solved, or the bad answer made good",
     "would have got": "nothing: a stable hash holds this customer out",
     "only_if": "'only_if' would have to hold when it is asked",

@@ -11,6 +11,7 @@ from rekindle.errors import NotFound
 from store.records import MessageId
 from tests.rehearsal.conftest import shop
 from tests.shop import Shop
+from workers.pausing import stop_journey
 
 __all__ = ["shop"]  # the fixture
 
@@ -39,6 +40,22 @@ def thanks(shop: Shop) -> Shop:
     shop.apply()
     shop.run()
     return shop
+
+
+WAITING = """
+journey: waiting
+topic: service
+holdout: none
+start: [{event: order.completed}]
+steps: [{wait: 2 days}]
+"""
+
+
+def told(shop: Shop, capsys: pytest.CaptureFixture[str], journey: str) -> list[str]:
+    """What the command prints at the clock's now."""
+    where = ["--workspace", str(shop.folder), "--database", shop.url]
+    main(["why", "ana", journey, "--at", shop.clock.now().isoformat(), *where])
+    return capsys.readouterr().out.splitlines()
 
 
 def ask(shop: Shop, journey: str = "thanks") -> Standing:
@@ -132,6 +149,56 @@ def test_who_came_while_the_journey_was_paused_hears_that_and_nothing_else(thank
 
     assert refused.reason.endswith("the journey is paused")
     assert heard.reason.endswith("and was refused")
+
+
+def test_who_is_inside_hears_since_when_a_file_has_paused_the_journey(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.customer("ana")
+    shop.write("journeys/waiting.yaml", WAITING)
+    shop.apply()
+    shop.happens("order.completed", "ana")
+    shop.run()
+    shop.write("journeys/waiting.yaml", WAITING + "status: paused\n")
+    shop.clock.move(timedelta(hours=1))
+    shop.apply()
+    shop.later(days=3)
+
+    lines = told(shop, capsys, "waiting")
+
+    assert lines[1] == (
+        "  the journey is paused since 2026-03-02 10:00: its file says 'status: paused'; "
+        "somebody has to set 'status: live' in journeys/waiting.yaml and apply it."
+    )
+    assert lines[-1] == "    waits at wait, until the journey is resumed"
+
+
+def test_who_is_outside_of_a_stopped_journey_hears_who_can_resume_it(
+    thanks: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with thanks.services.store.begin() as tx:
+        stop_journey(tx, thanks.services.library(), "thanks", "3 of 9 mails bounced",
+                     thanks.clock.now())  # fmt: skip
+    buy_twice(thanks, age=40)
+
+    lines = told(thanks, capsys, "thanks")
+
+    assert lines[1] == (
+        "  the journey is paused since 2026-03-02 09:00: 3 of 9 mails bounced; "
+        "somebody has to resume it: POST /api/v1/journeys/thanks/resume."
+    )
+    assert ask(thanks).reasons[0].change == "nobody starts until somebody resumes the journey"
+
+
+def test_a_pause_of_later_is_not_told(thanks: Shop) -> None:
+    buy_twice(thanks, age=40)
+    before = thanks.clock.now()
+    thanks.clock.move(timedelta(days=1))
+    with thanks.services.store.begin() as tx:
+        stop_journey(tx, thanks.services.library(), "thanks", "a test", thanks.clock.now())
+    thanks.clock.at = before
+
+    assert ask(thanks).pauses == ()
 
 
 def test_it_is_told_as_it_was_then(thanks: Shop) -> None:
