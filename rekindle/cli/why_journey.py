@@ -25,6 +25,7 @@ from rekindle.errors import NotFound
 from rekindle.looking import explained, looking
 from rekindle.services import Services
 from rekindle.workspace.library import Library
+from segments.conditions.base import ConditionBase
 from segments.definition import parse_condition
 from segments.prepared import parameters, prepare
 from segments.subjects import Sort
@@ -225,7 +226,7 @@ class _Asked:
         fitting = [one for one in tied if not trigger.where or self._fits(trigger, one)]
         if not fitting:
             yield Reason(f"{wanted} happened, never as 'where' has it",
-                         f"has to happen with {dict(trigger.where)}")  # fmt: skip
+                         f"has to happen: {_condition(trigger).sentence}")  # fmt: skip
             return
         yield from self._heard(fitting[-1].name, fitting[-1])
 
@@ -237,8 +238,7 @@ class _Asked:
         return self.journey.per is None or one.properties.get(self.journey.per) is not None
 
     def _fits(self, trigger: OnEvent, one: StoredEvent) -> bool:
-        condition = parse_condition({"event": list(trigger.event), "where": dict(trigger.where)})
-        statement = prepare(condition, Sort.EVENT, self.library.lexicon)
+        statement = prepare(_condition(trigger), Sort.EVENT, self.library.lexicon)
         rows = self.connection.execute(statement, parameters([one.id], self.at))
         return any(row.holds for row in rows)
 
@@ -263,6 +263,10 @@ class _Asked:
         if last.started_at >= self.at:
             return Reason(happened)
         return _may_start(self.journey.again, last, happened)
+
+
+def _condition(trigger: OnEvent) -> ConditionBase:
+    return parse_condition({"event": list(trigger.event), "where": dict(trigger.where)})
 
 
 def _may_start(again: Again, last: Trip, happened: str) -> Reason:

@@ -118,6 +118,21 @@ def test_an_event_that_never_came_is_named(shop: Shop) -> None:
     assert reason.reason == "ticket.solved never happened"
 
 
+def test_what_an_event_lacks_is_told_in_words(shop: Shop) -> None:
+    start = "{event: order.completed, where: {total: {more_than: 10}}}"
+    shop.customer("ana")
+    shop.write("journeys/waiting.yaml", WAITING.replace("{event: order.completed}", start))
+    shop.apply()
+    shop.happens("order.completed", "ana", total=5)
+    shop.run()
+
+    [reason] = ask(shop, "waiting").reasons
+
+    assert reason.change == (
+        "has to happen: order.completed (where total is more than 10) at least once"
+    )
+
+
 @pytest.mark.parametrize(
     ("start", "said"),
     [
