@@ -127,9 +127,14 @@ def stood_at(trips: Iterable[Trip], at: datetime) -> Iterator[Trip]:
         ahead = [line for line in one.decisions if line.decided_at > at]
         then = replace(one, decisions=decided)
         if ahead:  # it stood where its next decision was made
-            then = replace(then, step=ahead[0].step, due_at=ahead[0].due_at)
+            then = replace(then, step=ahead[0].step, due_at=_foreseen(ahead[0]))
         was_over = one.ended_at is not None and one.ended_at <= at
         yield then if was_over else replace(then, ended=None, ended_at=None)
+
+
+def _foreseen(line: DecisionLine) -> datetime | None:
+    """A wait that time ended knew its end before; whatever else came was not known to come."""
+    return line.due_at if line.decision in ("waited", "did not come") else None
 
 
 def load_mails(

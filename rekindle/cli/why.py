@@ -10,7 +10,8 @@ from rekindle.cli.context import options, parse_instant, say
 from rekindle.cli.opening import open_here
 from rekindle.cli.segments import explained_text
 from rekindle.cli.stamps import IN_UTC, stamp
-from rekindle.cli.why_journey import Mail, Standing, decision_line, stand
+from rekindle.cli.why_journey import Standing, decision_line, stand
+from rekindle.cli.why_mails import Mail
 from rekindle.cli.why_message import Chain, advice_for, condition_line, find_chain
 from rekindle.clock import FixedClock
 from rekindle.errors import WrongUse

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from journeys.definition import (
     Again,
@@ -19,6 +19,7 @@ from journeys.definition import (
     Trigger,
 )
 from rekindle.cli.stamps import stamp
+from rekindle.cli.why_mails import Mail, load_mails_of
 from rekindle.cli.why_paused import Pause, find_pauses
 from rekindle.durations import write_duration
 from rekindle.errors import NotFound
@@ -32,8 +33,7 @@ from segments.subjects import Sort
 from store.customers import find_customer
 from store.events import load_timeline
 from store.portraits import DecisionLine, Trip, load_trips, stood_at
-from store.records import CustomerId, EnrollmentId, StoredEvent
-from store.tables import messages
+from store.records import CustomerId, StoredEvent
 from workers.starts import LIVE_CAUSES
 
 
@@ -43,18 +43,6 @@ class Reason:
 
     reason: str
     change: str = ""
-
-
-@dataclass(frozen=True)
-class Mail:
-    """One mail of these enrollments as it stands now, whatever the instant."""
-
-    id: int
-    enrollment_id: EnrollmentId
-    step: str
-    template: str
-    status: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -110,21 +98,11 @@ def stand(services: Services, external_id: str, journey: str, at: datetime) -> S
                        timeline, trips, at, bool(pauses))  # fmt: skip
         is_inside = bool(trips) and trips[0].ended is None
         reasons = () if is_inside else tuple(asked.reasons())
-        mails = _load_mails(connection, trips, at)
+        mails = load_mails_of(connection, trips, at)
     segments = {} if is_inside else asked.explanations()
     return Standing(
         external_id, journey, at, _verdict(trips), trips, reasons, segments, mails, pauses
     )
-
-
-def _load_mails(connection: Connection, trips: Sequence[Trip], at: datetime) -> tuple[Mail, ...]:
-    query = (
-        select(messages.c.id, messages.c.enrollment_id, messages.c.step, messages.c.template,
-               messages.c.status, messages.c.reason)
-        .where(messages.c.enrollment_id.in_([one.id for one in trips]), messages.c.queued_at <= at)
-        .order_by(messages.c.id)
-    )  # fmt: skip
-    return tuple(Mail(*row) for row in connection.execute(query))
 
 
 def _verdict(trips: Sequence[Trip]) -> str:

@@ -3,14 +3,16 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert, update
 
 from rekindle.cli.app import main
 from rekindle.cli.why_journey import Standing, stand
 from rekindle.cli.why_message import find_chain
 from rekindle.errors import NotFound
 from store.records import MessageId
+from store.tables import delivery_events, messages
 from tests.rehearsal.conftest import shop
-from tests.shop import Shop
+from tests.shop import SETTINGS, Shop
 from workers.pausing import stop_journey
 
 __all__ = ["shop"]  # the fixture
@@ -214,6 +216,38 @@ def test_a_pause_of_later_is_not_told(thanks: Shop) -> None:
     thanks.clock.at = before
 
     assert ask(thanks).pauses == ()
+
+
+def test_a_mail_is_told_as_it_stood_then(thanks: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    thanks.write("rekindle.yaml", SETTINGS + "caps: {all: 0 per 7 days}\n")
+    thanks.write("journeys/thanks.yaml", THANKS.replace("topic: news", "topic: offers"))
+    thanks.apply()
+    buy_twice(thanks, age=40)
+    before = thanks.clock.now()
+    thanks.later(days=2)
+    thanks.clock.at = before
+
+    lines = told(thanks, capsys, "thanks")
+
+    assert [(one.status, one.reason) for one in ask(thanks).mails] == [("queued", "")]
+    assert "    waits at branch.1.send:thanks, until something happens" in lines
+
+
+def test_a_sent_mail_that_came_back_later_was_sent_then(shop: Shop) -> None:
+    shop.customer("ana")
+    shop.write("journeys/waiting.yaml", WAITING.replace("{wait: 2 days}", "{send: thanks}"))
+    shop.mail("thanks")
+    shop.apply()
+    shop.happens("order.completed", "ana")
+    shop.run()
+    with shop.services.store.begin() as tx:
+        tx.execute(update(messages).values(status="bounced", reason="no such mailbox"))
+        later = shop.clock.now() + timedelta(hours=1)
+        tx.execute(insert(delivery_events).values(
+            message_id=1, kind="bounced", occurred_at=later, known_at=later,
+            is_machine=False, details={}))  # fmt: skip
+
+    assert [(one.status, one.reason) for one in ask(shop, "waiting").mails] == [("sent", "")]
 
 
 def test_it_is_told_as_it_was_then(thanks: Shop) -> None:
