@@ -19,6 +19,7 @@ from store.records import EnrollmentId
 from store.steps import STEP
 from store.tables import (
     calendars,
+    customers,
     effects,
     enrollments,
     memberships,
@@ -54,6 +55,15 @@ class Overdue:
     mails: int
     effects: int
     calendars: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Of whom a notice or webhook was given up."""
+
+    customer: str  # external id; empty once erased
+    journey: str
+    step: str
 
 
 def find_stuck(connection: Connection, paused: tuple[str, ...] = ()) -> Stuck:
@@ -132,7 +142,13 @@ def count_overdue(connection: Connection, before: datetime) -> Overdue:
     )
 
 
-def count_failed_effects(connection: Connection) -> int:
-    """Notices and webhooks that were given up."""
-    query = select(func.count()).where(effects.c.status == "failed")
-    return connection.scalar(query) or 0
+def find_failed_effects(connection: Connection) -> list[Failed]:
+    """Notices and webhooks that were given up, the latest first."""
+    query = (
+        select(customers.c.external_id, enrollments.c.journey, effects.c.step)
+        .join_from(effects, enrollments, enrollments.c.id == effects.c.enrollment_id)
+        .outerjoin(customers, customers.c.id == enrollments.c.customer_id)
+        .where(effects.c.status == "failed")
+        .order_by(effects.c.id.desc())
+    )
+    return [Failed(row[0] or "", row[1], row[2]) for row in connection.execute(query)]

@@ -1,5 +1,6 @@
 """Is all reachable, in time, and is anyone stuck? And freeing those who are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
@@ -11,10 +12,11 @@ from store.figures import list_alarms
 from store.intake import OwnEvent, record_own_events
 from store.records import EnrollmentId
 from store.stuck import (
+    Failed,
     Overdue,
     Stuck,
-    count_failed_effects,
     count_overdue,
+    find_failed_effects,
     find_stuck,
     free_stuck,
 )
@@ -43,6 +45,7 @@ OVERDUE = {
     "effects": ("notice or webhook has", "notices and webhooks have"),
     "calendars": ("start of the calendar has", "starts of the calendar have"),
 }
+NAMED = 5  # of those whose effects failed; the latest
 FAILED = ("notice or webhook has failed for good", "notices or webhooks have failed for good")
 
 
@@ -67,11 +70,11 @@ def examine(services: Services, now: datetime) -> list[Finding]:
         paused = tuple(sorted(paused_journeys(connection, library)))
         stuck = find_stuck(connection, paused)
         overdue = count_overdue(connection, now - LATE_AFTER)
-        failed = count_failed_effects(connection)
+        failed = find_failed_effects(connection)
         alarms = list_alarms(connection)
     found = [*_stuck(stuck), *_overdue(overdue)]
     if failed:
-        found.append(Finding("effects.failed", failed, _of(failed, FAILED)))
+        found.append(Finding("effects.failed", len(failed), _failed(failed)))
     found += [Finding(f"{ALARM}{one.kind}", 1, one.message) for one in alarms]
     return found
 
@@ -91,6 +94,14 @@ def _overdue(overdue: Overdue) -> list[Finding]:
         for one in fields(overdue)
         if (count := getattr(overdue, one.name))
     ]
+
+
+def _failed(failed: Sequence[Failed]) -> str:
+    """Whose, as far as a line may say, and where the rest stands."""
+    places = [f"{one.customer or '?'} in {one.journey} ({one.step})" for one in failed[:NAMED]]
+    more = ", …" if len(failed) > NAMED else ""
+    said = f"{_of(len(failed), FAILED)}: {', '.join(places)}{more}"
+    return f"{said}; 'rekindle why CUSTOMER JOURNEY' tells why"
 
 
 def _of(count: int, words: tuple[str, str]) -> str:

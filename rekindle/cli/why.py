@@ -10,6 +10,7 @@ from rekindle.cli.context import options, parse_instant, say
 from rekindle.cli.opening import open_here
 from rekindle.cli.segments import explained_text
 from rekindle.cli.stamps import IN_UTC, stamp
+from rekindle.cli.why_effects import errands_of
 from rekindle.cli.why_journey import Standing, decision_line, stand
 from rekindle.cli.why_mails import Mail
 from rekindle.cli.why_message import Chain, advice_for, condition_line, find_chain
@@ -79,7 +80,7 @@ def _standing_lines(standing: Standing) -> Iterator[str]:
     yield f"{who} at {stamp(standing.at)} ({IN_UTC}): {standing.verdict}"
     yield from (f"  {one.in_words()}" for one in standing.pauses)
     for trip in standing.trips:  # what happened comes first
-        yield from _trip_lines(trip, is_paused=bool(standing.pauses))
+        yield from _trip_lines(standing, trip)
         yield from (_mail_line(one) for one in standing.mails if one.enrollment_id == trip.id)
     if standing.trips and standing.reasons:
         yield "  to start once more:"
@@ -95,7 +96,7 @@ def _what_is_lacking(standing: Standing) -> Iterator[str]:
         yield from map(explained_text, rows)
 
 
-def _trip_lines(trip: Trip, *, is_paused: bool) -> Iterator[str]:
+def _trip_lines(standing: Standing, trip: Trip) -> Iterator[str]:
     key = f" ({trip.key})" if trip.key else ""
     held = ", held out by a stable hash: it walks without effects" if trip.is_held_out else ""
     over = f", {trip.ended} {stamp(trip.ended_at)}" if trip.ended and trip.ended_at else ""
@@ -103,9 +104,10 @@ def _trip_lines(trip: Trip, *, is_paused: bool) -> Iterator[str]:
     for line in trip.decisions:
         is_shadow = line.decision == "shadowed"
         advice = "its status is 'shadow'" if is_shadow else advice_for(line.reason)
-        yield f"    {decision_line(line)}" + (f"; {advice}" if advice else "")
+        became = [one.in_words() for one in errands_of(standing.errands, trip, line)]
+        yield "    " + "; ".join(part for part in (decision_line(line), advice, *became) if part)
     if trip.ended is None and trip.step is not None:
-        yield f"    waits at {trip.step}{_until(trip.due_at, is_paused=is_paused)}"
+        yield f"    waits at {trip.step}{_until(trip.due_at, is_paused=bool(standing.pauses))}"
 
 
 def _until(due_at: datetime | None, *, is_paused: bool) -> str:

@@ -13,6 +13,7 @@ from store.records import MessageId
 from store.tables import delivery_events, messages
 from tests.rehearsal.conftest import shop
 from tests.shop import SETTINGS, Shop
+from workers.doctor import examine
 from workers.pausing import stop_journey
 
 __all__ = ["shop"]  # the fixture
@@ -82,6 +83,53 @@ def test_who_is_not_in_the_segment_hears_which_condition_fails(thanks: Shop) -> 
     rows = [(one["condition"], one["holds"]) for one in said.segments["buyers"]]
     assert rows[1][0]["event"] == ["order.completed"]
     assert [holds for _, holds in rows] == [False, False, True]
+
+
+HOOKED = WAITING.replace("{wait: 2 days}", "{webhook: 'http://127.0.0.1:9/'}")
+
+
+def hook(shop: Shop) -> None:
+    """One whose receiver is not there."""
+    shop.customer("ana")
+    shop.write("rekindle.yaml", SETTINGS + "webhook: {secret: whsec_c2VjcmV0}\n")
+    shop.write("journeys/waiting.yaml", HOOKED)
+    shop.apply()
+    shop.happens("order.completed", "ana")
+    shop.run()
+
+
+def test_a_webhook_that_failed_for_good_does_not_read_as_done(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hook(shop)
+    for _ in range(10):
+        shop.later(hours=6)
+
+    [line] = [one for one in told(shop, capsys, "waiting") if "called" in one]
+    [failed] = [one for one in examine(shop.services, shop.clock.now()) if "effects" in one.kind]
+
+    assert "; failed for good after 8 attempts: the webhook could not be reached" in line
+    assert failed.said.startswith("notice or webhook has failed for good: ana in waiting (")
+
+
+def test_a_webhook_that_failed_once_says_when_it_is_tried_again(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hook(shop)
+
+    [line] = [one for one in told(shop, capsys, "waiting") if "called" in one]
+
+    assert "; failed in 1 attempt, is tried again at 2026-03-02 09:05: the webhook" in line
+
+
+def test_that_a_webhook_failed_later_is_not_told(shop: Shop) -> None:
+    hook(shop)
+    before = shop.clock.now()
+    for _ in range(10):
+        shop.later(hours=6)
+    shop.clock.at = before
+
+    assert ask(shop, "waiting").errands == ()
 
 
 def test_who_started_before_hears_that_again_forbids_it(thanks: Shop) -> None:
