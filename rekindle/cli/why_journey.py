@@ -110,11 +110,11 @@ def stand(services: Services, external_id: str, journey: str, at: datetime) -> S
 
 
 def _verdict(trips: Sequence[Trip]) -> str:
-    if not trips:
-        return "not started"
-    if trips[0].ended is not None:
-        return "ended"
-    return "held out" if trips[0].is_held_out else "under way"
+    """With `per` somebody may be inside several times; one trip under way is enough to be."""
+    inside = [one for one in trips if one.ended is None]
+    if not inside:
+        return "ended" if trips else "not started"
+    return "held out" if all(one.is_held_out for one in inside) else "under way"
 
 
 @dataclass(frozen=True)

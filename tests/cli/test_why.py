@@ -298,6 +298,24 @@ def test_a_sent_mail_that_came_back_later_was_sent_then(shop: Shop) -> None:
     assert [(one.status, one.reason) for one in ask(shop, "waiting").mails] == [("sent", "")]
 
 
+def test_who_is_inside_with_an_older_key_is_under_way(shop: Shop) -> None:
+    shop.customer("ana")
+    shop.write("journeys/waiting.yaml", WAITING + "per: order_id\nexit: [{event: order.closed}]\n")
+    shop.apply()
+    shop.happens("order.completed", "ana", order_id="1")
+    shop.run()
+    shop.clock.move(timedelta(hours=1))
+    shop.happens("order.completed", "ana", order_id="2")
+    shop.run()
+    shop.happens("order.closed", "ana", order_id="2")
+    shop.run()
+
+    standing = ask(shop, "waiting")
+
+    assert [(one.key, one.ended) for one in standing.trips] == [("2", "exited"), ("1", None)]
+    assert standing.verdict == "under way"
+
+
 def test_it_is_told_as_it_was_then(thanks: Shop) -> None:
     before = thanks.clock.now()
     thanks.clock.move(timedelta(days=1))
