@@ -298,7 +298,7 @@ def start_by_hand(
         wanted.customer_id,
         "journey.requested",
         now,
-        f"journey:{wanted.journey}:{wanted.request_id}",
+        f"journey:{wanted.journey}:{wanted.customer_id}:{wanted.request_id}",
         {**wanted.properties, "journey": wanted.journey},
     )
     [event_id] = record_own_events(tx, [asked], now)

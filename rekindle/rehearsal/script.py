@@ -268,9 +268,9 @@ def _as_row(row: Any, owner: CustomerId) -> dict[str, Any]:
 
 
 def _wanted(row: Any, owner: CustomerId) -> Wanted:
-    """What `start_by_hand` was asked; its event is rekindle:journey:NAME:REQUEST."""
+    """What `start_by_hand` was asked; its event is rekindle:journey:NAME:CUSTOMER:REQUEST."""
     asked = {name: value for name, value in row.properties.items() if name != "journey"}
-    request_id = row.message_id.split(":", 3)[3]
+    request_id = row.message_id.split(":", 4)[4]
     return Wanted(row.properties["journey"], owner, request_id, asked)
 
 

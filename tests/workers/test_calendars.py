@@ -145,9 +145,9 @@ def by_hand(shop: Shop) -> Shop:
     return shop
 
 
-def ask(shop: Shop, request_id: str, **properties: str) -> object:
+def ask(shop: Shop, request_id: str, who: str = "ana", **properties: str) -> object:
     with shop.services.store.begin() as tx:
-        id_ = find_customer(tx, "ana")
+        id_ = find_customer(tx, who)
         assert id_ is not None
         wanted = Wanted("care", id_, request_id, properties)
         return start_by_hand(tx, shop.services.library(), wanted, shop.clock.now())
@@ -160,6 +160,16 @@ def test_a_start_by_hand_gives_templates_its_properties_and_happens_once(by_hand
 
     assert first == again
     assert [str(mail["Subject"]) for mail in by_hand.mails()] == ["Order 7"]
+
+
+def test_one_request_for_several_customers_tells_each_their_own(by_hand: Shop) -> None:
+    by_hand.customer("bo")
+
+    ask(by_hand, "r1", order_id="7")
+    ask(by_hand, "r1", "bo", order_id="8")
+    by_hand.run()
+
+    assert [str(mail["Subject"]) for mail in by_hand.mails("bo@")] == ["Order 8"]
 
 
 def test_a_start_by_hand_that_may_not_be_says_why(by_hand: Shop) -> None:
