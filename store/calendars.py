@@ -81,20 +81,29 @@ def move_calendar(tx: Connection, one: Calendar) -> None:
     )
 
 
-def next_members(
-    tx: Connection, segment: str, cursor: int, limit_rows: int, *, at: datetime
-) -> list[CustomerId]:
-    """Members with ids after `cursor`, in order, who were in it at that instant already."""
+def next_members(tx: Connection, segment: str, cursor: int, limit_rows: int) -> list[CustomerId]:
+    """Members with ids after `cursor`, in order."""
     query = (
         select(memberships.c.customer_id)
         .where(
             memberships.c.segment == segment,
             memberships.c.is_member,
-            memberships.c.since <= at,
             memberships.c.customer_id > cursor,
         )
         .order_by(memberships.c.customer_id)
         .limit(limit_rows)
+    )
+    return [CustomerId(row.customer_id) for row in tx.execute(query)]
+
+
+def members_after(
+    tx: Connection, segment: str, ids: Sequence[CustomerId], at: datetime
+) -> list[CustomerId]:
+    """Those of these members of whom it was seen only after `at` that they are."""
+    query = select(memberships.c.customer_id).where(
+        memberships.c.segment == segment,
+        memberships.c.customer_id.in_(ids),
+        memberships.c.since > at,
     )
     return [CustomerId(row.customer_id) for row in tx.execute(query)]
 

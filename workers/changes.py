@@ -166,7 +166,7 @@ def _backfill(
             cursor: int | None = 0
             while cursor is not None:
                 with services.store.begin() as tx:
-                    ids = next_members(tx, trigger.enters, cursor, CHUNK, at=now)
+                    ids = next_members(tx, trigger.enters, cursor, CHUNK)
                     started += _start_members(tx, library, journey, trigger.enters, ids, now)
                 cursor = ids[-1] if len(ids) == CHUNK else None
     return Counts(started=started)

@@ -57,8 +57,15 @@ def test_of_the_turns_an_outage_slept_through_the_last_is_made_up_for(weekly: Sh
 
 
 def test_a_turn_that_is_made_up_for_is_for_those_who_were_there_then(weekly: Shop) -> None:
-    weekly.clock.move(timedelta(days=7, hours=2))  # two hours after a turn that nobody has seen
+    weekly.write("segments/everybody.yaml", "segment: everybody\nmatch: {event: order.completed}\n")
+    weekly.apply()
+    weekly.happens("order.completed", "ana")
+    weekly.run()
+    weekly.clock.move(timedelta(days=6))
+    weekly.happens("order.completed", "bo")  # which is seen after the turn
+    weekly.clock.move(timedelta(days=1, hours=2))
     weekly.customer("cy")
+    weekly.happens("order.completed", "cy")  # after the turn
 
     weekly.run()
 
