@@ -10,7 +10,7 @@ from rekindle.cli.context import options, parse_instant, say
 from rekindle.cli.opening import open_here
 from rekindle.cli.segments import explained_text
 from rekindle.cli.stamps import IN_UTC, stamp
-from rekindle.cli.why_effects import errands_of
+from rekindle.cli.why_effects import undone_of
 from rekindle.cli.why_journey import Standing, decision_line, stand
 from rekindle.cli.why_mails import Mail
 from rekindle.cli.why_message import Chain, advice_for, condition_line, find_chain
@@ -104,7 +104,7 @@ def _trip_lines(standing: Standing, trip: Trip) -> Iterator[str]:
     for line in trip.decisions:
         is_shadow = line.decision == "shadowed"
         advice = "its status is 'shadow'" if is_shadow else advice_for(line.reason)
-        became = [one.in_words() for one in errands_of(standing.errands, trip, line)]
+        became = [one.in_words() for one in undone_of(standing.undone, trip, line)]
         yield "    " + "; ".join(part for part in (decision_line(line), advice, *became) if part)
     if trip.ended is None and trip.step is not None:
         yield f"    waits at {trip.step}{_until(trip.due_at, is_paused=bool(standing.pauses))}"

@@ -15,7 +15,7 @@ from workers.effects import RETRY_AFTER
 
 
 @dataclass(frozen=True)
-class Errand:
+class UndoneEffect:
     """One webhook or notice that is not done, as far as was known at the instant."""
 
     enrollment_id: EnrollmentId
@@ -35,7 +35,9 @@ class Errand:
         return f"failed in {tries}, {again}: {self.error}" if self.attempts else "is not done yet"
 
 
-def load_errands(connection: Connection, trips: Sequence[Trip], at: datetime) -> tuple[Errand, ...]:
+def load_undone(
+    connection: Connection, trips: Sequence[Trip], at: datetime
+) -> tuple[UndoneEffect, ...]:
     """Of these trips, as they stood then, what is not done."""
     query = (
         select(effects)
@@ -47,14 +49,14 @@ def load_errands(connection: Connection, trips: Sequence[Trip], at: datetime) ->
     for row in connection.execute(query):
         line = decided.get((row.enrollment_id, row.step, row.visit))
         if line is not None and _is_known(row, line, at):
-            found.append(_errand(row))
+            found.append(_undone(row))
     return tuple(found)
 
 
-def errands_of(errands: Sequence[Errand], trip: Trip, line: DecisionLine) -> list[Errand]:
+def undone_of(undone: Sequence[UndoneEffect], trip: Trip, line: DecisionLine) -> list[UndoneEffect]:
     """Those that this decision asked for."""
     place = (trip.id, *_visit(line))
-    return [one for one in errands if (one.enrollment_id, one.step, one.visit) == place]
+    return [one for one in undone if (one.enrollment_id, one.step, one.visit) == place]
 
 
 def _visit(line: DecisionLine) -> tuple[str, int]:
@@ -67,8 +69,8 @@ def _is_known(row: Any, line: DecisionLine, at: datetime) -> bool:
     return line.decided_at + pauses <= at
 
 
-def _errand(row: Any) -> Errand:
-    return Errand(
+def _undone(row: Any) -> UndoneEffect:
+    return UndoneEffect(
         EnrollmentId(row.enrollment_id), row.step, row.visit, row.kind, row.status, row.attempts,
         row.due_at, row.error or "",
     )  # fmt: skip

@@ -19,7 +19,7 @@ from journeys.definition import (
     Trigger,
 )
 from rekindle.cli.stamps import stamp
-from rekindle.cli.why_effects import Errand, load_errands
+from rekindle.cli.why_effects import UndoneEffect, load_undone
 from rekindle.cli.why_mails import Mail, load_mails_of
 from rekindle.cli.why_paused import Pause, find_pauses
 from rekindle.durations import write_duration
@@ -60,7 +60,7 @@ class Standing:
         default_factory=dict
     )  # condition by condition
     mails: tuple[Mail, ...] = ()
-    errands: tuple[Errand, ...] = ()  # webhooks and notices that are not done
+    undone: tuple[UndoneEffect, ...] = ()  # webhooks and notices that are not done
     pauses: tuple[Pause, ...] = ()  # what keeps everybody where they are
 
     def as_document(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Standing:
             ],
             "enrollments": [asdict(one) for one in self.trips],
             "messages": [asdict(one) for one in self.mails],
-            "effects": [asdict(one) for one in self.errands],
+            "effects": [asdict(one) for one in self.undone],
         }
 
 
@@ -102,10 +102,10 @@ def stand(services: Services, external_id: str, journey: str, at: datetime) -> S
         is_inside = bool(trips) and trips[0].ended is None
         reasons = () if is_inside else tuple(asked.reasons())
         mails = load_mails_of(connection, trips, at)
-        errands = load_errands(connection, trips, at)
+        undone = load_undone(connection, trips, at)
     segments = {} if is_inside else asked.explanations()
     return Standing(
-        external_id, journey, at, _verdict(trips), trips, reasons, segments, mails, errands, pauses
+        external_id, journey, at, _verdict(trips), trips, reasons, segments, mails, undone, pauses
     )
 
 

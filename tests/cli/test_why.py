@@ -129,7 +129,7 @@ def test_that_a_webhook_failed_later_is_not_told(shop: Shop) -> None:
         shop.later(hours=6)
     shop.clock.at = before
 
-    assert ask(shop, "waiting").errands == ()
+    assert ask(shop, "waiting").undone == ()
 
 
 def test_who_started_before_hears_that_again_forbids_it(thanks: Shop) -> None:
