@@ -19,8 +19,8 @@ from sqlalchemy import (
 )
 
 from store.bulk import read_rows
-from store.records import CustomerId
-from store.tables import calendars, customers, memberships, traits
+from store.records import ON_TIME, CustomerId
+from store.tables import calendars, customers, event_kinds, events, memberships, traits
 
 Key = tuple[str, str]  # journey and start, as written
 
@@ -96,16 +96,30 @@ def next_members(tx: Connection, segment: str, cursor: int, limit_rows: int) -> 
     return [CustomerId(row.customer_id) for row in tx.execute(query)]
 
 
-def members_after(
+def came_after(
     tx: Connection, segment: str, ids: Sequence[CustomerId], at: datetime
-) -> list[CustomerId]:
-    """Those of these members of whom it was seen only after `at` that they are."""
-    query = select(memberships.c.customer_id).where(
-        memberships.c.segment == segment,
-        memberships.c.customer_id.in_(ids),
-        memberships.c.since > at,
+) -> set[CustomerId]:
+    """Those of these members who surely entered only after `at`.
+
+    What was learned late, such as a row about a customer, has no instant of its own: who knows.
+    """
+    query = (
+        select(events.c.customer_id, events.c.properties)
+        .join(event_kinds, event_kinds.c.id == events.c.kind_id)
+        .join(memberships, memberships.c.customer_id == events.c.customer_id)
+        .where(
+            event_kinds.c.name == "segment.entered",
+            events.c.customer_id.in_(ids),
+            events.c.occurred_at == memberships.c.since,
+            memberships.c.segment == segment,
+            memberships.c.since > at,
+        )
     )
-    return [CustomerId(row.customer_id) for row in tx.execute(query)]
+    return {
+        CustomerId(row.customer_id)
+        for row in tx.execute(query)
+        if row.properties.get("segment") == segment and row.properties.get("cause") in ON_TIME
+    }
 
 
 def find_dated(

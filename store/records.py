@@ -168,6 +168,8 @@ class Definition:
 
 
 Cause = Literal["event", "time", "late", "definition", "refit", "first"]
+# why somebody entered or left a segment at the very instant that is said of it
+ON_TIME: tuple[Cause, ...] = ("event", "time")
 # why everybody is looked at. late: it had failed before; time: there are figures of a new day
 Because = Literal["first", "definition", "refit", "late", "time"]
 

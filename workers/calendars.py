@@ -24,23 +24,21 @@ from journeys.timing import zone_of
 from journeys.triggers import BRAND
 from rekindle.services import Services
 from rekindle.workspace.library import Library
-from segments.subjects import Sort
 from store.calendars import (
     Calendar,
     Key,
     add_calendars,
+    came_after,
     claim_calendar,
     drop_calendars,
     find_dated,
     load_calendars,
-    members_after,
     move_calendar,
     next_members,
 )
 from store.customers import load_traits
 from store.definitions import load_versions
 from store.records import CustomerId
-from workers.asking import find_holding
 from workers.counts import Counts
 from workers.starts import Candidate, begin
 
@@ -145,25 +143,12 @@ def _run_rule(
     if due.cursor == 0:
         turn = (last_occurrence(rule.cron, zone, due.looked_at, now) or (None, turn))[1]
     ids = next_members(tx, rule.for_, due.cursor, CHUNK)
-    meant = _there_by(tx, library, rule.for_, ids, turn)
+    too_late = came_after(tx, rule.for_, ids, turn) if ids else set()
+    meant = [id_ for id_ in ids if id_ not in too_late]
     shown = turn.astimezone(zone)
     occurrence = f"every:{shown:%Y-%m-%dT%H:%M}"
     found = [Candidate(due.journey, id_, "", occurrence, None, "calendar", turn) for id_ in meant]
     return begin(tx, library, found, now), _moved(due, turn, ids)
-
-
-def _there_by(
-    tx: Connection, library: Library, name: str, ids: Sequence[CustomerId], turn: datetime
-) -> list[CustomerId]:
-    """Those of the members who were so at the turn, which may have been slept through: also who was
-    seen to be one only later.
-    """
-    later = members_after(tx, name, ids, turn)
-    if not later or name not in library.segments:
-        return list(ids)
-    rule = library.segments[name].match
-    early = find_holding(tx, library, rule, Sort.CUSTOMER, later, turn)
-    return [id_ for id_ in ids if id_ in early or id_ not in later]
 
 
 def _moved(due: Calendar, turn: datetime, ids: Sequence[CustomerId]) -> Calendar:

@@ -25,7 +25,7 @@ from store.enrollments import (
 from store.intake import OwnEvent, record_own_events
 from store.journey_states import find_stopped
 from store.pending import FreshEvent
-from store.records import CustomerId, DefinitionId, EnrollmentId, EventId
+from store.records import ON_TIME, CustomerId, DefinitionId, EnrollmentId, EventId
 from workers.asking import find_holding
 
 LIVE_CAUSES = (
@@ -33,7 +33,6 @@ LIVE_CAUSES = (
     "time",
     "late",
 )  # definition, refit, first start a journey only where it backfills
-ON_TIME = ("event", "time")  # why somebody entered or left at the instant that is said of it
 CLOSED = {"paused": "the journey is paused", "draining": "the journey is draining"}
 # However often a journey may start again, more in a day under one key is journeys that start each
 # other in a circle.
