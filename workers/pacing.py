@@ -58,25 +58,26 @@ def pace(
 
 def _had_place(message: Message, caps: Scopes, now: datetime) -> bool:
     """Whether it waited for this instant, in all that paces it, and nobody slept too long."""
-    return (
-        message.paced_at is not None
-        and message.reason.startswith(PACED)
-        and all(_names(message, scope) for scope in caps)
-        and now - message.paced_at <= LATE_AFTER
-    )
+    place = _place_of(message)
+    is_of_all = all(_names(message, scope) for scope in caps)
+    return place is not None and is_of_all and now - place <= LATE_AFTER
+
+
+def _give_back(message: Message, ledgers: Mapping[str, Ledger]) -> None:
+    """Its place: it leaves now, or gets another one."""
+    if (place := _place_of(message)) is not None:
+        for scope, ledger in ledgers.items():
+            if _names(message, scope):
+                ledger.give_back(place)
+
+
+def _place_of(message: Message) -> datetime | None:
+    return message.paced_at if message.reason.startswith(PACED) else None
 
 
 def _names(message: Message, scope: str) -> bool:
     """The reason for which it is held says in what it has its place."""
     return f" {scope} " in message.reason
-
-
-def _give_back(message: Message, ledgers: Mapping[str, Ledger]) -> None:
-    """Its place: it leaves now, or gets another one."""
-    if message.paced_at is not None and message.reason.startswith(PACED):
-        for scope, ledger in ledgers.items():
-            if _names(message, scope):
-                ledger.give_back(message.paced_at)
 
 
 def _scopes(

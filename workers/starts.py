@@ -274,6 +274,11 @@ class Wanted:
     request_id: str
     properties: Mapping[str, Any] = field(default_factory=dict)  # what templates call `event`
 
+    @property
+    def occurrence(self) -> str:
+        """What starts one customer only once."""
+        return f"api:{self.request_id}"
+
 
 def start_by_hand(
     tx: Connection, library: Library, wanted: Wanted, now: datetime
@@ -290,7 +295,7 @@ def start_by_hand(
     key = "" if journey.per is None else wanted.properties.get(journey.per)
     if key is None:
         return Refused(f"the properties have no {journey.per!r}, which tells its trips apart")
-    occurrence = f"api:{wanted.request_id}"
+    occurrence = wanted.occurrence
     if known := find_started(tx, wanted.journey, wanted.customer_id, occurrence):
         return known
     asked = OwnEvent(

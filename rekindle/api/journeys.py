@@ -93,9 +93,9 @@ def start(name: Name, asked: Start, services: Here, answer: Response) -> dict[st
     library, now = services.library(), services.clock.now()
     with services.store.begin() as tx:
         customer_id = find_known(tx, asked.customer)
-        if find_started(tx, name, customer_id, f"api:{asked.request_id}") is not None:
-            answer.status_code = 200
         wanted = Wanted(name, customer_id, asked.request_id, asked.properties)
+        if find_started(tx, name, customer_id, wanted.occurrence) is not None:
+            answer.status_code = 200
         begun = start_by_hand(tx, library, wanted, now)
     if isinstance(begun, Refused):
         raise HTTPException(409, f"{asked.customer} does not start in {name}: {begun.reason}.")

@@ -24,9 +24,8 @@ class Seen:
 
     events: Collection[str]
     traits: Collection[str]
-    latest: Mapping[
-        str, Sequence[Mapping[str, Any]]
-    ]  # properties of the latest that start journeys
+    # by event, the properties of the latest that start journeys
+    latest: Mapping[str, Sequence[Mapping[str, Any]]]
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)  # the latest, of some traits
 
 
