@@ -1,5 +1,19 @@
 """Everything that can go wrong, one class for each thing a caller would do differently."""
 
+from datetime import timedelta
+from typing import Literal
+
+# what about a provider keeps it from taking any email at the moment
+ProviderFault = Literal[
+    "connection",  # it cannot be reached, hangs up, or makes no sense
+    "tls",
+    "credentials",  # it does not accept who we are
+    "rate",  # too many in too short a time
+    "quota",  # the account's limit for a day or a month is used up
+    "sender",  # our domain, address, IP or account is refused
+    "server",  # it says itself that it is in trouble
+]
+
 
 class RekindleError(Exception):
     """Root of all errors that a user may see; the text is a whole sentence for people."""
@@ -26,15 +40,43 @@ class BrokerUnavailable(RekindleError):
 
 
 class ProviderUnavailable(RekindleError):
-    """The mail provider did not take the message now; the same bytes may be tried later."""
+    """The provider takes no email at all at the moment: the fault is not the message's, so that no
+    try is charged to it.
+
+    `retry_after`: how long the provider asks to be left alone, where it says so.
+    """
+
+    def __init__(
+        self,
+        said: str,
+        *,
+        fault: ProviderFault = "connection",
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(said)
+        self.fault: ProviderFault = fault
+        self.retry_after = retry_after
 
 
-class ProviderDeferred(ProviderUnavailable):
-    """The mail provider did not take this one message now; others may go on meanwhile."""
+class ProviderDeferred(RekindleError):
+    """The provider did not take this one message now; others may go on meanwhile."""
 
 
 class ProviderRefused(RekindleError):
-    """The mail provider will never take this message."""
+    """The provider will never take this message.
+
+    `status`: the enhanced status code of the answer (RFC 3463), empty where it bears none.
+    `is_bounce`: the answer is about the recipient's mailbox, as a bounce report would be.
+    `is_hard`: by the same rules as for such a report, the mailbox is no more.
+    """
+
+    def __init__(
+        self, said: str, *, status: str = "", is_bounce: bool = False, is_hard: bool = False
+    ) -> None:
+        super().__init__(said)
+        self.status = status
+        self.is_bounce = is_bounce
+        self.is_hard = is_hard
 
 
 class HandoverUncertain(RekindleError):

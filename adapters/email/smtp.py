@@ -224,7 +224,7 @@ class SmtpChannel:
         if not wire.read_reply().is_positive:
             self._drop()
 
-    def _refusal(self, reply: Reply) -> ProviderRefused | ProviderUnavailable:
+    def _refusal(self, reply: Reply) -> ProviderRefused | ProviderDeferred | ProviderUnavailable:
         if reply.code == 421 or reply.code in ABOUT_THE_SESSION:
             return ProviderUnavailable(f"{self._server} said {reply}.")
         if reply.code < 500:
