@@ -1,5 +1,6 @@
 """The only place that asks what time it is; everything else is told."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,11 @@ class Clock(Protocol):
 def wall_now() -> datetime:
     """The machine's time, aware and in UTC."""
     return datetime.now(UTC)
+
+
+def seconds_running() -> float:
+    """Seconds that only run forward, from any start: for deadlines."""
+    return time.monotonic()
 
 
 @dataclass(frozen=True)
