@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from rekindle.addresses import canonical
 from rekindle.errors import NotFound
 from rekindle.services import Services
 from store.blocking import suppress_addresses
@@ -64,10 +65,10 @@ def suppress(services: Services, external_ids: Iterable[str], detail: str = "") 
 def addresses_of(
     connection: Connection, ids: Sequence[CustomerId], services: Services
 ) -> list[str]:
-    """Every address these customers ever had, and the one they have now, in lower case."""
-    known = [i.value for i in load_identities(connection, ids) if i.kind == EMAIL]
+    """Every mailbox these customers ever had, and the one they have now."""
+    known = {i.value for i in load_identities(connection, ids) if i.kind == EMAIL}
     now = load_customers(connection, ids, services.clock.now()).values()
-    return sorted({*known, *(found.email.strip().lower() for found in now if found.email)})
+    return sorted({*known, *(canonical(found.email) for found in now)} - {""})
 
 
 def erase(services: Services, external_id: str) -> bool:

@@ -95,5 +95,13 @@ class Malformed(RekindleError):
     """Foreign input that cannot be understood; the sender is told, nothing else happens."""
 
 
+class NotAnAddress(Malformed):
+    """A text that names no mailbox, or more than one; `reason` says why, without the text."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This is no email address: {reason}.")
+        self.reason = reason
+
+
 class TemplateFailed(RekindleError):
     """A template could not be rendered for one customer; the text names template and cause."""

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from rekindle.addresses import canonical
 from store.events import note_changes
 from store.identities import load_owners
 from store.records import Identity, Receipt
@@ -25,7 +26,7 @@ def suppress_addresses(
     """
     by_detail: dict[str, dict[str, str]] = {}
     for address, detail in items:
-        by_detail.setdefault(detail, {})[address.strip().lower()] = reason
+        by_detail.setdefault(detail, {})[canonical(address)] = reason
     accepted = sum(
         suppress(tx, reasons, now, detail=detail, known_at=known_at)
         for detail, reasons in by_detail.items()

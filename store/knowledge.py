@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from rekindle.addresses import canonical
 from store.customers import load_traits
 from store.identities import EMAIL, Link, addresses_in, insert_links
 from store.records import CustomerId, Identity
@@ -53,7 +54,7 @@ class _Emails:
             return True
         given = told.traits[EMAIL]
         held = self.known.get(told.customer_id, "")
-        same = isinstance(given, str) and Identity.of_email(given) == Identity.of_email(held)
+        same = given == held or ("" != canonical(given) == canonical(held))
         if held and not told.is_trusted and not same:
             return False
         self.known[told.customer_id] = given if isinstance(given, str) else ""

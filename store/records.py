@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, NewType
 
+from rekindle.addresses import canonical
+
 CustomerId = NewType("CustomerId", int)
 EventId = NewType("EventId", int)
 EnrollmentId = NewType("EnrollmentId", int)
@@ -43,8 +45,8 @@ class Identity:
 
     @classmethod
     def of_email(cls, address: str) -> "Identity":
-        """Addresses are compared without case and surrounding space."""
-        return cls("email", address.strip().lower())
+        """The mailbox that `address` names; the empty identity, nobody's, where it names none."""
+        return cls("email", canonical(address))
 
     @classmethod
     def of_phone(cls, number: str) -> "Identity":

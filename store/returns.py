@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, select, update
 
+from rekindle.addresses import canonical
 from rekindle.settings import Settings
 from store.blocking import suppress_addresses
 from store.identities import load_owners
@@ -67,7 +68,7 @@ def _came_back(tx: Connection, item: Returned, now: datetime) -> set[CustomerId]
     else:
         return whose
     # whoever reports may hide the address, or name the one it was forwarded to
-    addresses = {item.recipient, ours.address.lower() if ours and item.header_id else ""} - {""}
+    addresses = {item.recipient, canonical(ours.address) if ours and item.header_id else ""} - {""}
     items = [(address, item.status) for address in sorted(addresses)]
     return {*suppress_addresses(tx, items, now, reason=reason).customer_ids, *whose}
 

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
+from rekindle.addresses import canonical
 from store.tables import suppressions
 
 SUPPRESSED = select(suppressions.c.address, suppressions.c.reason).where(
@@ -18,8 +19,8 @@ SUPPRESSED = select(suppressions.c.address, suppressions.c.reason).where(
 def find_suppressed(
     connection: Connection, addresses: Iterable[str], at: datetime
 ) -> dict[str, str]:
-    """Of `addresses` those suppressed at `at`, in lower case, with the reason."""
-    wanted = {address.lower() for address in addresses if address}
+    """Of the mailboxes of `addresses` those suppressed at `at`, in canonical form, and why."""
+    wanted = {mailbox for address in addresses if (mailbox := canonical(address))}
     marks = {fingerprint(address): address for address in wanted}
     rows = connection.execute(SUPPRESSED, {"addresses": sorted([*wanted, *marks]), "at": at})
     return {marks.get(row.address, row.address): row.reason for row in rows}
@@ -27,7 +28,7 @@ def find_suppressed(
 
 def fingerprint(address: str) -> str:
     """What stands for an address that was erased: enough to know it again, too little to mail."""
-    return f"sha256:{sha256(address.lower().encode()).hexdigest()}"
+    return f"sha256:{sha256(address.encode()).hexdigest()}"
 
 
 def keep_by_fingerprint(tx: Connection, addresses: Iterable[str]) -> None:
@@ -53,7 +54,7 @@ def suppress(
     `known_at`: since when this is known, where that is earlier than `now`. Returns how many are
     new.
     """
-    asked = {address.lower(): reason for address, reason in reasons.items() if address}
+    asked = {box: reason for address, reason in reasons.items() if (box := canonical(address))}
     known = find_suppressed(tx, asked, now)
     rows = [
         {"address": address, "reason": reason, "detail": detail, "known_at": known_at or now}
@@ -70,7 +71,7 @@ def lift(tx: Connection, address: str, now: datetime) -> bool:
     lifted = tx.execute(
         update(suppressions)
         .where(
-            suppressions.c.address.in_((address.lower(), fingerprint(address))),
+            suppressions.c.address.in_((canonical(address), fingerprint(canonical(address)))),
             suppressions.c.lifted_at.is_(None),
         )
         .values(lifted_at=now)

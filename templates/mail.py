@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from email.utils import parseaddr
 from functools import lru_cache
 from re import compile as pattern
 from typing import Any
 
 from markupsafe import escape
 
+from rekindle.addresses import EmailAddress
 from rekindle.settings import Brand, Sender
 from templates.compile import CompiledMail
 from templates.context import Told, build_context
@@ -125,7 +125,8 @@ def compose_notice(
 @lru_cache(maxsize=64)
 def domain_of(sender: str) -> str:
     """The domain of `Name <address>`."""
-    return parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+    address = EmailAddress.find(sender)
+    return address.domain if address else "localhost"
 
 
 def _safe(text: str) -> str:

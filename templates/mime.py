@@ -4,11 +4,12 @@ from binascii import b2a_base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from functools import lru_cache
 from re import compile as pattern
 
-from rekindle.errors import Unsupported
+from rekindle.addresses import parse_named
+from rekindle.errors import NotAnAddress, Unsupported
 from templates.render import RenderedMail
 
 # RFC 2046 §5.1.1: must not occur in a part; base64 has no underscore
@@ -77,29 +78,19 @@ def write_address(written: str) -> str:
     """`Name <address>` as a header says it. Raises Unsupported for what needs SMTPUTF8."""
     if PLAIN_ADDRESS.fullmatch(written):
         return written
-    name, address = parseaddr(written)
-    if not address or "@" not in address or LINE_END.search(written):
-        raise Unsupported(f"{written[:80]!r} is not a mail address.")
-    address = ascii_address(address)
+    try:
+        name, mailbox = parse_named(written)
+    except NotAnAddress as error:
+        raise Unsupported(str(error)) from error
+    address = mailbox.deliverable
+    if not address.isascii():
+        raise Unsupported(f"{address!r} needs a mail server that speaks SMTPUTF8.")
     if not name:
         return address
     if not name.isascii():
         return f"{write_text(name)} <{address}>"
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{quoted}" <{address}>' if SPECIAL.search(name) else f"{name} <{address}>"
-
-
-def ascii_address(address: str) -> str:
-    """The address with its domain in ASCII. Raises Unsupported where the part before @ is not."""
-    local, _, domain = address.rpartition("@")
-    if not local.isascii():
-        raise Unsupported(f"{address!r} needs a mail server that speaks SMTPUTF8.")
-    if domain.isascii():
-        return address
-    try:
-        return f"{local}@{domain.encode('idna').decode('ascii')}"
-    except UnicodeError as error:
-        raise Unsupported(f"{domain!r} is not a domain.") from error
 
 
 def write_text(text: str) -> str:

@@ -12,6 +12,7 @@ from journeys.advance import questions
 from journeys.definition import SERVICE
 from journeys.permission import Allowed, Asked, Held, Verdict, ask, heeds_caps
 from journeys.timing import zone_of
+from rekindle.addresses import EmailAddress, canonical
 from rekindle.settings import Settings
 from rekindle.workspace.library import Library
 from segments.definition import Condition, parse_condition
@@ -136,7 +137,7 @@ class _Asking:
                 zone=zone_of(traits.get(one.customer_id, {}).get("zone"), settings.brand.tz),
                 survey=one.survey,
                 address=addresses[one.id],
-                suppressed=suppressed.get(addresses[one.id].lower()),
+                suppressed=suppressed.get(canonical(addresses[one.id])),
                 consent=consents.get(one.customer_id, {}).get(one.topic, "unknown"),
                 sent=sent.get(one.customer_id, ()),
                 rivals=_before(one, rivals.get(one.customer_id, ()), settings),
@@ -210,8 +211,8 @@ def _address(message: Message, traits: Mapping[CustomerId, Mapping[str, object]]
     """Our own people's address is in the row; a customer's is what is known now."""
     if message.customer_id == NOBODY:
         return message.address
-    email = traits.get(message.customer_id, {}).get("email")
-    return email if isinstance(email, str) else ""
+    found = EmailAddress.find(traits.get(message.customer_id, {}).get("email"))
+    return found.deliverable if found else ""
 
 
 def _longest_cap(settings: Settings) -> timedelta:

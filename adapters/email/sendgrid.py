@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
-from email.utils import parseaddr
 from http.client import HTTPException
 from json import JSONDecodeError, loads
 from pathlib import Path
@@ -14,7 +13,14 @@ from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 
 from adapters.email.base import BeforeLastByte, OutgoingEmail, ProviderMessageId
-from rekindle.errors import HandoverUncertain, ProviderRefused, ProviderUnavailable, Unsupported
+from rekindle.addresses import parse_named
+from rekindle.errors import (
+    HandoverUncertain,
+    NotAnAddress,
+    ProviderRefused,
+    ProviderUnavailable,
+    Unsupported,
+)
 from rekindle.settings import SendGrid as SendGridSettings
 from rekindle.settings import Settings
 
@@ -108,9 +114,11 @@ def _headers(email: OutgoingEmail) -> dict[str, str]:
 
 
 def _person(written: str) -> dict[str, str]:
-    name, address = parseaddr(written)
-    if "@" not in address:
-        raise Unsupported(f"{written[:80]!r} is not a mail address.")
+    try:
+        name, mailbox = parse_named(written)
+    except NotAnAddress as error:
+        raise Unsupported(str(error)) from error
+    address = mailbox.deliverable
     return {"email": address, "name": name} if name else {"email": address}
 
 

@@ -8,14 +8,15 @@ import ssl
 from base64 import b64encode
 from contextlib import suppress
 from dataclasses import dataclass
-from email.utils import parseaddr
 from functools import lru_cache
 from pathlib import Path
 from re import compile as pattern
 
 from adapters.email.base import BeforeLastByte, OutgoingEmail, ProviderMessageId
+from rekindle.addresses import EmailAddress
 from rekindle.errors import (
     HandoverUncertain,
+    NotAnAddress,
     ProviderDeferred,
     ProviderRefused,
     ProviderUnavailable,
@@ -33,7 +34,6 @@ LONGEST_REPLY_LINE = 2_000  # bytes; RFC 5321 §4.5.3.1.5 allows 512
 MOST_REPLY_LINES = 100
 CONNECTIONS = 4
 UNSAFE = pattern(r"[\s<>\x00-\x1f\x7f]")
-CONTROL = pattern(r"[\x00-\x1f\x7f]")
 # 5xx that speak of us or of this hour, not of this mail: trying again later may help
 ABOUT_THE_SESSION = (500, 502, 503, 504, 530, 534, 535, 538)
 
@@ -300,14 +300,11 @@ def envelope(sender: str, to: str) -> tuple[bytes, bytes, bytes]:
 
 @lru_cache(maxsize=1024)
 def _plain_address(written: str) -> str:
-    address = parseaddr(written)[1]
-    local, _, domain = address.rpartition("@")
     try:
-        plain = f"{local}@{domain.encode('idna').decode('ascii')}"
-    except UnicodeError as error:
-        raise Unsupported(f"{domain!r} is not a domain.") from error
-    is_unsafe = UNSAFE.search(plain) or CONTROL.search(written) or not plain.isascii()
-    if not local or not domain or is_unsafe:
+        plain = EmailAddress.parse(written).deliverable
+    except NotAnAddress as error:
+        raise Unsupported(str(error)) from error
+    if UNSAFE.search(plain) or not plain.isascii():
         raise Unsupported(f"{written[:80]!r} cannot be written to by plain SMTP.")
     return plain
 

@@ -13,7 +13,6 @@ from adapters.documents import require_whole
 from adapters.files.layout import Layout
 from adapters.instants import parse_instant
 from adapters.tracking.messages import (
-    LONGEST_ADDRESS,
     LONGEST_NAME,
     READERS,
     read_id,
@@ -21,6 +20,7 @@ from adapters.tracking.messages import (
 )
 from adapters.tracking.names import canonical_name
 from adapters.tracking.segment import Call, parse_event
+from rekindle.addresses import EmailAddress
 from rekindle.errors import Malformed
 from store.records import Identity, IncomingCustomer, IncomingEvent, Trust
 
@@ -86,10 +86,9 @@ class Rows:
         """An address, and why it must not be mailed. Raises Malformed if it is none."""
         fields, _ = self.layout.split(row)
         require_whole(fields.get("email"))
-        address = str(fields.get("email") or "").strip()
-        if "@" not in address:
+        if not (written := str(fields.get("email") or "").strip()):
             raise Malformed("the row has no address")
-        return address, str(fields.get("reason") or "")
+        return EmailAddress.parse(written).canonical, str(fields.get("reason") or "")
 
     def _typed(self, cells: Row) -> dict[str, Any]:
         return {k: cell if k in TEXTS else self.parse_value(cell) for k, cell in cells.items()}
@@ -124,10 +123,9 @@ def _identities(fields: Row, email: str) -> tuple[Identity, ...]:
     found = []
     if external_id := read_id(fields, "customer_id"):
         found.append(Identity("external", external_id))
-    if len(email) > LONGEST_ADDRESS:
-        raise Malformed(f"the email is longer than {LONGEST_ADDRESS} characters")
-    if email:
-        found.append(Identity.of_email(email))
-    if not found:
+    if email and not found:
+        EmailAddress.parse(email)  # says what is wrong with the only thing to know somebody by
+    found.append(Identity.of_email(email))
+    if not (known := tuple(identity for identity in found if identity.value)):
         raise Malformed("the row has neither customer_id nor email")
-    return tuple(found)
+    return known

@@ -7,6 +7,8 @@ fault: policy, spam and full mailboxes pass.
 import re
 from dataclasses import dataclass
 
+from rekindle.addresses import canonical
+
 STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 GONE = ("1.1", "1.2", "1.3", "1.6", "1.10")
 TEMPORARY = re.compile(
@@ -42,7 +44,7 @@ class Failure:
 def judge(recipient: str, status: str, said: str, *, is_final: bool = True) -> Failure:
     """What a server's words on one recipient amount to; `status` is that of the report's field."""
     told = _best_status(status, said)
-    return Failure(recipient.strip().lower(), told, _is_hard(told, said), is_final)
+    return Failure(canonical(recipient), told, _is_hard(told, said), is_final)
 
 
 def _best_status(status: str, said: str) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.message import Message
-from email.utils import parseaddr
 from hashlib import sha256
 
 from adapters.inbound.bounces import find_failures
 from adapters.inbound.failures import Failure
+from rekindle.addresses import canonical
 from store.records import Returned
 
 COMPLAINTS = ("abuse", "fraud", "opt-out", "opt-out-list")
@@ -85,7 +85,7 @@ def _feedback(mail: Message, report: Message, mark: str) -> Iterator[Returned]:
         recipients = ADDRESS.findall(str(_inner(original).get("To", "")))[:1]
     reference = _returned_id(mail)
     for recipient in recipients or [""]:
-        yield Returned(recipient.lower(), kind, False, "", mark, reference)
+        yield Returned(canonical(recipient), kind, False, "", mark, reference)
 
 
 def _fields(report: Message) -> dict[str, list[str]]:
@@ -135,8 +135,11 @@ def _bare(header_id: str) -> str:
 
 
 def _address(said: str) -> str:
-    found = ADDRESS.search(parseaddr(said)[1] or said)
-    return found[0].lower() if found else ""
+    """The mailbox that a header names; the first that it speaks of where it names several."""
+    if named := canonical(said):
+        return named
+    found = ADDRESS.search(said)
+    return canonical(found[0]) if found else ""
 
 
 def _text(mail: Message, name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from sendgrid.helpers.eventwebhook import EventWebhook, EventWebhookHeader
 
 from adapters.email.sendgrid import MESSAGE_ID
+from rekindle.addresses import canonical
 from rekindle.errors import Malformed, WebhookNotGenuine
 from store.records import Report
 
@@ -80,7 +81,7 @@ def _report(item: Mapping[str, Any], now: datetime) -> Report:
     return Report(
         mark=f"sendgrid:{_mark(item)}",
         kind=KINDS[word],
-        address=_clean(item["email"]).strip().lower(),
+        address=canonical(_clean(item["email"])),
         occurred_at=min(_instant(item["timestamp"]), now),
         message_id=_our_id(item.get(MESSAGE_ID)),
         provider_message_id=_clean(item.get("sg_message_id", "")).partition(".")[0],

@@ -12,7 +12,6 @@ from store.records import Identity
 
 LONGEST_ID = 512  # characters; what every database can index
 LONGEST_NAME = 200
-LONGEST_ADDRESS = 320  # RFC 5321 allows 64 before the @ and 255 after it
 OURS = "rekindle:"
 Message = Mapping[str, Any]
 

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from email.utils import parseaddr
 
 from pydantic import SecretStr
 from yaml.nodes import ScalarNode
 
 from adapters.email.base import adapter_names
+from rekindle.addresses import EmailAddress
 from rekindle.locales import is_known
 from rekindle.settings import VARIABLE, Settings, find_unset_variables
 from rekindle.workspace.choices import choices_at
@@ -94,7 +94,7 @@ def _check_caps(document: Document, settings: Settings) -> Iterator[Problem]:
 
 
 def _check_addresses(document: Document, settings: Settings) -> Iterator[Problem]:
-    if "@" not in parseaddr(settings.sender.address)[1]:
+    if EmailAddress.find(settings.sender.address) is None:
         said = f"{settings.sender.address!r} is not an address such as 'Shop <hello@example.com>'."
         yield Problem(document.place(("sender", "from")), said)
     if not re.match(r"https?://[^/]", settings.base_url):
@@ -102,7 +102,7 @@ def _check_addresses(document: Document, settings: Settings) -> Iterator[Problem
         yield Problem(document.place(("base_url",)), said)
     for group, targets in settings.people.items():
         for index, target in enumerate(targets):
-            if target.startswith("mailto:") and "@" not in target:
+            if target.startswith("mailto:") and EmailAddress.find(target) is None:
                 said = f"{target!r} names no address."
                 yield Problem(document.place(("people", group, index)), said)
 

@@ -142,7 +142,7 @@ def test_a_row_is_an_address_that_must_not_be_mailed():
     read = rows(kind="suppressions")
 
     assert read.parse_suppression({"email": "a@b.c", "reason": "asked us"}) == ("a@b.c", "asked us")
-    with pytest.raises(Malformed, match="no address"):
+    with pytest.raises(Malformed, match="no email address"):
         read.parse_suppression({"email": "nobody"})
 
 
