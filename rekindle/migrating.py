@@ -1,12 +1,12 @@
 """Brings a database to the newest revision in `migrations/`, in a checkout as in a wheel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
 
@@ -19,8 +19,9 @@ NOTHING = "base"  # Alembic's word for the state before the first migration
 TURN = 7_365_532  # PostgreSQL advisory lock: any number, the same in all our processes
 
 
-def upgrade(store: Store) -> None:
-    """Apply every migration that the database lacks, in one transaction; processes take turns.
+def upgrade(store: Store, revision: str | None = None) -> None:
+    """Apply every migration up to `revision` (the newest) that the database lacks, in one
+    transaction; processes take turns.
 
     Raises StoreUnavailable if it cannot be reached or was made by a newer version of Rekindle.
     """
@@ -29,7 +30,7 @@ def upgrade(store: Store) -> None:
     with store.begin() as tx:
         _wait_for_turn(tx)
         try:
-            command.upgrade(_config(tx), newest_revision())
+            command.upgrade(_config(tx), revision or newest_revision())
         except CommandError as error:
             raise StoreUnavailable(_unknown(revision_of(tx))) from error
 
@@ -82,6 +83,12 @@ def newest_revision() -> str:
     head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     assert head is not None, f"no migrations in {MIGRATIONS}"
     return head
+
+
+def migrations_since(revision: str) -> Sequence[Script]:
+    """Every migration after `revision`, the oldest first."""
+    after = ScriptDirectory(str(MIGRATIONS)).iterate_revisions("head", revision)
+    return list(after)[::-1]
 
 
 def _config(tx: Connection) -> Config:

@@ -1,6 +1,8 @@
 """Migrations add up to `store/tables.py`, take themselves back, and take turns."""
 
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from rekindle.migrating import (
     current_revision,
     downgrade,
     is_current,
+    migrations_since,
     newest_revision,
     require_current,
     upgrade,
@@ -21,6 +24,8 @@ from rekindle.migrating import (
 from store.session import Store
 from store.steps import STEP
 from store.tables import metadata, positions
+from tests import layouts
+from tests.layouts import RELEASED, read_layouts, taken_away
 
 INSTANTS = [type_coerce(each, BigInteger) for each in (positions.c.arrived_at, positions.c.due_at)]
 
@@ -90,6 +95,29 @@ def test_everybody_stands_where_they_stood_once_steps_have_numbers(store):
     with store.read() as connection:
         named = text("SELECT enrollment_id, step, visit, arrived_at, due_at FROM positions")
         assert [tuple(row) for row in connection.execute(named)] == stood
+
+
+def test_what_an_old_process_may_rely_on_stays_until_no_version_reads_it(bare):
+    upgrade(bare, RELEASED)
+    for migration in migrations_since(RELEASED):
+        with bare.read() as connection:
+            before = read_layouts(connection)
+        upgrade(bare, migration.revision)
+        with bare.read() as connection:
+            lost = taken_away(before, read_layouts(connection))
+
+        declared = getattr(migration.module, "unread_since", {})
+        undeclared = {name: how for name, how in lost.items() if name not in declared}
+        assert undeclared == {}, f"{migration.path}: read the head of {layouts.__file__}"
+        early = {name: since for name, since in declared.items() if not is_past(since)}
+        assert early == {}, f"{migration.path}: this version or a later one; wait for another"
+
+
+def is_past(version: str) -> bool:
+    """Whether there has been a version since."""
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+    present = str(project["project"]["version"])
+    return tuple(map(int, version.split("."))) < tuple(map(int, present.split(".")))
 
 
 def test_upgrading_twice_changes_nothing(bare):
