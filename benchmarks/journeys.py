@@ -28,7 +28,7 @@ from sqlalchemy.engine import URL  # noqa: E402 (path first)
 from benchmarks.parts import claiming, stepping  # noqa: E402
 from benchmarks.parts.report import Figure, arguments, print_figures  # noqa: E402
 from rekindle.clock import FixedClock  # noqa: E402
-from rekindle.services import NoWake, Services, Work  # noqa: E402
+from rekindle.services import NoWake, Services  # noqa: E402
 from tests.servers import fresh_postgres_database, running_postgres  # noqa: E402
 from workers.advance import advance_due  # noqa: E402
 from workers.schedule import BATCH, look, pass_on  # noqa: E402
@@ -96,10 +96,9 @@ class Counting(NoWake):
     def changed(self) -> None:
         self.messages += 1
 
-    def due(self, work: Work, ids: Sequence[int]) -> None:
+    def advance(self, ids: Sequence[int]) -> None:
         self.messages += 1
         now = self.services.clock.now()
-        assert work == "advance"
         self.steps += advance_due(self.services, now, list(ids)).advanced
 
 

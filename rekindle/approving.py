@@ -36,7 +36,7 @@ def answer_some(services: Services, ids: Collection[int], *, is_granted: bool, b
     with services.store.begin() as tx:
         now = services.clock.now()
         answered = answer_approvals(tx, ids, is_granted=is_granted, by=by, now=now)
-    services.wake.due("advance", answered)
+    services.wake.advance(answered)
     return len(answered)
 
 

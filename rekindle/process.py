@@ -4,6 +4,7 @@ the end.
 
 import gc
 import threading
+from collections.abc import Iterable
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -13,11 +14,12 @@ from dramatiq import Broker, Worker
 
 from adapters.email.base import open_adapter
 from rekindle.errors import RekindleError
-from rekindle.services import Services
+from rekindle.services import Lane, Services
 from rekindle.workspace.applying import apply_folder
 from store.definitions import newest_definition
 from store.leases import release_lease
-from workers.actors import Actors, declare_actors
+from workers.actors import QUEUES, Actors, declare_actors
+from workers.brokers import start_worker
 from workers.channels import ChannelPool
 from workers.counts import Counts
 from workers.lease import take_turn, worker_name
@@ -29,7 +31,8 @@ log = structlog.get_logger()
 SWEEP_SECONDS = 1.0
 STANDBY_AFTER = timedelta(seconds=15)  # of silence, another scheduler takes over
 OBJECTS_A_COLLECTION = 10_000  # new ones, before the collector looks at them
-THREADS = 4  # workers in one process; the database and the provider are what they wait for
+THREADS = 4  # of each lane in one process; the database and the provider are what they wait for
+STOP_MS = 10_000  # for what runs to finish; what does not is taken over by another process
 
 
 class Process:
@@ -39,20 +42,22 @@ class Process:
         self.services = services
         settings = services.settings
         self.pool = ChannelPool(open_adapter(settings.provider, settings, services.outbox))
-        self._worker: Worker | None = None
+        self._workers: dict[Lane, Worker] = {}
         self._stopping = threading.Event()
         self._scheduler: threading.Thread | None = None
 
     def run_until_idle(self, report: Report = unheard) -> Counts:
         return run_until_idle(self.services, self.pool, report)
 
-    def start_workers(self, broker: Broker, threads: int = THREADS) -> None:
-        """Work in this process on what the broker brings."""
+    def start_workers(
+        self, broker: Broker, threads: int = THREADS, lanes: Iterable[Lane] = Lane
+    ) -> None:
+        """Work in this process on what the broker brings, in each lane with threads of its own."""
         spare_what_stays()
         declare_actors(broker, self.services, self.pool)
         self.services.wake = Actors(broker)
-        self._worker = Worker(broker, worker_threads=threads, worker_timeout=100)
-        self._worker.start()
+        broker.emit_after("process_boot")  # starts the watch over time limits
+        self._workers = {lane: start_worker(broker, QUEUES[lane], threads) for lane in lanes}
 
     def start_scheduler(self) -> None:
         """Sweep in a thread for as long as this process is the active scheduler."""
@@ -83,10 +88,20 @@ class Process:
             self._scheduler.join(timeout=10)
             with self.services.store.begin() as tx:
                 release_lease(tx, "scheduler", worker_name())
-        if self._worker is not None:
-            self._worker.stop(timeout=10_000)
+        self._stop_workers()
         self.pool.close()
         self.services.close()
+
+    def _stop_workers(self) -> None:
+        """All at once: a lane that waits for somebody outside keeps no other from ending."""
+        stopping = [
+            threading.Thread(target=worker.stop, kwargs={"timeout": STOP_MS}, daemon=True)
+            for worker in self._workers.values()
+        ]
+        for thread in stopping:
+            thread.start()
+        for thread in stopping:
+            thread.join()
 
     def __enter__(self) -> Self:
         return self

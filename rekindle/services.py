@@ -5,9 +5,10 @@ import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 from rekindle.clock import Clock
 from rekindle.settings import Settings
@@ -18,7 +19,18 @@ from store.session import Store
 from templates.links import Signer
 
 STATE_FOLDER = ".rekindle"
-Work = Literal["advance", "deliver", "effects"]
+
+
+class Lane(StrEnum):
+    """What a worker may be busy with.
+
+    Each has a queue and threads of its own, so that whatever is slow in one holds up no other.
+    """
+
+    JOURNEYS = "journeys"  # evaluating and advancing: the database alone
+    EMAILS = "emails"
+    WEBHOOKS = "webhooks"
+    NOTICES = "notices"
 
 
 class Wake(Protocol):
@@ -32,8 +44,14 @@ class Wake(Protocol):
     def everybody(self) -> None:
         """A segment was changed: it is evaluated for everybody."""
 
-    def due(self, work: Work, ids: Sequence[int]) -> None:
-        """These enrollments, messages or effects have become due."""
+    def advance(self, ids: Sequence[int]) -> None:
+        """These enrollments have become due."""
+
+    def deliver(self, ids: Sequence[int]) -> None:
+        """These messages have become due."""
+
+    def has_work(self, lane: Lane) -> None:
+        """Something has become due in this lane."""
 
 
 class NoWake:
@@ -43,7 +61,11 @@ class NoWake:
 
     def everybody(self) -> None: ...
 
-    def due(self, work: Work, ids: Sequence[int]) -> None: ...
+    def advance(self, ids: Sequence[int]) -> None: ...
+
+    def deliver(self, ids: Sequence[int]) -> None: ...
+
+    def has_work(self, lane: Lane) -> None: ...
 
 
 @dataclass

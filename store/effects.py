@@ -57,7 +57,7 @@ def add_effects(tx: Connection, new: Sequence[NewEffect], now: datetime) -> None
 
 
 def claim_due_effects(
-    tx: Connection, now: datetime, limit_rows: int, until: datetime
+    tx: Connection, kind: str, now: datetime, limit_rows: int, until: datetime
 ) -> list[DueEffect]:
     """Effects due at `now`, nobody else's until then: one whose process dies is due again."""
     query = (
@@ -69,7 +69,7 @@ def claim_due_effects(
             effects.c.payload,
             effects.c.attempts,
         )
-        .where(effects.c.due_at <= now)
+        .where(effects.c.due_at <= now, effects.c.kind == kind)
         .order_by(effects.c.due_at, effects.c.id)
         .limit(limit_rows)
         .with_for_update(skip_locked=True)

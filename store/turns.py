@@ -26,8 +26,19 @@ class Turn:
             signal = threading.Lock()
             signal.acquire()
             self._waiting.append((me, signal))
-        signal.acquire()  # until it is handed to us
-        return self
+        try:
+            signal.acquire()  # until it is handed to us
+            return self
+        except BaseException:  # a time limit: nobody waits for ever for who went away
+            self._give_up(me, signal)
+            raise
+
+    def _give_up(self, me: int, signal: threading.Lock) -> None:
+        with self._changing:
+            if (me, signal) in self._waiting:
+                self._waiting.remove((me, signal))
+                return
+        self.__exit__()
 
     def __exit__(self, *_: object) -> None:
         with self._changing:

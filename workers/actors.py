@@ -1,5 +1,5 @@
 """The actors: a few lines each, ids in, the database asked for everything else; every one is safe
-to run twice.
+to run twice. Each lane has a queue of its own.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,21 +9,35 @@ from typing import Any
 import dramatiq
 import structlog
 from dramatiq import Broker
-from dramatiq.brokers.stub import StubBroker
+from dramatiq.middleware import Interrupt
 
 from rekindle.errors import RekindleError
-from rekindle.services import Services, Work
+from rekindle.services import Lane, Services
 from workers.advance import advance_due
+from workers.brokers import has_unread
 from workers.changes import follow_versions
 from workers.channels import ChannelPool
 from workers.deliver import deliver_due
 from workers.passes import evaluate_everybody
-from workers.schedule import work_off
+from workers.schedule import deliver_off, do_effects_off, work_off
 
 log = structlog.get_logger()
 
-QUEUE = "rekindle"
-TIME_LIMIT_MS = 15 * 60 * 1000  # an evaluation for everybody is the longest there is
+# earlier versions had all work in the one queue that is now the journeys' own
+QUEUES: Mapping[Lane, str] = {
+    Lane.JOURNEYS: "rekindle",
+    Lane.EMAILS: "rekindle.emails",
+    Lane.WEBHOOKS: "rekindle.webhooks",
+    Lane.NOTICES: "rekindle.notices",
+}
+MINUTE_MS = 60 * 1000
+# the last resort where something hangs; an evaluation for everybody is the longest there is
+TIME_LIMIT_MS: Mapping[Lane, int] = {
+    Lane.JOURNEYS: 15 * MINUTE_MS,
+    Lane.EMAILS: 15 * MINUTE_MS,
+    Lane.WEBHOOKS: 5 * MINUTE_MS,
+    Lane.NOTICES: 5 * MINUTE_MS,
+}
 
 
 @dataclass
@@ -33,24 +47,36 @@ class Actors:
     broker: Broker
 
     def changed(self) -> None:
-        if not self._is_coming():
-            self._send("evaluate")
+        if not has_unread(self.broker, QUEUES[Lane.JOURNEYS], ask_server=False):
+            self._send(Lane.JOURNEYS, "evaluate")
 
     def everybody(self) -> None:
-        self._send("everybody")
+        self._send(Lane.JOURNEYS, "everybody")
 
-    def due(self, work: Work, ids: Sequence[int]) -> None:
-        self._send(work, list(ids))
+    def advance(self, ids: Sequence[int]) -> None:
+        self._send(Lane.JOURNEYS, "advance", list(ids))
 
-    def _is_coming(self) -> bool:
-        """Whether a worker of this process has yet to begin, and so will see what is there now."""
-        queues = self.broker.queues if isinstance(self.broker, StubBroker) else {}
-        return QUEUE in queues and not queues[QUEUE].empty()
+    def deliver(self, ids: Sequence[int]) -> None:
+        self._send(Lane.EMAILS, "emails", list(ids))
 
-    def _send(self, actor: str, *arguments: Any) -> None:
+    def has_work(self, lane: Lane) -> None:
+        """Send one message, unless one waits that its worker has yet to see: a lane that nobody
+        serves does not fill the broker.
+        """
+        if has_unread(self.broker, QUEUES[lane]):
+            return
+        match lane:
+            case Lane.JOURNEYS:
+                self._send(lane, "evaluate")
+            case Lane.EMAILS:
+                self._send(lane, "emails", [])
+            case Lane.WEBHOOKS | Lane.NOTICES:
+                self._send(lane, lane.value)
+
+    def _send(self, lane: Lane, actor: str, *arguments: Any) -> None:
         """A broker that is down loses nothing: the sweep finds the work again."""
         message: dramatiq.Message[Any] = dramatiq.Message(
-            queue_name=QUEUE, actor_name=actor, args=arguments, kwargs={}, options={}
+            queue_name=QUEUES[lane], actor_name=actor, args=arguments, kwargs={}, options={}
         )
         try:
             self.broker.enqueue(message)
@@ -61,22 +87,29 @@ class Actors:
 def declare_actors(broker: Broker, services: Services, pool: ChannelPool) -> None:
     """Teach this process to do the work that `Actors` asks for."""
     work = _Work(services, pool)
-    doing: Mapping[str, Callable[..., None]] = {
-        "evaluate": work.evaluate,
-        "everybody": work.everybody,
-        "advance": work.advance,
-        "deliver": work.deliver,
-        "effects": work.effects,
+    doing: Mapping[Lane, Mapping[str, Callable[..., None]]] = {
+        Lane.JOURNEYS: {
+            "evaluate": work.evaluate,
+            "everybody": work.everybody,
+            "advance": work.advance,
+            # what an earlier version sent into the one queue of its time
+            "deliver": work.pass_on_emails,
+            "effects": work.pass_on_effects,
+        },
+        Lane.EMAILS: {"emails": work.emails},
+        Lane.WEBHOOKS: {"webhooks": work.webhooks},
+        Lane.NOTICES: {"notices": work.notices},
     }
-    for name, does in doing.items():
-        declare = dramatiq.actor(
-            actor_name=name,
-            queue_name=QUEUE,
-            broker=broker,
-            max_retries=0,  # the sweep is the retry
-            time_limit=TIME_LIMIT_MS,
-        )
-        declare(_guarded(name, does))
+    for lane, actors in doing.items():
+        for name, does in actors.items():
+            declare = dramatiq.actor(
+                actor_name=name,
+                queue_name=QUEUES[lane],
+                broker=broker,
+                max_retries=0,  # the sweep is the retry
+                time_limit=TIME_LIMIT_MS[lane],
+            )
+            declare(_guarded(name, does))
 
 
 def _guarded(name: str, does: Callable[..., None]) -> Callable[..., None]:
@@ -89,6 +122,8 @@ def _guarded(name: str, does: Callable[..., None]) -> Callable[..., None]:
             does(*arguments)
         except RekindleError as error:
             log.error("work.failed", actor=name, reason=str(error))
+        except Interrupt as interrupt:
+            log.error("work.failed", actor=name, reason=f"interrupted: {type(interrupt).__name__}")
         except Exception as error:
             log.error("work.failed", actor=name, reason=f"{type(error).__name__}: {error}")
 
@@ -101,21 +136,33 @@ class _Work:
     pool: ChannelPool
 
     def evaluate(self) -> None:
-        work_off(self.services, self.pool)
+        work_off(self.services)
 
     def everybody(self) -> None:
         now = self.services.clock.now()
         evaluate_everybody(self.services, now)
         follow_versions(self.services, now)
-        work_off(self.services, self.pool)
+        work_off(self.services)
 
     def advance(self, ids: list[int]) -> None:
         advance_due(self.services, self.services.clock.now(), ids)
-        work_off(self.services, self.pool)
+        work_off(self.services)
 
-    def deliver(self, ids: list[int]) -> None:
-        deliver_due(self.services, self.pool, self.services.clock.now(), ids)
-        work_off(self.services, self.pool)
+    def emails(self, ids: list[int]) -> None:
+        if ids:
+            deliver_due(self.services, self.pool, self.services.clock.now(), ids)
+            self.services.wake.changed()
+        deliver_off(self.services, self.pool)
 
-    def effects(self, _ids: list[int]) -> None:
-        work_off(self.services, self.pool)
+    def webhooks(self) -> None:
+        do_effects_off(self.services, "webhook")
+
+    def notices(self) -> None:
+        do_effects_off(self.services, "notify")
+
+    def pass_on_emails(self, ids: list[int]) -> None:
+        self.services.wake.deliver(ids)
+
+    def pass_on_effects(self, _ids: list[int]) -> None:
+        self.services.wake.has_work(Lane.WEBHOOKS)
+        self.services.wake.has_work(Lane.NOTICES)

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from dramatiq import Broker
+from dramatiq import Broker, Worker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import (
     AgeLimit,
@@ -15,6 +15,8 @@ from dramatiq.middleware import (
 )
 
 from rekindle.errors import BrokerUnavailable
+
+POLL_MS = 100  # how long a worker waits for a message before it looks whether it is to stop
 
 
 def open_broker(url: str | None) -> Broker:
@@ -62,6 +64,42 @@ def require_answer(broker: Any, url: str | None) -> None:
     except Exception as error:  # each broker has its own errors; the cause is kept
         place = f"{where.hostname}:{where.port}" if where.port else where.hostname
         raise BrokerUnavailable(f"the broker at {place} does not answer.") from error
+
+
+def has_unread(broker: Broker, queue: str, *, ask_server: bool = True) -> bool:
+    """Whether a message waits in `queue` that no worker has fetched yet, and whose worker will so
+    see all that is committed by now.
+
+    A broker elsewhere is asked only with `ask_server`, which costs a round trip; False where it
+    does not answer.
+    """
+    if isinstance(broker, StubBroker):
+        return queue in broker.queues and not broker.queues[queue].empty()
+    return ask_server and _count_unread(broker, queue) > 0
+
+
+def _count_unread(broker: Any, queue: str) -> int:
+    try:
+        if hasattr(broker, "client"):  # Redis keeps a list of that name
+            return int(broker.client.llen(f"{broker.namespace}:{queue}"))
+        return int(broker.get_queue_message_counts(queue)[0])
+    except Exception:  # each broker has its own errors; sending will meet and tell the same one
+        return 0
+
+
+def start_worker(broker: Broker, queue: str, threads: int) -> Worker:
+    """Threads of this process that take messages from one queue."""
+    worker = _Worker(broker, queues={queue}, worker_threads=threads, worker_timeout=POLL_MS)
+    worker.start()
+    return worker
+
+
+class _Worker(Worker):
+    """Without the second connection for messages that wait in the broker: none of ours do."""
+
+    def _add_consumer(self, queue_name: str, *, delay: bool = False) -> None:
+        if not delay:
+            super()._add_consumer(queue_name, delay=delay)
 
 
 def _middleware() -> list[Middleware]:

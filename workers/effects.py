@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from sqlalchemy import Connection
@@ -44,6 +44,7 @@ RETRY_AFTER = timedelta(minutes=5)  # doubled after each try: eleven hours in al
 MOST_ATTEMPTS = 8
 LOG = "log:"
 
+EffectKind = Literal["webhook", "notify"]
 Errand = Callable[[], None]  # what must not hold a transaction; raises RekindleError
 Placed = Sequence[tuple[Enrollment, Effect]]
 
@@ -142,13 +143,13 @@ def _event(library: Library, one: Enrollment, effect: EmitEvent, now: datetime) 
 # --- later, outside of any transaction
 
 
-def do_effects(services: Services, now: datetime) -> int:
+def do_effects(services: Services, now: datetime, kind: EffectKind) -> int:
     """Do up to a batch of due effects; how many were due. A failing one is tried again, later each
     time, and in the end has failed for good, with an alarm.
     """
     library = services.library()
     with services.store.begin() as tx:
-        due = claim_due_effects(tx, now, BATCH, now + LEASE)
+        due = claim_due_effects(tx, kind, now, BATCH, now + LEASE)
         errands = {} if services.is_rehearsal else _prepare_all(tx, library, due, now)
     results = {id_: _run(errand) for id_, errand in errands.items()}
     with services.store.begin() as tx:

@@ -1,7 +1,8 @@
-"""Finds what has become due and passes it on; works everything off in one process where that is
-asked for.
+"""Finds what has become due and passes it on to the lanes; works everything off in one process
+where that is asked for.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy import (
     select,
 )
 
-from rekindle.services import Services
+from rekindle.services import Lane, Services
 from store import enrollments as enrollment_rows
 from store import messages as message_rows
 from store.bulk import read_rows
@@ -27,7 +28,7 @@ from workers.changes import follow_versions, outdated_journeys
 from workers.channels import ChannelPool
 from workers.counts import Counts
 from workers.deliver import deliver_due
-from workers.effects import do_effects
+from workers.effects import EffectKind, do_effects
 from workers.evaluate import evaluate_changes, evaluate_due
 from workers.passes import Report, evaluate_everybody, find_due, unheard
 from workers.retake import retake_claims
@@ -42,27 +43,30 @@ ROUNDS_A_WAKE = 100  # then another wake has its turn: minutes at most, never th
 
 @dataclass(frozen=True)
 class Due:
-    """What there is to do at an instant: one look at six small indexes."""
+    """What there is to do at an instant: one look at a few small indexes."""
 
     changes: bool = False
     checks: bool = False
     positions: bool = False
     messages: bool = False
-    effects: bool = False
+    webhooks: bool = False
+    notices: bool = False
     calendars: bool = False
 
     @property
     def is_any(self) -> bool:
-        return any(
-            (
-                self.changes,
-                self.checks,
-                self.positions,
-                self.messages,
-                self.effects,
-                self.calendars,
-            )
-        )
+        return bool(self.lanes)
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The lanes that have something to do."""
+        has_work: Mapping[Lane, bool] = {
+            Lane.JOURNEYS: self.changes or self.checks or self.positions or self.calendars,
+            Lane.EMAILS: self.messages,
+            Lane.WEBHOOKS: self.webhooks,
+            Lane.NOTICES: self.notices,
+        }
+        return tuple(lane for lane, has in has_work.items() if has)
 
 
 def _earliest(column: Column[Any], *more: ColumnElement[bool]) -> ScalarSelect[Any]:
@@ -95,7 +99,8 @@ LOOK = select(
     _is_due(memberships.c.next_check_at).label("checks"),
     _is_due(positions.c.due_at).label("positions"),
     _is_due(messages.c.due_at, messages.c.claimed_by.is_(None)).label("messages"),
-    _is_due(effects.c.due_at).label("effects"),
+    _is_due(effects.c.due_at, effects.c.kind == "webhook").label("webhooks"),
+    _is_due(effects.c.due_at, effects.c.kind == "notify").label("notices"),
     _is_due(calendars.c.due_at).label("calendars"),
 )
 
@@ -121,18 +126,42 @@ def run_until_idle(services: Services, pool: ChannelPool, report: Report = unhea
     return total
 
 
-def work_off(services: Services, pool: ChannelPool) -> None:
-    """What a worker does once it is woken: all that is due, at once and in this thread, however it
-    came about; so that what an event sets off never waits for another wake.
+def work_off(services: Services) -> None:
+    """Do what is due in the journeys lane, at once and in this thread, however it came about, and
+    wake the other lanes as soon as there is something for them: what an event sets off never waits
+    for another wake, and nothing in here waits for anybody outside.
 
     What other workers hold is left to them; they join when the sweep passes on what is due.
     """
     for _ in range(ROUNDS_A_WAKE):
         now = services.clock.now()
         due = _look(services, now)
-        if not due.is_any or _do(services, pool, due, now) == Counts():
+        _wake_others(services, due)
+        if Lane.JOURNEYS not in due.lanes or _move(services, due, now) == Counts():
             return
     services.wake.changed()
+
+
+def deliver_off(services: Services, pool: ChannelPool) -> None:
+    """Send what is due; those who waited for it go on meanwhile in the journeys lane."""
+    for _ in range(ROUNDS_A_WAKE):
+        now = services.clock.now()
+        if not _look(services, now).messages or deliver_due(services, pool, now) == Counts():
+            return
+        services.wake.changed()
+    services.wake.has_work(Lane.EMAILS)
+
+
+def do_effects_off(services: Services, kind: EffectKind) -> None:
+    """Do the webhooks or the notices that are due."""
+    while do_effects(services, services.clock.now(), kind):
+        pass
+
+
+def _wake_others(services: Services, due: Due) -> None:
+    for lane in due.lanes:
+        if lane is not Lane.JOURNEYS:
+            services.wake.has_work(lane)
 
 
 def _look(services: Services, now: datetime) -> Due:
@@ -141,6 +170,18 @@ def _look(services: Services, now: datetime) -> Due:
 
 
 def _do(services: Services, pool: ChannelPool, due: Due, now: datetime) -> Counts:
+    counts = _move(services, due, now)
+    if due.webhooks:
+        counts += Counts(looked_at=do_effects(services, now, "webhook"))
+    if due.notices:
+        counts += Counts(looked_at=do_effects(services, now, "notify"))
+    if due.messages:
+        counts += deliver_due(services, pool, now)
+    return counts
+
+
+def _move(services: Services, due: Due, now: datetime) -> Counts:
+    """Evaluate and advance: all of it in the database."""
     counts = Counts()
     if due.changes:
         counts += evaluate_changes(services, now)
@@ -150,10 +191,6 @@ def _do(services: Services, pool: ChannelPool, due: Due, now: datetime) -> Count
         counts += run_calendars(services, now)
     if due.positions:
         counts += advance_due(services, now)
-    if due.effects:
-        counts += Counts(looked_at=do_effects(services, now))
-    if due.messages:
-        counts += deliver_due(services, pool, now)
     return counts
 
 
@@ -169,8 +206,9 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
     due = _look(services, now)
     if due.changes or due.checks or due.calendars:
         services.wake.changed()
-    if due.effects:
-        services.wake.due("effects", ())
+    for lane in due.lanes:
+        if lane in (Lane.WEBHOOKS, Lane.NOTICES):
+            services.wake.has_work(lane)
     pass_on(services, now, due)
     watch_segments(services, now)
     forget_failures(services, now)
@@ -181,9 +219,9 @@ def pass_on(services: Services, now: datetime, due: Due) -> None:
     for _ in range(MOST_BATCHES if due.positions or due.messages else 0):
         steps, mails = _take(services, now)
         if steps:
-            services.wake.due("advance", steps)
+            services.wake.advance(steps)
         if mails:
-            services.wake.due("deliver", mails)
+            services.wake.deliver(mails)
         if len(steps) < BATCH and len(mails) < BATCH:
             return
 

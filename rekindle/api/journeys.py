@@ -99,7 +99,7 @@ def start(name: Name, asked: Start, services: Here, answer: Response) -> dict[st
         begun = start_by_hand(tx, library, wanted, now)
     if isinstance(begun, Refused):
         raise HTTPException(409, f"{asked.customer} does not start in {name}: {begun.reason}.")
-    services.wake.due("advance", [begun])
+    services.wake.advance([begun])
     services.wake.changed()
     return {"journey": name, "customer": asked.customer, "enrollment": begun}
 

@@ -14,6 +14,7 @@ from rekindle.cli.context import options
 from rekindle.cli.opening import open_here
 from rekindle.errors import WrongUse
 from rekindle.process import Process, apply_once
+from rekindle.services import Lane
 
 if TYPE_CHECKING:
     from dramatiq import Broker
@@ -98,12 +99,16 @@ def _listen(config: "Config", address: str) -> None:
 
 
 def worker(
-    threads: Annotated[int, typer.Option(help="How many pieces of work at once.")] = 4,
+    threads: Annotated[int, typer.Option(help="How many pieces of work at once in a lane.")] = 4,
+    lane: Annotated[
+        list[Lane] | None,
+        typer.Option(help="Serve only this lane; may be repeated. All of them if not given."),
+    ] = None,
 ) -> None:
     """Work on what the broker brings, until told to stop."""
     broker = _broker(_required_broker())
     with _process() as process:
-        process.start_workers(broker, threads)
+        process.start_workers(broker, threads, lane or Lane)
         print("Working.", flush=True)
         _until_told()
 
