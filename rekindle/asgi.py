@@ -27,6 +27,7 @@ def app() -> Starlette:
     if not os.environ.get("REKINDLE_DATABASE_URL"):
         state_folder(workspace)
     services = open_services(workspace, SystemClock())
+    services.announce("rekindle.asgi")
     if url := os.environ.get("REKINDLE_BROKER_URL"):
         services.wake = Actors(open_broker(url))
     if link := make_sign_in_link(services):

@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from rekindle.clock import Clock
+from rekindle.errors import StoreUnavailable
+from rekindle.presence import Presence, find_running
 from rekindle.settings import Settings
 from rekindle.workspace.folder import read_folder
 from rekindle.workspace.library import Library, library_from
@@ -82,6 +84,7 @@ class Services:
     _library: Library | None = None
     _newest: int = -1
     _loading: threading.Lock = field(default_factory=threading.Lock)
+    _presence: Presence | None = None
 
     @property
     def outbox(self) -> Path:
@@ -117,7 +120,13 @@ class Services:
             journey_versions=versions,
         )
 
+    def announce(self, command: str) -> None:
+        """Let newer versions know that this process works with the database until it is closed."""
+        self._presence = self._presence or Presence(self.store, command)
+
     def close(self) -> None:
+        if self._presence is not None:
+            self._presence.close()
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -184,10 +193,29 @@ def state_folder(workspace: Path) -> Path:
 
 
 def _bring_up_to_date(store: Store) -> None:
-    """A SQLite file is ours alone, whichever way it was named, unless others' tables are in it."""
-    from rekindle.migrating import is_foreign, require_current, upgrade  # Alembic imports slowly
+    """A SQLite file is ours alone, whichever way it was named, unless others' tables are in it; it
+    is not changed under an older version that works with it, unless somebody asks for that.
+    """
+    # Alembic imports slowly
+    from rekindle.migrating import (
+        current_revision,
+        is_current,
+        is_foreign,
+        require_current,
+        upgrade,
+    )
 
-    if store.is_sqlite and not is_foreign(store):
-        upgrade(store)
-    else:
+    if not store.is_sqlite or is_foreign(store):
         require_current(store)
+    elif not is_current(store):
+        running = find_running(store) if current_revision(store) else []
+        if running:
+            raise StoreUnavailable(_in_use(running))
+        upgrade(store)
+
+
+def _in_use(running: Sequence[str]) -> str:
+    return (
+        f"an older version works with this database: {', '.join(running)}. Stop it first, or let it"
+        " run on beside the newer one: 'rekindle db upgrade'."
+    )

@@ -25,6 +25,7 @@ def run(
             "'run' works off what is due and stops: say 'run --until-idle'; for a server use 'up'."
         )
     with Process(open_here()) as process:
+        process.services.announce("rekindle run")
         apply_once(process.services)
         with shown("Looking at everybody") as report:
             counts = process.run_until_idle(report)

@@ -28,7 +28,7 @@ Port = Annotated[int, typer.Option(help="Port to listen on.")]
 
 def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Everything in one process: web, workers and scheduler."""
-    with _process() as process:
+    with _process("up") as process:
         apply_once(process.services)
         serve_everything(process, host, port)
 
@@ -44,7 +44,7 @@ def web(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Only the web: ingest, hooks, surveys, dashboard. Workers run elsewhere or later."""
     from workers.actors import Actors
 
-    with _process() as process:
+    with _process("web") as process:
         if url := _broker_url():
             process.services.wake = Actors(_broker(url))
         serve(process, host, port)
@@ -107,7 +107,7 @@ def worker(
 ) -> None:
     """Work on what the broker brings, until told to stop."""
     broker = _broker(_required_broker())
-    with _process() as process:
+    with _process("worker") as process:
         process.start_workers(broker, threads, lane or Lane)
         print("Working.", flush=True)
         _until_told()
@@ -118,7 +118,7 @@ def scheduler() -> None:
     from workers.actors import Actors
 
     broker = _broker(_required_broker())
-    with _process() as process:
+    with _process("scheduler") as process:
         apply_once(process.services)
         process.services.wake = Actors(broker)
         process.start_scheduler()
@@ -126,8 +126,10 @@ def scheduler() -> None:
         _until_told()
 
 
-def _process() -> Process:
-    return Process(open_here(options().running_clock()))
+def _process(command: str) -> Process:
+    services = open_here(options().running_clock())
+    services.announce(f"rekindle {command}")
+    return Process(services)
 
 
 def _broker(url: str | None) -> "Broker":

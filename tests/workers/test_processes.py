@@ -15,7 +15,9 @@ from urllib.request import Request, urlopen
 import pytest
 
 from rekindle.clock import SystemClock
+from rekindle.presence import find_running
 from rekindle.process import spare_what_stays
+from store.session import Store
 from tests.shop import LAYOUT, Shop
 
 PATIENCE_SECONDS = 40
@@ -59,8 +61,19 @@ def test_an_event_sent_by_a_client_becomes_a_mail_and_time_brings_the_next(
         _post(port, {"userId": "ana", "type": "identify", "traits": {"email": "ana@example.com"}})
         _post(port, {"userId": "ana", "type": "track", "event": "Account Created"})
         mails = _wait_for_mails(folder / "outbox", 2)
+        announced = _announced(environment)
 
     assert len(mails) == 2
+    assert announced == (commands == [["up"]])
+
+
+def _announced(environment: dict[str, str]) -> bool:
+    """Whether a newer version could tell that a process works with this SQLite file."""
+    store = Store(environment["REKINDLE_DATABASE_URL"])
+    try:
+        return bool(find_running(store))
+    finally:
+        store.close()
 
 
 def _workspace(folder: Path, environment: dict[str, str]) -> Path:
