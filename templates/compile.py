@@ -19,7 +19,7 @@ from rekindle.locales import fallbacks
 from templates.flatten import Flat, flatten
 from templates.imports import importing
 from templates.inline import inline_styles
-from templates.markup import Protected, protect, restore
+from templates.markup import protect, restore
 from templates.plain import derive_text
 from templates.sandbox import HTML, WORDS, SafeEnvironment, run
 from templates.sources import BadTemplate, Piece, Place, Sources, variants
@@ -127,9 +127,10 @@ def _compile(
     body = protect(flat.html)
     links = number_links(body)
     is_inlined = inline_styles(body)
-    source, places = restore(body)
+    derived = derive_text(body) if flat.text is None else ""
+    add_traps(body)
     part = partial(_part, name, sources if _has_imports(flat) else None)
-    text = flat.text is None and restore(body, derive_text(body))
+    text = protect(flat.text) if flat.text is not None else body.with_text(derived)
     mail = CompiledMail(
         name=name,
         locale=sources.locale,
@@ -137,8 +138,8 @@ def _compile(
         links=links,
         surveys=frozenset(asked_surveys([*flat.html, *(flat.text or [])])),
         subject=part(WORDS, *restore(protect(flat.subject))),
-        html=part(HTML, add_traps(source), places),
-        text=part(WORDS, *(text or restore(_text_as_written(flat)))),
+        html=part(HTML, *restore(body)),
+        text=part(WORDS, *restore(text)),
         is_text_written=flat.text is not None,
         is_inlined=is_inlined,
     )
@@ -171,10 +172,6 @@ def _chosen(
         return name, sources  # not there: loading it says so
     sources.lookups |= {one: templates[one] for one in others}
     return others[0], Sources(templates, others[0].removeprefix(f"{name}."), sources.lookups)
-
-
-def _text_as_written(flat: Flat) -> Protected:
-    return protect(flat.text or [])
 
 
 def _part(

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from html import unescape
 from typing import Any, Literal
 
 from markupsafe import Markup, escape
@@ -18,11 +17,12 @@ from rekindle.locales import (
     write_time,
     write_weekday,
 )
+from templates.addresses import check_scheme, clean_address, web_address
+from templates.attributes import decode_attribute
 from templates.links import MailLinks
 from templates.rendering import current
 
 TRACKED = "tracked"  # the filter that compiling puts around a computed address
-LEFT_ALONE = ("mailto:", "tel:", "sms:", "#")
 DateStyle = Literal["long", "short", "day", "weekday", "time"]
 
 
@@ -81,7 +81,7 @@ def signed_link(address: str) -> str:
     In HTML the address arrives escaped and leaves so. Raises ValueError for other schemes.
     """
     rendering = current()
-    plain = (unescape(address) if rendering.is_html else address).strip()
+    plain = clean_address(decode_attribute(address) if rendering.is_html else address)
     found = rendering.signed.get(plain)
     if found is None:
         found = rendering.signed[plain] = _signed(plain, rendering.links)
@@ -89,19 +89,10 @@ def signed_link(address: str) -> str:
 
 
 def _signed(address: str, links: MailLinks | None) -> str:
-    if not address.lower().startswith(("http://", "https://")):
-        check_scheme(address)
-        return address
-    if links is None or address.startswith(links.own_prefixes):
+    check_scheme(address)
+    if links is None or address.startswith(links.own_prefixes) or not web_address(address):
         return address
     return links.click_url(address)
-
-
-def check_scheme(address: str) -> None:
-    """Raises ValueError for an address that a mail may not link to."""
-    scheme = address.partition(":")[0].strip().lower()
-    if ":" in address and scheme in ("javascript", "data", "vbscript", "file"):
-        raise ValueError(f"a mail cannot link to a {scheme}: address.")
 
 
 def _moment(value: Any) -> datetime | date:

@@ -15,7 +15,7 @@ from templates.markup import protect, restore
 from templates.render import SERVICE
 from templates.sandbox import HTML
 from templates.sources import BadTemplate, Piece, Place
-from templates.tracking import find_relative_links
+from templates.tracking import find_dead_links
 
 Names = frozenset[str]
 
@@ -149,9 +149,8 @@ def _check_flat(flat: Flat, known: Known) -> Iterator[Finding]:
     for block in flat.unplaced:
         near = _near(block.name, flat.shown)
         yield _finding(block.place, f"no layout shows a block called {block.name!r}.", near)
-    for place, address in find_relative_links(protect(flat.html)):
-        message = f"a link in a mail needs a whole address, not {address!r}."
-        yield _finding(place, message, "Begin it with https://.")
+    for place, message, hint in find_dead_links(protect(flat.html)):
+        yield _finding(place, message, hint)
 
 
 def place_finder(places: Sequence[tuple[int, Place]]) -> Callable[[int], Place]:

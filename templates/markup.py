@@ -6,22 +6,26 @@ they come back when all work on the HTML is done.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from re import DOTALL
 from re import compile as pattern
 
+from turbohtml import Token, TokenType, tokenize
+
+from templates.attributes import decode_attribute
 from templates.sources import BadTemplate, Piece, Place
 
 OPEN, CLOSE = "\ue000", "\ue001"
 TOKEN = pattern(f"{OPEN}(\\d+){CLOSE}")
-MARKUP = pattern(
-    r"<!--.*?-->|<!\[.*?\]>|<![^>]*>"
-    r"""|<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9:-]*)(?P<inside>(?:[^"'>]|"[^"]*"|'[^']*')*)>""",
-    DOTALL,
-)
+# within one start tag, whose end the tokenizer found: WHATWG HTML §13.2.5.32 to §13.2.5.39
 ATTRIBUTE = pattern(
-    r"""(?P<name>[^\s"'>/=]+)(?:\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[^\s"'=<>`]+)))?"""
+    r"""[\s/]*(?P<name>=[^\s/>=]*|[^\s/>=]+)"""
+    r"""(?:\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[^\s>]*)))?"""
 )
-WITHOUT_MARKUP = ("script", "style", "textarea", "title")  # what stands inside is not HTML
+NAME = pattern(r"</?(?P<name>[^\s/>]+)")
+WITHOUT_MARKUP = frozenset({  # what stands inside is not HTML
+    "iframe", "noembed", "noframes", "plaintext", "script", "style", "textarea", "title", "xmp",
+})  # fmt: skip
+NOSCRIPT = "noscript"
+LINE_END = pattern(r"\n")
 VOID = frozenset({
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track",
     "wbr",
@@ -46,6 +50,10 @@ class Protected:
         start, place = next(one for one in reversed(self.starts) if one[0] <= position)
         return replace(place, line=place.line + self.text.count("\n", start, position))
 
+    def with_text(self, text: str) -> "Protected":
+        """Another text with the same tags."""
+        return replace(self, text=text)
+
     def named(self, text: str) -> Iterator[Piece]:
         """The tags in a stretch of the text."""
         return (self.tags[int(found[1])] for found in TOKEN.finditer(text))
@@ -57,6 +65,10 @@ class Attribute:
     value: str  # as written, entities and all
     start: int  # of the whole attribute, in the text
     end: int
+
+    @property
+    def decoded(self) -> str:
+        return decode_attribute(self.value)
 
 
 @dataclass(frozen=True)
@@ -77,12 +89,19 @@ class Tag:
 
     def attributes(self) -> Iterator[Attribute]:
         for found in ATTRIBUTE.finditer(self.inside):
-            value = found["double"] or found["single"] or found["bare"] or ""
-            start, end = found.start() + self.inside_start, found.end() + self.inside_start
-            yield Attribute(found["name"].lower(), value, start, end)
+            kind = found.lastgroup or "name"
+            value = found[kind] if kind != "name" else ""
+            name = TOKEN.sub("", found["name"])  # `{% if x %}href="…"{% endif %}`
+            before = len(found["name"]) - len(found["name"].rpartition(CLOSE)[2]) if name else 0
+            start, end = found.start("name") + before, found.end()
+            yield Attribute(
+                name.lower() or found["name"], value, start + self.inside_start,
+                end + self.inside_start,
+            )  # fmt: skip
 
     def attribute(self, name: str) -> Attribute | None:
-        return next((one for one in self.attributes() if one.name == name), None)
+        """The first so called: browsers ignore all others."""
+        return next((found for found in self.attributes() if found.name == name), None)
 
 
 @dataclass(frozen=True)
@@ -128,32 +147,52 @@ def restore(protected: Protected, text: str | None = None) -> tuple[str, list[tu
     return "".join([*parts, text[end:]]), places
 
 
-def scan(text: str) -> Iterator[Tag | Words]:
-    """The tags of HTML and the words between them; comments and declarations are passed over."""
+def scan(text: str, offset: int = 0) -> Iterator[Tag | Words]:
+    """The tags of HTML and the words between them; comments and declarations are passed over.
+
+    Positions count from `offset`.
+    """
     position = 0
     within = ""
-    for found in MARKUP.finditer(text):
-        if found.start() < position:
-            continue
-        name = (found["name"] or "").lower()
-        if within and not (found["end"] and name == within):
-            continue
-        if found.start() > position:
-            yield Words(text[position : found.start()], position, found.start(), within)
-        position, within = found.end(), ""
-        if name:
-            tag = Tag(
-                name,
-                bool(found["end"]),
-                found["inside"],
-                found.start(),
-                found.end(),
-                found.start("inside"),
-            )
+    for token, start in _markup(text):
+        if start > position:
+            yield from _words(text[position:start], position + offset, within)
+        position, within = start + len(token.source or ""), ""
+        if token.type in (TokenType.START_TAG, TokenType.END_TAG):
+            tag = _tag(token, text[start:position], start + offset)
             yield tag
-            within = name if tag.is_open and name in WITHOUT_MARKUP else ""
+            within = tag.name if tag.is_open and tag.name in (*WITHOUT_MARKUP, NOSCRIPT) else ""
     if position < len(text):
-        yield Words(text[position:], position, len(text), within)
+        yield from _words(text[position:], position + offset, within)
+
+
+def _markup(text: str) -> Iterator[tuple[Token, int]]:
+    """Everything but text, and where it starts."""
+    lines = [0, *(found.end() for found in LINE_END.finditer(text))]
+    # a carriage return would count as part of a line end
+    for token in tokenize(text.replace("\r", " "), capture_source=True, resolve_references=False):
+        if token.type not in (TokenType.TEXT, TokenType.CHARACTER_REFERENCE):
+            yield token, lines[token.line - 1] + token.col
+
+
+def _tag(token: Token, source: str, start: int) -> Tag:
+    name = NAME.match(source)
+    inside = name.end() if name else 0
+    return Tag(
+        name=token.tag or "",
+        is_end=token.type == TokenType.END_TAG,
+        inside=source[inside:-1],
+        start=start,
+        end=start + len(source),
+        inside_start=start + inside,
+    )
+
+
+def _words(text: str, start: int, within: str) -> Iterator[Tag | Words]:
+    if within == NOSCRIPT:  # where scripts do not run, as in mail, it is like any other element
+        yield from scan(text, start)
+    else:
+        yield Words(text, start, start + len(text), within)
 
 
 def edited(text: str, edits: Sequence[tuple[int, int, str]]) -> str:

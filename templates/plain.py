@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from html import unescape
 from re import compile as pattern
 
+from templates.addresses import clean_address
+from templates.attributes import decode_attribute
 from templates.markup import TOKEN, Protected, Tag, Words, scan
 
 PARAGRAPH, LINE, CELL = "\ue010", "\ue011", "\ue012"
@@ -98,7 +100,7 @@ class _Walk:
         if tag.name == "li" and not tag.is_end:
             self.parts.append("- ")
         elif tag.name == "img" and (words := tag.attribute("alt")):
-            self.parts.append(_without_entities(words.value))
+            self.parts.append(_kept(words.decoded))
         elif tag.name == "bdi":
             self.parts.append(END_ISOLATE if tag.is_end else ISOLATE)
         elif tag.name == "a":
@@ -116,7 +118,7 @@ class _Walk:
 
     def _begin_link(self, tag: Tag) -> None:
         href = tag.attribute("href")
-        self.links.append((_without_entities(href.value) if href else "", len(self.parts)))
+        self.links.append((_address(href.value) if href else "", len(self.parts)))
 
     def _end_link(self) -> None:
         if not self.links:
@@ -141,10 +143,21 @@ def _is_unseen(tag: Tag) -> bool:
 
 
 def _without_entities(text: str) -> str:
-    """Text with its entities resolved, braces kept from turning into Jinja's."""
-    plain = unescape(text) if "&" in text else text
-    return plain.replace("\xa0", " ") if "{" not in plain else _escaped(plain)
+    """Text with its entities resolved."""
+    return _kept(unescape(text) if "&" in text else text)
 
 
-def _escaped(plain: str) -> str:
+def _address(written: str) -> str:
+    """The address of a link, its computed parts taken to begin with a letter or figure."""
+    literals = TOKEN.split(written)[::2]
+    tokens = [found[0] for found in TOKEN.finditer(written)]
+    decoded = [decode_attribute(f"{literal}x")[:-1] for literal in literals[:-1]]
+    parts = zip([*decoded, decode_attribute(literals[-1])], [*tokens, ""], strict=True)
+    return _kept(clean_address("".join(f"{literal}{token}" for literal, token in parts)))
+
+
+def _kept(plain: str) -> str:
+    """Text for a template: its braces do not turn into Jinja's."""
+    if "{" not in plain:
+        return plain.replace("\xa0", " ")
     return pattern(r"\{(?=[{%#])").sub('{{ "{" }}', plain)

@@ -1,9 +1,9 @@
 """Turns a mail's links into links that come back to us, once a template."""
 
 from collections.abc import Iterator
-from html import unescape
 
-from templates.filters import LEFT_ALONE, TRACKED, check_scheme
+from templates.addresses import WEB, check_scheme, clean_address, scheme_of, web_address
+from templates.filters import TRACKED
 from templates.markup import Attribute, Protected, Tag, edited, scan
 from templates.sources import BadTemplate, Place
 
@@ -26,30 +26,34 @@ def number_links(protected: Protected, *, are_numbered: bool = True) -> tuple[st
     """
     numbers: dict[str, int] = {}
     edits = []
-    for tag in scan(protected.text):
-        if isinstance(tag, Tag) and tag.name in LINKED and (href := tag.attribute("href")):
-            link = _link(protected, tag, href, numbers if are_numbered else None)
+    for tag, href in _links(protected):
+        if link := _link(protected, tag, href, numbers if are_numbered else None):
             edits.append((href.start, href.end, f'href="{link}"'))
     protected.text = edited(protected.text, edits)
     return tuple(numbers)
 
 
-def find_relative_links(protected: Protected) -> Iterator[tuple[Place, str]]:
-    """Links that lead nowhere from a mailbox: `/offers`, `offers.html`."""
-    for tag in scan(protected.text):
-        if isinstance(tag, Tag) and tag.name in LINKED and (href := tag.attribute("href")):
-            address = unescape(href.value).strip()
-            is_computed = any(protected.named(href.value))
-            if not is_computed and not address.startswith(LEFT_ALONE) and "://" not in address:
-                yield protected.place_at(tag.start), address
+def find_dead_links(protected: Protected) -> Iterator[tuple[Place, str, str]]:
+    """Links that lead nowhere from a mailbox: where, what is wrong, and what to do about it."""
+    for tag, href in _links(protected):
+        if any(protected.named(href.value)):
+            continue
+        address, place = clean_address(href.decoded), protected.place_at(tag.start)
+        scheme = scheme_of(address)
+        if scheme in WEB and not web_address(address):
+            yield place, f"no browser can open {address!r}.", ""
+        elif not address.startswith("#") and (not scheme or "." in scheme):
+            message = f"a link in a mail needs a whole address, not {address!r}."
+            yield place, message, "Begin it with https://."
 
 
-def add_traps(source: str) -> str:
-    """The finished HTML source with the decoy at the top of its body and the pixel at its end."""
-    tags = [one for one in scan(source) if isinstance(one, Tag) and one.name == "body"]
-    top = next((one.end for one in tags if not one.is_end), 0)
-    bottom = next((one.start for one in reversed(tags) if one.is_end), len(source))
-    return edited(source, [(top, top, DECOY), (bottom, bottom, PIXEL)])
+def add_traps(protected: Protected) -> None:
+    """Put the decoy at the top of the body and the pixel at its end."""
+    bodies = [tag for tag in scan(protected.text) if isinstance(tag, Tag) and tag.name == "body"]
+    top = next((tag.end for tag in bodies if not tag.is_end), 0)
+    bottom = next((tag.start for tag in reversed(bodies) if tag.is_end), len(protected.text))
+    traps = [(top, top, DECOY), (bottom, bottom, PIXEL)]
+    protected.text = edited(protected.text, traps)
 
 
 def link_name(number: int) -> str:
@@ -57,15 +61,26 @@ def link_name(number: int) -> str:
     return f"_link_{number}"
 
 
-def _link(protected: Protected, tag: Tag, href: Attribute, numbers: dict[str, int] | None) -> str:
+def _links(protected: Protected) -> Iterator[tuple[Tag, Attribute]]:
+    for tag in scan(protected.text):
+        if not isinstance(tag, Tag) or tag.is_end or tag.name not in LINKED:
+            continue
+        if href := tag.attribute("href"):
+            yield tag, href
+
+
+def _link(
+    protected: Protected, tag: Tag, href: Attribute, numbers: dict[str, int] | None
+) -> str | None:
+    """What stands in the place of the address; None where it stays as it was written."""
     computed = list(protected.named(href.value))
     place = computed[0].place if computed else protected.place_at(tag.start)
-    if any(set(OURS) & set(one.words) for one in computed):
-        return href.value
+    if any(set(OURS) & set(piece.words) for piece in computed):
+        return None
     if not computed:
-        address = _checked(unescape(href.value).strip(), place)
-        if not address or address.startswith(LEFT_ALONE) or "://" not in address:
-            return href.value
+        address = _checked(clean_address(href.decoded), place)
+        if not web_address(address):
+            return None
         if numbers is not None:
             number = numbers.setdefault(address, len(numbers) + 1)
             return protected.token(f"{{{{ {link_name(number)} }}}}", place)

@@ -15,6 +15,7 @@ from rekindle.errors import StoreUnavailable
 from rekindle.services import Services
 from store.editions import find_address
 from store.records import MessageId
+from templates.addresses import web_address
 from templates.links import DECOY, Click
 from web.requests import services_of, visitor_of, write
 from web.survey_pages import gone_page
@@ -37,7 +38,7 @@ async def follow_link(request: Request) -> Response:
         return PlainTextResponse("There is nothing here.\n", headers=FRESH)
     if address is None:
         return gone_page(request, status=410)
-    return RedirectResponse(address, 302, headers=FRESH)
+    return redirection(address)
 
 
 async def show_pixel(request: Request) -> Response:
@@ -91,6 +92,13 @@ async def _note(
         return
     if is_act:
         services.wake.changed()
+
+
+def redirection(address: str) -> Response:
+    """On to what a browser would ask for if the mail's link had led there by itself."""
+    if page := web_address(address):  # already quoted
+        return Response(status_code=302, headers={"Location": page, **FRESH})
+    return RedirectResponse(address, 302, headers=FRESH)
 
 
 def _link(click: Click) -> str:

@@ -55,7 +55,8 @@ def both_ways(name, templates, **known):
     flat, _sources = flat_mail(name, "en", templates)
     body = protect(flat.html)
     number_links(body)
-    plain = HTML.from_string(add_traps(restore(body)[0]))
+    add_traps(body)
+    plain = HTML.from_string(restore(body)[0])
     with under_way(Rendering("en", links=links())):
         return mail, Seen(mail.html.render(values)).parts, Seen(
             INLINER.inline(run(plain, values))
