@@ -98,8 +98,7 @@ class Counting(NoWake):
 
     def advance(self, ids: Sequence[int]) -> None:
         self.messages += 1
-        now = self.services.clock.now()
-        self.steps += advance_due(self.services, now, list(ids)).advanced
+        self.steps += advance_due(self.services, list(ids)).advanced
 
 
 def count_messages(services: Services, due_rows: int) -> tuple[float, float]:

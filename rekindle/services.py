@@ -4,11 +4,14 @@ import os
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
+
+from sqlalchemy import Connection
 
 from rekindle.clock import Clock
 from rekindle.errors import StoreUnavailable
@@ -16,7 +19,8 @@ from rekindle.presence import Presence, find_running
 from rekindle.settings import Settings
 from rekindle.workspace.folder import read_folder
 from rekindle.workspace.library import Library, library_from
-from store.definitions import load_current, load_versions, newest_definition
+from store.definitions import load_applied, load_current, load_versions, newest_definition
+from store.records import DefinitionId
 from store.session import Store
 from templates.links import Signer
 
@@ -81,8 +85,9 @@ class Services:
     environment: Mapping[str, str]
     wake: Wake = field(default_factory=NoWake)
     is_rehearsal: bool = False  # on a scratch copy: effects are taken as done, and nothing leaves
+    as_of: datetime | None = None  # looking back: what was in force then; None: the newest version
     _library: Library | None = None
-    _newest: int = -1
+    _newest: DefinitionId | None = None  # the number under which `_library` was loaded
     _loading: threading.Lock = field(default_factory=threading.Lock)
     _presence: Presence | None = None
 
@@ -94,24 +99,34 @@ class Services:
     def settings(self) -> Settings:
         return self.library().settings
 
-    def library(self) -> Library:
-        """What was applied; before the first apply, what the folder says. Reloaded when something
-        was applied.
+    def library(self, connection: Connection | None = None) -> Library:
+        """Return what was applied; before the first apply, what the folder says.
+
+        A piece of work asks once, on its own `connection` and after it has claimed its rows, and
+        passes the answer down: asked twice, an apply may lie in between.
         """
-        with self.store.read() as connection:
-            newest = newest_definition(connection) or 0
+        if connection is None:
+            with self.store.read() as found:
+                return self.library(found)
+        newest = newest_definition(connection)
         with self._loading:
             if self._library is None or newest != self._newest:
-                self._library, self._newest = self._load(newest), newest
+                self._library, self._newest = self._load(connection, newest), newest
             return self._library
 
-    def _load(self, newest: int) -> Library:
+    def looking_back(self, at: datetime) -> "Services":
+        """Return services that see the versions in force at `at`."""
+        return replace(self, as_of=at, _library=None, _newest=None)
+
+    def _load(self, connection: Connection, newest: DefinitionId | None) -> Library:
         folder, _problems = read_folder(self.workspace, self.environment)
-        if not newest:
+        if newest is None:
             return folder
-        with self.store.read() as connection:
-            current = load_current(connection, self.clock.now())
-            versions = load_versions(connection)
+        if self.as_of is None:
+            current = load_applied(connection, newest)
+        else:
+            current = load_current(connection, self.as_of)
+        versions = load_versions(connection)
         has_folder = (self.workspace / "rekindle.yaml").is_file()
         return library_from(
             current,

@@ -5,7 +5,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, case, func, insert, select
+from sqlalchemy import Connection, Row, Select, case, func, insert, select, text
 
 from store.interventions import record_intervention
 from store.records import Definition, DefinitionId
@@ -26,8 +26,34 @@ def newest_definition(connection: Connection) -> DefinitionId | None:
     return None if newest is None else DefinitionId(newest)
 
 
+def lock_definitions(tx: Connection) -> None:
+    """Have one apply at a time write, so that versions are committed in the order of their ids.
+
+    Whoever reads goes on. On SQLite a writing transaction has everything to itself anyway.
+    """
+    if tx.dialect.name == "postgresql":
+        tx.execute(text(f"LOCK TABLE {definitions.name} IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def hold_definitions(tx: Connection) -> None:
+    """Have nobody apply anything until this short transaction ends."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(text(f"LOCK TABLE {definitions.name} IN SHARE MODE"))
+
+
+def load_applied(connection: Connection, newest: DefinitionId) -> list[Definition]:
+    """The newest version of each definition up to the id `newest`; those retired are left out.
+
+    By number, not by instant: what is committed counts, whatever the clock of whoever applied it.
+    """
+    up_to = select(func.max(definitions.c.id)).where(definitions.c.id <= newest)
+    ids = up_to.group_by(definitions.c.kind, definitions.c.name)
+    chosen = select(definitions).where(definitions.c.id.in_(ids), definitions.c.body.is_not(None))
+    return _load(connection, chosen.order_by(definitions.c.kind, definitions.c.name))
+
+
 def load_current(connection: Connection, at: datetime) -> list[Definition]:
-    """The version of each definition in force at `at`, or its first if none was known by then.
+    """Looking back: what was in force at `at`, or of each definition the first if none was known.
 
     Those retired by then are left out.
     """
@@ -67,6 +93,7 @@ def save_definitions(
 
     Answers what was stored, sorted. Retiring what does not exist stores nothing.
     """
+    lock_definitions(tx)
     latest = load_latest(tx)
     rows = [
         {

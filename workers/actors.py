@@ -145,7 +145,7 @@ class _Work:
         work_off(self.services)
 
     def advance(self, ids: list[int]) -> None:
-        advance_due(self.services, self.services.clock.now(), ids)
+        advance_due(self.services, ids)
         work_off(self.services)
 
     def emails(self, ids: list[int]) -> None:

@@ -7,12 +7,13 @@ several steps in one go is then written once.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from journeys.advance import Decision, questions, rule_at
 from journeys.graph import Graph
+from rekindle.clock import seconds_running
 from rekindle.services import Services
 from rekindle.workspace.library import Library
 from store.enrollments import claim_due, end_enrollments, move_enrollments, save_decisions
@@ -25,31 +26,31 @@ from workers.facts import Telling, Told
 from workers.pausing import paused_journeys
 
 BATCH = 500  # so many mails to queue take 50 ms, steps that only pass time a fifth of it
-SHORT = timedelta(milliseconds=25)  # another batch may follow: nobody waits 50 ms for the writer
+SHORT = 0.025  # seconds; another batch may follow: nobody waits 50 ms for the writer
 MOST_ROUNDS = 1_000  # more steps than any journey has: a fault of ours, not of the author
 
 
-def advance_due(services: Services, now: datetime, ids: Sequence[int] | None = None) -> Counts:
-    """Advance a batch of enrollments due at `now`, of `ids` where they are given.
+def advance_due(services: Services, ids: Sequence[int] | None = None) -> Counts:
+    """Advance a batch of enrollments that are due, of `ids` where they are given.
 
     On SQLite short batches share a commit; elsewhere other workers share what is due.
     """
-    library, began = services.library(), services.clock.wall()
     with services.store.begin() as tx:
-        shares = tx.dialect.name == "sqlite"
-        counts = batch = _advance_some(tx, library, now, ids)
-        while shares and batch.looked_at == BATCH and services.clock.wall() - began < SHORT:
-            batch = _advance_some(tx, library, now, ids)
+        shares, began = tx.dialect.name == "sqlite", seconds_running()
+        counts = batch = _advance_some(services, tx, ids)
+        while shares and batch.looked_at == BATCH and seconds_running() - began < SHORT:
+            batch = _advance_some(services, tx, ids)
             counts += batch
     return counts
 
 
-def _advance_some(
-    tx: Connection, library: Library, now: datetime, ids: Sequence[int] | None
-) -> Counts:
-    standing = claim_due(tx, now, BATCH, ids)
-    counts = advance_all(tx, library, standing, now) if standing else Counts()
-    return counts + Counts(looked_at=len(standing))
+def _advance_some(services: Services, tx: Connection, ids: Sequence[int] | None) -> Counts:
+    """The library is asked once these are claimed: it knows every version they may stand on."""
+    standing = claim_due(tx, services.clock.now(), BATCH, ids)
+    if not standing:
+        return Counts()
+    library, now = services.library(tx), services.clock.now()
+    return advance_all(tx, library, standing, now) + Counts(looked_at=len(standing))
 
 
 def advance_all(

@@ -70,14 +70,14 @@ def _written(trigger: CalendarStart, library: Library) -> str:
 
 def keep_calendars(services: Services, now: datetime) -> None:
     """See to it that every start of the calendar, and no other, has its row."""
-    library = services.library()
-    wanted = calendar_starts(library)
     with services.store.read() as connection:
+        wanted = calendar_starts(services.library(connection))
         kept = load_calendars(connection)
     if wanted.keys() == kept.keys():
         return
     with services.store.begin() as tx:
-        kept = load_calendars(tx)
+        kept, library = load_calendars(tx), services.library(tx)
+        wanted = calendar_starts(library)
         drop_calendars(tx, kept.keys() - wanted.keys())
         add_calendars(
             tx, [_new(tx, library, key, wanted[key], now) for key in wanted.keys() - kept.keys()]
@@ -112,13 +112,13 @@ def last_look(day: Day, until: datetime) -> datetime:
     return begins + (until - begins) // GRID * GRID
 
 
-def run_calendars(services: Services, now: datetime) -> Counts:
+def run_calendars(services: Services) -> Counts:
     """Start up to a chunk of customers whose turn has come, in one transaction."""
-    library = services.library()
     with services.store.begin() as tx:
-        due = claim_calendar(tx, now)
+        due = claim_calendar(tx, services.clock.now())
         if due is None:
             return Counts()
+        library, now = services.library(tx), services.clock.now()
         trigger = calendar_starts(library).get(due.key)
         match trigger:
             case OnCalendar(every=rule):

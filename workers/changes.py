@@ -15,6 +15,7 @@ from journeys.graph import Graph
 from rekindle.services import Services
 from rekindle.workspace.library import Library
 from store.calendars import next_members
+from store.definitions import hold_definitions
 from store.enrollments import earlier_starts, save_decisions
 from store.inside import carry_over, change_versions, find_inside, next_visits
 from store.interventions import record_intervention
@@ -32,18 +33,19 @@ CHUNK = 1_000  # enrollments or customers in one transaction
 def follow_versions(services: Services, now: datetime) -> Counts:
     """Act upon every version of a journey that was applied since the last time."""
     total = Counts()
-    library = services.library()
-    for name, before in outdated_journeys(services, library).items():
+    with services.store.read() as connection:
+        library = services.library(connection)
+        outdated = outdated_journeys(connection, library)
+    for name, before in outdated.items():
         total += _follow(services, library, name, before, now)
     return total
 
 
-def outdated_journeys(services: Services, library: Library) -> dict[str, JourneyState | None]:
+def outdated_journeys(connection: Connection, library: Library) -> dict[str, JourneyState | None]:
     """The journeys whose newest version nobody has acted upon, with what was acted upon last."""
     if not library.versions:
         return {}
-    with services.store.read() as connection:
-        states = load_journey_states(connection)
+    states = load_journey_states(connection)
     return {
         name: states.get(name)
         for name in library.journeys
@@ -59,14 +61,24 @@ def _follow(
     assert graph is not None  # every current journey can be read
     if before is not None:
         _bring_over(services, library, graph, version_id, before, now)
-    counts = _backfill(services, library, graph.journey, before, now)
+    counts = _backfill(services, library, graph.journey, version_id, before, now)
     with services.store.begin() as tx:
+        if not _is_in_force(tx, services, name, version_id):
+            return counts
         state = JourneyState(name, version_id, graph.journey.status, graph.journey.backfill)
         save_journey_state(tx, state)
         was_closed = before is not None and (before.status == "paused" or before.stopped_at)
         if was_closed and graph.journey.status != "paused":
             let_go(tx, name, now)
     return counts
+
+
+def _is_in_force(tx: Connection, services: Services, name: str, version_id: DefinitionId) -> bool:
+    """Whether nothing newer was applied, which another process may have acted upon; nothing newer
+    comes until this transaction ends.
+    """
+    hold_definitions(tx)
+    return services.library(tx).versions.get(("journey", name)) == version_id
 
 
 def _bring_over(
@@ -80,6 +92,8 @@ def _bring_over(
     cursor = 0
     while True:
         with services.store.begin() as tx:
+            if not _is_in_force(tx, services, graph.journey.journey, version_id):
+                return
             inside = find_inside(tx, graph.journey.journey, version_id, cursor, CHUNK)
             gone = _shadows_over(library, graph.journey, inside)
             close(tx, [one.over("shadowed") for one in gone], now)
@@ -154,6 +168,7 @@ def _backfill(
     services: Services,
     library: Library,
     journey: Journey,
+    version_id: DefinitionId,
     before: JourneyState | None,
     now: datetime,
 ) -> Counts:
@@ -166,6 +181,8 @@ def _backfill(
             cursor: int | None = 0
             while cursor is not None:
                 with services.store.begin() as tx:
+                    if not _is_in_force(tx, services, journey.journey, version_id):
+                        return Counts(started=started)
                     ids = next_members(tx, trigger.enters, cursor, CHUNK)
                     started += _start_members(tx, library, journey, trigger.enters, ids, now)
                 cursor = ids[-1] if len(ids) == CHUNK else None

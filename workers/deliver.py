@@ -27,11 +27,11 @@ def deliver_due(
     services: Services, pool: ChannelPool, now: datetime, ids: Sequence[int] | None = None
 ) -> Counts:
     """Send up to a batch of messages due at `now`, of `ids` where they are given."""
-    library = services.library()
     limit_rows = A_CHANNEL * pool.adapter.connections
     until = services.clock.wall() + LEASE
     with services.store.begin() as tx:
         due = lock_due(tx, now, limit_rows, ids)
+        library, now = services.library(tx), services.clock.now()
         permitted = permit_claims(tx, library, due, now) if due else []
         counts = apply_verdicts(tx, permitted, now).counts
         allowed = [one.message for one in permitted if isinstance(one.verdict, Allowed)]

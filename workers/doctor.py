@@ -65,8 +65,8 @@ class Finding:
 
 def examine(services: Services, now: datetime) -> list[Finding]:
     """Everything that is stuck, late or failed; nothing is changed."""
-    library = services.library()
     with services.store.read() as connection:
+        library = services.library(connection)
         paused = tuple(sorted(paused_journeys(connection, library)))
         stuck = find_stuck(connection, paused)
         overdue = count_overdue(connection, now - LATE_AFTER)
@@ -110,8 +110,8 @@ def _of(count: int, words: tuple[str, str]) -> str:
 
 def repair(services: Services, now: datetime) -> int:
     """Free whatever is stuck; how many were. The workers go on with them."""
-    library = services.library()
     with services.store.begin() as tx:
+        library = services.library(tx)
         stuck = find_stuck(tx, tuple(sorted(paused_journeys(tx, library))))
         for id_ in free_stuck(tx, stuck, now):
             _end(tx, id_, find_place(tx, id_), now)

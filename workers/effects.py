@@ -147,9 +147,9 @@ def do_effects(services: Services, now: datetime, kind: EffectKind) -> int:
     """Do up to a batch of due effects; how many were due. A failing one is tried again, later each
     time, and in the end has failed for good, with an alarm.
     """
-    library = services.library()
     with services.store.begin() as tx:
         due = claim_due_effects(tx, kind, now, BATCH, now + LEASE)
+        library, now = services.library(tx), services.clock.now()
         errands = {} if services.is_rehearsal else _prepare_all(tx, library, due, now)
     results = {id_: _run(errand) for id_, errand in errands.items()}
     with services.store.begin() as tx:

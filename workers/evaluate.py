@@ -26,15 +26,16 @@ from workers.starts import begin, candidates_from
 BATCH = 1_000
 
 
-def evaluate_changes(services: Services, now: datetime) -> Counts:
+def evaluate_changes(services: Services) -> Counts:
     """Act on up to a batch of changes, in one transaction."""
-    library = services.library()
     with services.store.begin() as tx:
         changes = claim_changes(tx, BATCH)
         if not changes:
             return Counts()
+        passes = load_passes(tx, lock="share")  # held: no pass by a newer rule begins beside us
+        library, now = services.library(tx), services.clock.now()
         fresh = load_fresh(tx, changes)
-        counts = _look_at(tx, library, news_in(changes, fresh), fresh, now)
+        counts = _look_at(tx, library, passes, news_in(changes, fresh), fresh, now)
         trip_breakers(tx, library, fresh, now)
         started = begin(tx, library, candidates_from(tx, library, fresh, now), now)
         wake_customers(tx, sorted({one.customer_id for one in changes}), now)
@@ -43,26 +44,31 @@ def evaluate_changes(services: Services, now: datetime) -> Counts:
 
 
 def _look_at(
-    tx: Connection, library: Library, news: News, fresh: Sequence[FreshEvent], now: datetime
+    tx: Connection,
+    library: Library,
+    passes: Mapping[str, Pass],
+    news: News,
+    fresh: Sequence[FreshEvent],
+    now: datetime,
 ) -> Counts:
     """Drift first, since segments read it; each only for those whom the news concerns."""
     if winding := concerned(news, heard_by_clocks(library)):
         refresh_drift(tx, winding, now, library.lexicon, priors_at(tx, now))
-    return _evaluate_all(tx, library, news, _triggers(fresh), now)
+    return _evaluate_all(tx, library, passes, news, _triggers(fresh), now)
 
 
-def evaluate_due(services: Services, now: datetime) -> Counts:
+def evaluate_due(services: Services) -> Counts:
     """Look again at up to a batch of answers that time alone may have changed."""
-    library = services.library()
     total = Counts()
     with services.store.begin() as tx:
-        checks = claim_due_checks(tx, now, BATCH)
+        checks = claim_due_checks(tx, services.clock.now(), BATCH)
         if not checks:
             return total
+        passes = load_passes(tx, lock="share")
+        library, now = services.library(tx), services.clock.now()
         # an own event that was dated in the future may have come, and winds the clock anew
         everybody = sorted({check.customer_id for check in checks})
         refresh_drift(tx, everybody, now, library.lexicon, priors_at(tx, now))
-        passes = load_passes(tx, lock="share")
         for segments, ids in _alike(checks):
             asked = {segment: _due_cause(passes.get(segment)) for segment in segments}
             total += evaluate_segments(tx, library, asked, ids, now)
@@ -94,13 +100,14 @@ def _triggers(fresh: Sequence[FreshEvent]) -> dict[CustomerId, Trigger]:
 def _evaluate_all(
     tx: Connection,
     library: Library,
+    passes: Mapping[str, Pass],
     news: News,
     triggers: Mapping[CustomerId, Trigger],
     now: datetime,
 ) -> Counts:
     """Every segment for whom it concerns; those that a pass has yet to reach are left to it."""
     groups: dict[tuple[CustomerId, ...], list[str]] = {}
-    for segment, one in load_passes(tx, lock="share").items():
+    for segment, one in passes.items():
         if segment in library.segments:
             ids = [id_ for id_ in concerned(news, heard_by(library, segment)) if one.covers(id_)]
             groups.setdefault(tuple(ids), []).append(segment)

@@ -12,6 +12,7 @@ from typing import Literal, cast
 
 from sqlalchemy import Connection
 
+from rekindle.clock import seconds_running
 from rekindle.services import Services
 from rekindle.workspace.library import Library
 from segments.conditions.base import ConditionBase
@@ -50,6 +51,7 @@ AIM = timedelta(milliseconds=25)  # for one transaction, well below the 50 ms th
 MOMENT = timedelta(microseconds=1)
 FIRST_CHUNK, SMALLEST_CHUNK, LARGEST_CHUNK = 500, 500, 5_000  # customers in one transaction
 LARGEST_STEP = 2  # times as many at most, or half: the first chunks also prepare their statements
+MOST_APPLIES = 10  # followed in one go; the next sweep goes on
 DRIFT = "~drift"  # the pass that rebuilds everybody's drift; no segment can be called so
 
 
@@ -75,48 +77,66 @@ def evaluate_everybody(services: Services, now: datetime, report: Report = unhea
 
     `report` is told how many customers are done, and of how many.
     """
-    due = find_due(services, now)
-    if not due.is_any:
-        return Counts()
-    with _turn(services) as is_ours:
-        return _do(services, due, now, report) if is_ours else Counts()
+    total = Counts()
+    for _ in range(MOST_APPLIES):
+        due = find_due(services, now)
+        if not due.is_any:
+            return total
+        with _turn(services) as is_ours:
+            if not is_ours:
+                return total
+            total += _do(services, due, now, report)
+        if not _is_overtaken(services):
+            return total
+    return total
 
 
 def _do(services: Services, due: Due, now: datetime, report: Report) -> Counts:
-    library = services.library()
     with services.store.read() as connection:
-        learned = _learn(connection, services, now) if due.priors else {}
+        library = services.library(connection)
+        learned = _learn(connection, services, library, now) if due.priors else {}
         found = find_quintiles(connection, library.lexicon, now) if due.quintiles else None
-    while due.passes and _retire_some(services, library, now):
+    while due.passes and _retire_some(services, now):
         pass
     with services.store.begin() as tx:
-        _begin_passes(tx, services, learned, now)
-        if found is not None:
-            publish_quintiles(tx, found, now)
-            _look_again(tx, library.asking(_asks_fifths), now)
-    return _run_passes(services, library, report)
+        passes = load_passes(tx, lock="update")
+        if services.library(tx) is library:  # else what was learned is of other rules: once more
+            _begin_passes(tx, services, library, passes, learned, now)
+            if found is not None:
+                publish_quintiles(tx, found, now)
+                _look_again(tx, library.asking(_asks_fifths), now)
+    return _run_passes(services, report)
+
+
+def _is_overtaken(services: Services) -> bool:
+    """Whether an apply came while the passes of the version before it began or ran."""
+    with services.store.read() as connection:
+        library = services.library(connection)
+        return bool(library.versions) and bool(_outdated(library, load_passes(connection)))
 
 
 def find_due(services: Services, now: datetime) -> Due:
     """What there is to do for everybody at `now`; it only reads."""
-    library = services.library()
-    if not library.versions:
-        return Due()
     with services.store.read() as connection:
+        library = services.library(connection)
+        if not library.versions:
+            return Due()
         passes = load_passes(connection)
         return Due(
             bool(_outdated(library, passes))
             or bool(_retired(library, passes))
             or any(_is_wanted(one, now) for one in passes.values())
-            or _are_risks_due(services, passes, now),
-            _reads(services, "drift") and are_priors_due(connection, library.lexicon, now),
+            or _are_risks_due(services, library, passes, now),
+            _reads(services, library, "drift") and are_priors_due(connection, library.lexicon, now),
             are_quintiles_due(connection, library, now),
         )
 
 
-def _learn(connection: Connection, services: Services, now: datetime) -> Mapping[str, Learned]:
-    corrects = _reads(services, "risk")
-    return learn(connection, services.library().lexicon, now, corrects=corrects)
+def _learn(
+    connection: Connection, services: Services, library: Library, now: datetime
+) -> Mapping[str, Learned]:
+    corrects = _reads(services, library, "risk")
+    return learn(connection, library.lexicon, now, corrects=corrects)
 
 
 @contextmanager
@@ -136,10 +156,14 @@ def _turn(services: Services) -> Iterator[bool]:
 
 
 def _begin_passes(
-    tx: Connection, services: Services, learned: Mapping[str, Learned], now: datetime
+    tx: Connection,
+    services: Services,
+    library: Library,
+    passes: Mapping[str, Pass],
+    learned: Mapping[str, Learned],
+    now: datetime,
 ) -> None:
     """Say which passes there are to run; what runs already and is still wanted goes on."""
-    library, passes = services.library(), load_passes(tx)
     for one in passes.values():
         if one.failed_at and _is_wanted(one, now):
             cause = "late" if one.is_finished else one.cause
@@ -148,11 +172,11 @@ def _begin_passes(
         newly: Because = "definition" if segment in passes else "first"
         begin_pass(tx, segment, definition_id, newly, now)
     is_news = bool(keep_learned(tx, learned, now))
-    if is_news or _are_risks_due(services, passes, now):
+    if is_news or _are_risks_due(services, library, passes, now):
         begin_pass(tx, DRIFT, _figures_of(library, now), "refit", now)
     if is_news:
         _look_again(tx, library.reading_drift, now)
-    elif _are_risks_due(services, passes, now):
+    elif _are_risks_due(services, library, passes, now):
         _look_again(tx, library.asking(_asks_risk), now, cause="time")
 
 
@@ -162,15 +186,17 @@ def _figures_of(library: Library, now: datetime) -> int:
     return day_of(published_at(now, zone), zone).toordinal()
 
 
-def _reads(services: Services, figure: Literal["drift", "risk"]) -> bool:
+def _reads(services: Services, library: Library, figure: Literal["drift", "risk"]) -> bool:
     """Whether anybody reads it: of a rehearsal, which has no dashboard, only rules and mails."""
-    return not services.is_rehearsal or figure in services.library().words
+    return not services.is_rehearsal or figure in library.words
 
 
-def _are_risks_due(services: Services, passes: Mapping[str, Pass], now: datetime) -> bool:
+def _are_risks_due(
+    services: Services, library: Library, passes: Mapping[str, Pass], now: datetime
+) -> bool:
     """Whether everybody's risk is that of an earlier day."""
-    figures = _figures_of(services.library(), now)
-    return _reads(services, "risk") and (
+    figures = _figures_of(library, now)
+    return _reads(services, library, "risk") and (
         DRIFT not in passes or passes[DRIFT].definition_id != figures
     )
 
@@ -193,24 +219,24 @@ def _look_again(
             begin_pass(tx, segment, passes[segment].definition_id, cause, now)
 
 
-def _outdated(library: Library, passes: dict[str, Pass]) -> dict[str, int]:
+def _outdated(library: Library, passes: Mapping[str, Pass]) -> dict[str, int]:
     """Segments whose last pass was of another definition, theirs or one they refer to."""
-    found: dict[str, int] = {}
-    for name in library.segments:
-        newest = max(library.versions[("segment", one)] for one in library.reaches(name))
-        if name not in passes or passes[name].definition_id != newest:
-            found[name] = newest
-    return found
+    return {
+        name: newest
+        for name, newest in library.segment_versions.items()
+        if name not in passes or passes[name].definition_id != newest
+    }
 
 
-def _retired(library: Library, passes: dict[str, Pass]) -> list[str]:
+def _retired(library: Library, passes: Mapping[str, Pass]) -> list[str]:
     return [name for name in passes if name != DRIFT and name not in library.segments]
 
 
-def _retire_some(services: Services, library: Library, now: datetime) -> bool:
+def _retire_some(services: Services, now: datetime) -> bool:
     """Some leave a segment that is no more, in the end all; whether anybody is left."""
     with services.store.begin() as tx:
-        retired = _retired(library, load_passes(tx))
+        passes, library = load_passes(tx, lock="update"), services.library(tx)
+        retired = _retired(library, passes)
         if not retired:
             return False
         segment = retired[0]
@@ -228,7 +254,7 @@ def _is_wanted(one: Pass, now: datetime) -> bool:
     return is_tried_again(one, now) if one.failed_at else not one.is_finished
 
 
-def _run_passes(services: Services, library: Library, report: Report) -> Counts:
+def _run_passes(services: Services, report: Report) -> Counts:
     """All that run go together, chunk by chunk, so that each customer is looked at once."""
     with services.store.read() as connection:
         running = [one for one in load_passes(connection).values() if not one.is_finished]
@@ -236,9 +262,9 @@ def _run_passes(services: Services, library: Library, report: Report) -> Counts:
     total, size = Counts(), FIRST_CHUNK
     cursor = min((one.cursor for one in running if one.failed_at is None), default=None)
     while cursor is not None:
-        began = services.clock.wall()
-        cursor, counts = _run_chunk(services, library, cursor, size)
-        size = next_size(size, services.clock.wall() - began)
+        began = seconds_running()
+        cursor, counts = _run_chunk(services, cursor, size)
+        size = next_size(size, timedelta(seconds=seconds_running() - began))
         total += counts
         report(of if cursor is None else min(cursor, of), of)
     return total
@@ -250,14 +276,23 @@ def next_size(size: int, took: timedelta) -> int:
     return min(max(round(size * share), SMALLEST_CHUNK), LARGEST_CHUNK)
 
 
-def _run_chunk(
-    services: Services, library: Library, cursor: int, size: int
-) -> tuple[int | None, Counts]:
-    """The next chunk: where the passes stand afterwards (None: finished), and what changed."""
-    now = services.clock.now()
+def _run_chunk(services: Services, cursor: int, size: int) -> tuple[int | None, Counts]:
+    """The next chunk: where the passes stand afterwards (None: finished), and what changed.
+
+    A pass whose segment was applied anew stays where it is: it is begun again by the new rule, and
+    never goes on under the number of the old one.
+    """
     with services.store.begin() as tx:
         passes = load_passes(tx, lock="update")
-        running = [one for one in passes.values() if not (one.is_finished or one.failed_at)]
+        library, now = services.library(tx), services.clock.now()
+        overtaken = _outdated(library, passes)
+        running = [
+            one
+            for one in passes.values()
+            if not (one.is_finished or one.failed_at or one.segment in overtaken)
+        ]
+        if not running:
+            return None, Counts()
         ids, names = next_customers(tx, cursor, size), [one.segment for one in running]
         counts = _look_at(tx, library, {one.segment: one for one in running}, ids, now)
         is_last = len(ids) < size

@@ -184,13 +184,13 @@ def _move(services: Services, due: Due, now: datetime) -> Counts:
     """Evaluate and advance: all of it in the database."""
     counts = Counts()
     if due.changes:
-        counts += evaluate_changes(services, now)
+        counts += evaluate_changes(services)
     if due.checks:
-        counts += evaluate_due(services, now)
+        counts += evaluate_due(services)
     if due.calendars:
-        counts += run_calendars(services, now)
+        counts += run_calendars(services)
     if due.positions:
-        counts += advance_due(services, now)
+        counts += advance_due(services)
     return counts
 
 
@@ -199,7 +199,8 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
     scheduler.
     """
     retake_claims(services, pool, now)
-    is_outdated = bool(outdated_journeys(services, services.library()))
+    with services.store.read() as connection:
+        is_outdated = bool(outdated_journeys(connection, services.library(connection)))
     if is_outdated or find_due(services, now).is_any:
         services.wake.everybody()
     keep_calendars(services, now)

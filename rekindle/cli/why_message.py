@@ -192,7 +192,7 @@ def _explain(services: Services, start: Start | None, customer_id: CustomerId) -
     """A segment's rule, condition by condition, as it stood when it was found to hold."""
     if start is None or start.segment is None:
         return start
-    then = replace(services, clock=FixedClock(start.known_at), _library=None, _newest=-1)
+    then = replace(services.looking_back(start.known_at), clock=FixedClock(start.known_at))
     if start.segment not in then.library().segments:
         return start
     with looking(then, start.segment) as look:

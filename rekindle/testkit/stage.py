@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import event, update
+from sqlalchemy import Connection, event, update
 
 from adapters.email.base import BeforeLastByte, OutgoingEmail, ProviderMessageId
 from rekindle.clock import FixedClock
@@ -18,6 +18,7 @@ from rekindle.settings import Settings
 from rekindle.testkit.turns import set_calendars
 from rekindle.workspace.applying import apply_folder
 from rekindle.workspace.library import Library
+from store.records import DefinitionId
 from store.session import Store
 from store.tables import EPOCH, definitions, event_kinds, metadata
 from templates.links import Signer
@@ -52,9 +53,9 @@ class RecordedMails:
 class StagedServices(Services):
     """Services that read only what was applied; a notice bears the name of its group."""
 
-    def library(self) -> Library:
+    def library(self, connection: Connection | None = None) -> Library:
         """What was applied; nobody applies anything in a test, so it is read once."""
-        return self._library or super().library()
+        return self._library or super().library(connection)
 
     def begin_at(self, instant: datetime) -> None:
         """From now on everything was applied at `instant`; what was prepared stays prepared."""
@@ -64,8 +65,8 @@ class StagedServices(Services):
         vars(moved).update({name: vars(library)[name] for name in prepared})
         self._library = moved
 
-    def _load(self, newest: int) -> Library:
-        library = super()._load(newest)
+    def _load(self, connection: Connection, newest: DefinitionId | None) -> Library:
+        library = super()._load(connection, newest)
         return replace(library, settings=_staged(library.settings))
 
 

@@ -11,7 +11,7 @@ from rekindle.workspace.folder import Workspace, load_workspace
 from rekindle.workspace.moving import find_homeless
 from rekindle.workspace.problems import Problem, has_errors
 from rekindle.workspace.settings_checks import masked_text
-from store.definitions import Key, load_latest, save_definitions
+from store.definitions import Key, load_latest, lock_definitions, save_definitions
 from store.session import Store
 
 STORED = ("settings", "segment", "journey", "survey", "template", "data")
@@ -58,6 +58,7 @@ def apply_folder(
         raise NotApplied(workspace.problems)
     texts = texts_of(workspace)
     with store.begin() as tx:
+        lock_definitions(tx)
         if homeless := find_homeless(tx, workspace.readings):
             raise NotApplied(homeless)
         before = {key for key, one in load_latest(tx).items() if one.body is not None}

@@ -124,6 +124,14 @@ class Library:
                 ahead += [named for _, part in parts for named in part.named_segments]
         return frozenset(reached)
 
+    @cached_property
+    def segment_versions(self) -> Mapping[str, DefinitionId]:
+        """Of each segment the newest version among its own and all that its rule leans on."""
+        return {
+            name: max(self.versions["segment", one] for one in self.reaches(name))
+            for name in self.segments
+        }
+
     def asking(self, is_meant: Callable[[ConditionBase], bool]) -> list[str]:
         """Segments that ask such a condition, or refer to one that does."""
         return [

@@ -100,7 +100,7 @@ class Walk:
         clock, library = FixedClock(at), library_of(world, rules)
         library.lexicon.prepared.update(WINDINGS[world.zone.key])
         services = Services(
-            OneTransaction(tx), clock, Signer("for tests"), Path(), {}, _library=library, _newest=0
+            OneTransaction(tx), clock, Signer("for tests"), Path(), {}, _library=library
         )
         walk = cls(tx, world, clock, services, {c: found[str(c)] for c in CUSTOMERS}, world)
         history = History(tx)
@@ -134,9 +134,9 @@ class Walk:
         self.clock.at = at
         if self.asks_figures:
             evaluate_everybody(self.services, at)
-        while evaluate_changes(self.services, at).events:
+        while evaluate_changes(self.services).events:
             pass
-        while evaluate_due(self.services, at).looked_at:
+        while evaluate_due(self.services).looked_at:
             pass
 
     def next_check(self) -> datetime | None:

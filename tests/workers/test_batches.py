@@ -1,28 +1,14 @@
 """How many enrollments advance in one transaction."""
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
 from itertools import count
 
 import pytest
 
 import workers.advance
-from rekindle.clock import FixedClock
 from tests.shop import Shop
 from tests.workers.journeys import write_journey
 from workers.advance import advance_due
 from workers.evaluate import evaluate_changes
-
-
-class SlowClock(FixedClock):
-    """Each look at the machine's time finds it so much later."""
-
-    def __init__(self, now: datetime, pace: timedelta) -> None:
-        super().__init__(now)
-        self.walls: Iterator[datetime] = (now + pace * number for number in count())
-
-    def wall(self) -> datetime:
-        return next(self.walls)
 
 
 @pytest.fixture
@@ -33,17 +19,17 @@ def crowd(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     shop.apply()
     for number in range(5):
         shop.happens("order.completed", f"c{number}")
-    evaluate_changes(shop.services, shop.clock.now())
+    evaluate_changes(shop.services)
     return shop
 
 
 @pytest.mark.parametrize(("pace", "on_sqlite"), [(0, 5), (15, 4), (30, 2)])
 def test_batches_share_a_commit_on_sqlite_while_they_are_short(
-    crowd: Shop, database_url: str, pace: int, on_sqlite: int
+    crowd: Shop, database_url: str, pace: int, on_sqlite: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = crowd.clock.now()
-    crowd.services.clock = SlowClock(now, timedelta(milliseconds=pace))
+    looks = count()  # each finds it so much later
+    monkeypatch.setattr(workers.advance, "seconds_running", lambda: next(looks) * pace / 1000)
 
-    taken = advance_due(crowd.services, now).looked_at
+    taken = advance_due(crowd.services).looked_at
 
     assert taken == (on_sqlite if database_url.startswith("sqlite") else 2)

@@ -110,7 +110,7 @@ def rename(shop: Shop, *, back: bool = False) -> None:
 def test_what_has_left_is_not_sent_again_under_the_new_name_of_its_step(waiting: Shop) -> None:
     waiting.clock.move(timedelta(days=2))
     now = waiting.clock.now()
-    advance_due(waiting.services, now)
+    advance_due(waiting.services)
     deliver_due(waiting.services, waiting.process.pool, now)  # and the process dies
 
     rename(waiting)

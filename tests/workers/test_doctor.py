@@ -62,7 +62,7 @@ def test_a_mail_that_is_never_due_is_found_and_freed(waiting: Shop) -> None:
     waiting.clock.at = waiting.clock.now().replace(hour=12)
     with waiting.services.store.begin() as tx:
         tx.execute(update(positions).values(due_at=waiting.clock.now()))
-    advance_due(waiting.services, waiting.clock.now())
+    advance_due(waiting.services)
     with waiting.services.store.begin() as tx:
         tx.execute(update(messages).values(due_at=None))
     before = kinds(waiting)
