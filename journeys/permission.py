@@ -19,6 +19,7 @@ ASK_SOON = timedelta(minutes=30)
 PAUSED = "the journey is paused"
 RETIMED = "put off after an outage"
 BUSY = "support has"
+ON_HOLD = "nothing leaves at the moment"
 PACED = "paced: "  # and then what paces it: it has its place
 
 
@@ -64,6 +65,7 @@ class Asked:
     open_tickets: int = 0  # of all customers
     ended: str | None = None  # how its enrollment was left, finishing aside
     is_paused: bool = False  # its journey
+    is_on_hold: bool = False  # everything is
     is_wanted: bool = True  # what its step's `only_if` says now
     is_approved: bool = False  # a person said yes to it
 
@@ -72,6 +74,7 @@ def ask(asked: Asked, settings: Settings, now: datetime) -> Verdict:
     """The verdict on one message; the first rule that objects gives the reason."""
     return (
         _never(asked, settings)
+        or (Held(now, ON_HOLD) if asked.is_on_hold else None)  # due at once when that is over
         or (Held(now + ASK_AGAIN_AFTER, PAUSED) if asked.is_paused else None)
         or (_rest(asked, settings, now) if asked.survey else None)
         or _not_now(asked, settings, now)

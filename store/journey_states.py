@@ -27,6 +27,7 @@ class JourneyState:
     backfilled: bool = False
     stopped_at: datetime | None = None
     stopped: str = ""
+    resumed_at: datetime | None = None
 
 
 def load_journey_states(connection: Connection) -> Mapping[str, JourneyState]:

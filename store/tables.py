@@ -481,6 +481,16 @@ journey_states = Table(
     Column("backfilled", Boolean, nullable=False),
     Column("stopped_at", Instant),  # by a person or by its own breaker: as if paused
     Column("stopped", Text, nullable=False, default=""),  # why
+    Column("resumed_at", Instant),  # when it last stood still until
+)
+
+holds = Table(
+    "holds",  # while one of them stands, nothing leaves
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("began_at", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("released_at", Instant),
 )
 
 interventions = Table(

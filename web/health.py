@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from rekindle.errors import BrokerUnavailable, RekindleError
 from store.alarms import FAILED, load_standing
+from store.holds import find_hold
 from store.tables import leases
 from web.requests import services_of
 
@@ -31,10 +32,13 @@ def is_ready(request: Request) -> Response:
         with services.store.read() as connection:
             connection.execute(select(leases.c.name).limit(1))
             failed = sorted(load_standing(connection, FAILED))
+            hold = find_hold(connection)
         check_broker(services.environment.get("REKINDLE_BROKER_URL", ""))
     except RekindleError as error:
         return PlainTextResponse(f"not ready: {type(error).__name__}\n", 503)
-    return PlainTextResponse("".join(["ready\n", *(f"segment failed: {one}\n" for one in failed)]))
+    lines = ["ready", *(f"segment failed: {segment}" for segment in failed)]
+    lines += [f"held: {hold.in_words()}"] if hold else []
+    return PlainTextResponse("".join(f"{line}\n" for line in lines))
 
 
 def check_broker(url: str) -> None:

@@ -1,7 +1,7 @@
 """Is all reachable, in time, and is anyone stuck? And freeing those who are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from rekindle.services import Services
 from store.enrollments import Place, end_lost, find_place
 from store.figures import list_alarms
+from store.holds import find_hold
 from store.intake import OwnEvent, record_own_events
 from store.records import EnrollmentId
 from store.stuck import (
@@ -72,6 +73,8 @@ def examine(services: Services, now: datetime) -> list[Finding]:
         overdue = count_overdue(connection, now - LATE_AFTER)
         failed = find_failed_effects(connection)
         alarms = list_alarms(connection)
+        if find_hold(connection) is not None:  # has an alarm; what may not leave is not late
+            overdue = replace(overdue, mails=0, effects=0)
     found = [*_stuck(stuck), *_overdue(overdue)]
     if failed:
         found.append(Finding("effects.failed", len(failed), _failed(failed)))

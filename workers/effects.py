@@ -28,6 +28,7 @@ from store.approvals import Asking, ask_approvals
 from store.effects import DueEffect, NewEffect, add_effects, claim_due_effects, finish_effect
 from store.enrollments import find_place
 from store.events import note_changes
+from store.holds import find_hold
 from store.intake import OwnEvent, record_own_events
 from store.knowledge import Told, learn
 from store.records import Enrollment
@@ -144,10 +145,12 @@ def _event(library: Library, one: Enrollment, effect: EmitEvent, now: datetime) 
 
 
 def do_effects(services: Services, now: datetime, kind: EffectKind) -> int:
-    """Do up to a batch of due effects; how many were due. A failing one is tried again, later each
-    time, and in the end has failed for good, with an alarm.
+    """Do up to a batch of due effects, none while everything is held; how many were due. A failing
+    one is tried again, later each time, and in the end has failed for good, with an alarm.
     """
     with services.store.begin() as tx:
+        if find_hold(tx) is not None:
+            return 0
         due = claim_due_effects(tx, kind, now, BATCH, now + LEASE)
         library, now = services.library(tx), services.clock.now()
         errands = {} if services.is_rehearsal else _prepare_all(tx, library, due, now)

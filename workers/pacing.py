@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from journeys.definition import SERVICE
 from journeys.pacing import Ledger, at_once, evenly, take_place
-from journeys.permission import BUSY, PACED, PAUSED, RETIMED, Held, Refused
+from journeys.permission import BUSY, ON_HOLD, PACED, PAUSED, RETIMED, Held, Refused
 from rekindle.durations import write_duration
 from rekindle.settings import Cap
 from rekindle.workspace.library import Library
@@ -109,7 +109,7 @@ def is_late(message: Message, now: datetime) -> bool:
         return True
     if message.reason.startswith(PACED):
         return _names(message, LATE)
-    was_jammed = message.reason in (PAUSED, RETIMED) or message.reason.startswith(BUSY)
+    was_jammed = message.reason in (PAUSED, RETIMED, ON_HOLD) or message.reason.startswith(BUSY)
     return was_jammed or (message.status == "held" and message.paced_at is not None)
 
 

@@ -48,7 +48,7 @@ def _stop(tx: Connection, library: Library, name: str, why: str, now: datetime) 
 def resume_journey(tx: Connection, library: Library, name: str, now: datetime) -> None:
     """Let a stopped journey go on. Raises NotFound."""
     state = _state(tx, library, name)
-    save_journey_state(tx, replace(state, stopped_at=None, stopped=""))
+    save_journey_state(tx, replace(state, stopped_at=None, stopped="", resumed_at=now))
     record_intervention(tx, "resumed", {"journey": name}, now)
     let_go(tx, name, now)
 

@@ -28,6 +28,7 @@ from store.contacts import (
 )
 from store.customers import load_consents, load_traits
 from store.enrollments import load_standing
+from store.holds import find_hold
 from store.messages import last_invitations, sent_lately
 from store.records import NOBODY, CustomerId, Enrollment, EnrollmentId, Message, MessageId
 from store.suppressions import find_suppressed
@@ -128,6 +129,7 @@ class _Asking:
         invited = last_invitations(tx, ids) if any(one.survey for one in self.batch) else {}
         unhappy = self._unhappy()
         paused = paused_journeys(tx, self.library)
+        is_on_hold = find_hold(tx) is not None
         approved = self._approved()
         open_tickets = self._open_tickets()
         return [
@@ -146,6 +148,7 @@ class _Asking:
                 open_tickets=open_tickets,
                 ended=source.ended if (source := self._source(one)) else None,
                 is_paused=source is not None and source.journey in paused,
+                is_on_hold=is_on_hold,
                 is_wanted=one.id not in unwanted,
                 is_approved=one.enrollment_id in approved,
             )

@@ -21,6 +21,7 @@ from rekindle.services import Lane, Services
 from store import enrollments as enrollment_rows
 from store import messages as message_rows
 from store.bulk import read_rows
+from store.holds import IS_ANY
 from store.tables import calendars, effects, memberships, messages, pending_changes, positions
 from workers.advance import advance_due
 from workers.calendars import keep_calendars, run_calendars
@@ -98,9 +99,9 @@ LOOK = select(
     exists(select(pending_changes.c.id)).label("changes"),
     _is_due(memberships.c.next_check_at).label("checks"),
     _is_due(positions.c.due_at).label("positions"),
-    _is_due(messages.c.due_at, messages.c.claimed_by.is_(None)).label("messages"),
-    _is_due(effects.c.due_at, effects.c.kind == "webhook").label("webhooks"),
-    _is_due(effects.c.due_at, effects.c.kind == "notify").label("notices"),
+    _is_due(messages.c.due_at, messages.c.claimed_by.is_(None), ~IS_ANY).label("messages"),
+    _is_due(effects.c.due_at, effects.c.kind == "webhook", ~IS_ANY).label("webhooks"),
+    _is_due(effects.c.due_at, effects.c.kind == "notify", ~IS_ANY).label("notices"),
     _is_due(calendars.c.due_at).label("calendars"),
 )
 

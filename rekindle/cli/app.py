@@ -23,7 +23,7 @@ COMMANDS = {
     "preview": "preview", "run": "engine", "up": "servers", "web": "servers", "worker": "servers",
     "scheduler": "servers", "report": "report", "test": "testing", "simulate": "simulate",
     "why": "why", "demo": "demo", "inbound": "inbound", "send-test": "send_test",
-    "doctor": "doctor",
+    "doctor": "doctor", "hold": "holding", "release": "holding",
 }  # fmt: skip
 
 

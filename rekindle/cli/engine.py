@@ -9,6 +9,7 @@ from rekindle.cli.opening import open_here
 from rekindle.cli.progress import shown
 from rekindle.counting import counted
 from rekindle.errors import WrongUse
+from store.holds import find_hold
 from workers.counts import Counts
 
 
@@ -29,7 +30,10 @@ def run(
         apply_once(process.services)
         with shown("Looking at everybody") as report:
             counts = process.run_until_idle(report)
-    say(_sentence(counts), counts.as_document())
+        with process.services.store.read() as connection:
+            hold = find_hold(connection)
+    held = f" Held: {hold.in_words()}." if hold else ""
+    say(_sentence(counts) + held, counts.as_document())
 
 
 def _sentence(counts: Counts) -> str:

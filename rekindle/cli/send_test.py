@@ -9,9 +9,10 @@ from adapters.email.base import OutgoingEmail, open_adapter
 from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
 from rekindle.cli.preview import NO_MESSAGE, Sample, make_sample
-from rekindle.errors import NotFound, WrongUse
+from rekindle.errors import NotFound, RekindleError, WrongUse
 from rekindle.services import Services
 from store.customers import find_customer
+from store.holds import find_hold
 from store.records import NOBODY, CustomerId
 from templates.context import build_context
 from templates.mail import Letter, Letterhead, envelope, message_headers
@@ -36,6 +37,7 @@ def send_test(
     if "@" not in to.strip("@ "):
         raise WrongUse(f"--to takes an address such as you@example.com, not {to!r}.")
     with open_here() as services:
+        _require_no_hold(services)
         sample = make_sample(services, template, _reader(services, customer), locale, to)
         email = _written(services, sample, to)
         settings = sample.library.settings
@@ -48,6 +50,13 @@ def send_test(
         f"Sent {email.subject!r} to {to} through {settings.provider}.",
         {"to": to, "subject": email.subject, "provider": settings.provider},
     )
+
+
+def _require_no_hold(services: Services) -> None:
+    """Raises RekindleError while nothing may leave."""
+    with services.store.read() as connection:
+        if (hold := find_hold(connection)) is not None:
+            raise RekindleError(f"{hold.in_words()}.")
 
 
 def _reader(services: Services, external_id: str | None) -> CustomerId:

@@ -8,17 +8,21 @@ from collections.abc import Callable
 from socket import socket
 from typing import TYPE_CHECKING, Annotated
 
+import structlog
 import typer
 
 from rekindle.cli.context import options
 from rekindle.cli.opening import open_here
 from rekindle.errors import WrongUse
 from rekindle.process import Process, apply_once
-from rekindle.services import Lane
+from rekindle.services import Lane, Services
+from store.holds import begin_hold, find_hold
 
 if TYPE_CHECKING:
     from dramatiq import Broker
     from uvicorn import Config
+
+log = structlog.get_logger()
 
 Host = Annotated[
     str, typer.Option(help="Address to listen on; beyond loopback only once users exist.")
@@ -26,9 +30,15 @@ Host = Annotated[
 Port = Annotated[int, typer.Option(help="Port to listen on.")]
 
 
-def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+def up(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="As after 'rekindle hold': nothing leaves.")
+    ] = False,
+) -> None:
     """Everything in one process: web, workers and scheduler."""
-    with _process("up") as process:
+    with _process("up", hold=hold) as process:
         apply_once(process.services)
         serve_everything(process, host, port)
 
@@ -126,10 +136,23 @@ def scheduler() -> None:
         _until_told()
 
 
-def _process(command: str) -> Process:
+def _process(command: str, *, hold: bool = False) -> Process:
     services = open_here(options().running_clock())
     services.announce(f"rekindle {command}")
+    if hold:
+        with services.store.begin() as tx:
+            begin_hold(tx, f"rekindle {command} --hold", services.clock.now())
+    _tell_of_hold(services)
     return Process(services)
+
+
+def _tell_of_hold(services: Services) -> None:
+    """Whoever starts a process that sends nothing is told so."""
+    with services.store.read() as connection:
+        standing = find_hold(connection)
+    if standing is not None:
+        log.warning("sending.held", since=standing.began_at.isoformat(), reason=standing.reason)
+        print(f"Held: {standing.in_words()}.", flush=True)
 
 
 def _broker(url: str | None) -> "Broker":

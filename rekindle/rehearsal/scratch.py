@@ -9,14 +9,14 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, select, text, update
 
 from store.session import Store
-from store.tables import leases, messages, metadata
+from store.tables import holds, leases, messages, metadata
 
 A_CHUNK = 5_000  # rows fetched and written at once
 LEFT_OUT = frozenset(
     # nothing decides by these; some hold what need not lie about twice
     {
-        "access_keys", "alarms", "failing_steps", "hits", "imports", "leases", "mail_editions",
-        "rejects", "stored_mails", "used_tokens", "users",
+        "access_keys", "alarms", "failing_steps", "hits", "holds", "imports", "leases",
+        "mail_editions", "rejects", "stored_mails", "used_tokens", "users",
     }
 )  # fmt: skip
 
@@ -83,6 +83,7 @@ def _let_go_of_claims(scratch: Store) -> None:
     mine = messages.c.claimed_by.is_not(None) & messages.c.handed_over_at.is_(None)
     with scratch.begin() as tx:
         tx.execute(delete(leases))
+        tx.execute(delete(holds))
         tx.execute(
             update(messages)
             .where(mine)

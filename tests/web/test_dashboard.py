@@ -6,6 +6,7 @@ from email.message import EmailMessage
 import pytest
 from sqlalchemy import insert
 
+from store.holds import begin_hold
 from store.steps import intern_steps
 from store.tables import alarms, answers, drift_states, enrollments, memberships, positions
 from tests.web.conftest import BASE, Site
@@ -300,3 +301,15 @@ def test_styles_are_our_own_and_may_be_kept(inside, name):
 @pytest.mark.parametrize("name", ["app.py", "..%2Fframe.html.j2", "x"])
 def test_nothing_but_styles_is_served(inside, name):
     assert inside.client.get(f"/assets/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/customers", "/approvals", "/outbox"])
+def test_every_page_says_that_nothing_leaves(inside, path):
+    with inside.services.store.begin() as tx:
+        begin_hold(tx, "a drill", inside.clock.now())
+
+    page = inside.client.get(path).text
+    ready = inside.client.get("/readyz").text
+
+    assert page.count("(a drill), until &#39;rekindle release&#39;") == 1
+    assert ready.startswith("ready\nheld: nothing leaves since")

@@ -20,6 +20,7 @@ from store.figures import (
     count_surveys,
     list_alarms,
 )
+from store.holds import HELD
 from surveys.scoring import Measure, measure, response_rate
 from web.dashboard.showing import show
 from web.requests import services_of
@@ -50,7 +51,7 @@ def show_overview(request: Request) -> Response:
             "drift": count_drift(connection, "goal", now),
             "mails": count_mails(connection),
             "sent_by_day": count_sent_by_day(connection, now, days=SENT_DAYS),
-            "alarms": list_alarms(connection),
+            "alarms": [alarm for alarm in list_alarms(connection) if alarm.kind != HELD],
             "asked": sum(one.count for one in list_waiting_steps(connection, now)),
         }
     values |= {

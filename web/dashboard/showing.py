@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from store.holds import find_hold
 from web.dashboard.words import write_age, write_count, write_instant, write_name, write_share
 from web.pages import page
 from web.requests import services_of
@@ -15,7 +16,10 @@ def show(request: Request, name: str, values: Mapping[str, Any], *, status: int 
     """The dashboard's page called `name`, on the brand's clock."""
     services = services_of(request)
     zone, now = services.settings.brand.tz, services.clock.now()
+    with services.store.read() as connection:
+        hold = find_hold(connection)
     shared = {
+        "hold": hold,
         "here": request.url.path,
         "user": request.session.get("user", ""),
         "now": now,
