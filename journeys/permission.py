@@ -55,7 +55,7 @@ class Asked:
     queued_at: datetime
     zone: ZoneInfo
     survey: str | None = None
-    address: str = ""
+    address: str = ""  # empty: the customer gave none, or what they gave names no mailbox
     suppressed: str | None = None  # why its address must not be mailed
     consent: str = "unknown"
     sent: Sequence[tuple[datetime, str]] = ()  # newest first: mails of the last weeks, with topic
@@ -99,7 +99,7 @@ def _never(asked: Asked, settings: Settings) -> Verdict | None:
     if not asked.is_wanted:
         return Refused("only_if does not hold any more")
     if not asked.address:
-        return Refused("no address")
+        return Refused("no usable address")
     if asked.suppressed is not None:
         return Refused(f"suppressed: {asked.suppressed}")
     return _without_consent(asked, settings) or _without_approval(asked, settings)

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rekindle.addresses import canonical
-from rekindle.errors import NotFound
+from rekindle.addresses import EmailAddress, canonical
+from rekindle.errors import NotAnAddress, NotFound
 from rekindle.services import Services
 from store.blocking import suppress_addresses
 from store.customers import find_customer, load_customers
@@ -46,20 +46,38 @@ def merge(services: Services, keep: str, others: Iterable[str]) -> None:
     services.wake.changed()
 
 
-def suppress(services: Services, external_ids: Iterable[str], detail: str = "") -> list[str]:
-    """No more mail to any address these customers ever had; returns the addresses.
+def suppress(services: Services, named: Iterable[str], detail: str = "") -> list[str]:
+    """Stop all email to mailboxes, named by address or by a customer's id; return them.
 
-    Raises NotFound for a stranger, and where there is no address at all.
+    Of a customer these are all that they ever had. Raises NotFound for a name that leads to none.
     """
     now = services.clock.now()
     with services.store.begin() as tx:
-        found = [find_known(tx, external_id) for external_id in external_ids]
-        addresses = addresses_of(tx, found, services)
-        if not addresses:
-            raise NotFound("there is no address to suppress.")
-        suppress_addresses(tx, [(one, detail) for one in addresses], now, reason="person")
+        mailboxes = sorted({box for name in named for box in _mailboxes_of(tx, name, services)})
+        suppress_addresses(tx, [(box, detail) for box in mailboxes], now, reason="person")
     services.wake.changed()
-    return addresses
+    return mailboxes
+
+
+def _mailboxes_of(tx: Connection, name: str, services: Services) -> list[str]:
+    """By a customer's id or by address; an id that is an address itself counts as both."""
+    address = EmailAddress.find(name)
+    named = {address.canonical} if address else set()
+    customer = find_customer(tx, name)
+    if customer is not None:
+        named |= set(addresses_of(tx, [customer], services))
+    if named:
+        return sorted(named)
+    if customer is not None:
+        raise NotFound(f"the customer {name!r} has no usable address to suppress.")
+    if "@" not in name:
+        raise NotFound(f"no customer has the id {name!r}.")
+    try:
+        EmailAddress.parse(name)
+    except NotAnAddress as error:
+        why = f"{name!r} is no email address: {error.reason}"
+        raise NotFound(f"{why}. Nor is it a customer's id. Nothing was suppressed.") from error
+    return []
 
 
 def addresses_of(

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from rekindle.addresses import canonical
+from rekindle.addresses import EmailAddress
 from store.events import note_changes
 from store.identities import load_owners
 from store.records import Identity, Receipt
@@ -22,11 +22,11 @@ def suppress_addresses(
 ) -> Receipt:
     """Suppress each (address, detail); what was suppressed already counts as a duplicate.
 
-    `known_at`: since when this is known, where that is earlier than `now`.
+    `known_at`: since when this is known, where that is earlier than `now`. Raises NotAnAddress.
     """
     by_detail: dict[str, dict[str, str]] = {}
     for address, detail in items:
-        by_detail.setdefault(detail, {})[canonical(address)] = reason
+        by_detail.setdefault(detail, {})[EmailAddress.parse(address).canonical] = reason
     accepted = sum(
         suppress(tx, reasons, now, detail=detail, known_at=known_at)
         for detail, reasons in by_detail.items()

@@ -23,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 
+from rekindle.addresses import canonical
 from rekindle.errors import NotNow
 from store.identities import EMAIL
 from store.records import NOBODY, CustomerId, MessageId
@@ -63,7 +64,7 @@ class Person:
     ids: tuple[CustomerId, ...]
     external_ids: frozenset[str]
     identities: frozenset[tuple[str, str]]  # kind, value
-    addresses: frozenset[str]  # in lower case
+    addresses: frozenset[str]  # canonical, and as they were given, in lower case
 
     @property
     def enrollments(self) -> Select[Any]:
@@ -113,7 +114,8 @@ def _load_person(tx: Connection, customer_id: CustomerId) -> Person:
     )
     written = tx.scalars(select(messages.c.address).where(messages.c.customer_id.in_(ids)))
     addresses = {value for kind, value in named if kind == EMAIL}
-    addresses |= {value.strip().lower() for value in (*said, *written) if isinstance(value, str)}
+    given = [value for value in (*said, *written) if isinstance(value, str)]
+    addresses |= {value.strip().lower() for value in given} | set(map(canonical, given))
     external_ids = frozenset(row.external_id for row in rows if row.external_id)
     return Person(ids, external_ids, named, frozenset(addresses - {""}))
 

@@ -19,14 +19,18 @@ class Progress:
     accepted: int = 0
     duplicates: int = 0
     rejected: int = 0
+    unusable_addresses: int = 0  # of rows that were taken
 
-    def after(self, rows: int, receipt: Receipt, rejected: int) -> "Progress":
+    def after(
+        self, rows: int, receipt: Receipt, rejected: int, unusable_addresses: int
+    ) -> "Progress":
         return replace(
             self,
             rows_done=self.rows_done + rows,
             accepted=self.accepted + receipt.accepted,
             duplicates=self.duplicates + receipt.duplicates,
             rejected=self.rejected + rejected,
+            unusable_addresses=self.unusable_addresses + unusable_addresses,
         )
 
 
@@ -37,7 +41,15 @@ def load_progress(connection: Connection, digest: str, name: str) -> Progress:
     ).first()
     if row is None:
         return Progress(digest, name)
-    return Progress(digest, name, row.rows_done, row.accepted, row.duplicates, row.rejected)
+    return Progress(
+        digest,
+        name,
+        row.rows_done,
+        row.accepted,
+        row.duplicates,
+        row.rejected,
+        row.unusable_addresses,
+    )
 
 
 def save_progress(tx: Connection, progress: Progress, finished_at: datetime | None = None) -> None:

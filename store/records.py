@@ -106,7 +106,7 @@ class Receipt:
 class Returned:
     """What a mail that came back says of one recipient."""
 
-    recipient: str  # in lower case; empty where it does not say
+    recipient: str  # in canonical form; empty where it does not say
     kind: str  # bounce, complaint, auto_reply, reply, report
     hard: bool  # of a bounce: the address is no more
     status: str  # enhanced status, or empty
@@ -120,7 +120,7 @@ class Report:
 
     mark: str  # the provider's id of this report: known by it when it comes again
     kind: str  # delivered, opened, clicked, bounced, complained, refused, unsubscribed
-    address: str  # in lower case
+    address: str  # in canonical form
     occurred_at: datetime
     message_id: int | None = None  # ours, as we handed it over
     provider_message_id: str = ""

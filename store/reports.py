@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select, update
 
+from rekindle.addresses import canonical
 from store.blocking import suppress_addresses
 from store.enrollments import wake_enrollments
 from store.intake import OwnEvent, record_own_events
@@ -53,19 +54,20 @@ def _find_mails(tx: Connection, reports: Sequence[Report]) -> Mails:
         messages.c.enrollment_id,
         messages.c.template,
         messages.c.topic,
-        func.lower(messages.c.address).label("address"),
+        messages.c.address,
         messages.c.provider_message_id,
     ).where(
         or_(messages.c.id.in_(ids), messages.c.provider_message_id.in_(theirs)),
         messages.c.customer_id != NOBODY,
     )
     rows = list(tx.execute(query))
-    by_id = {(row.id, row.address): row for row in rows}
-    by_theirs = {(row.provider_message_id, row.address): row for row in rows}
+    by_id = {(row.id, canonical(row.address)): row for row in rows}
+    by_theirs = {(row.provider_message_id, canonical(row.address)): row for row in rows}
     found: dict[str, Any] = {}
     for one in reports:
-        row = by_id.get((one.message_id, one.address))
-        row = row or by_theirs.get((one.provider_message_id, one.address))
+        mailbox = canonical(one.address)
+        row = by_id.get((one.message_id, mailbox))
+        row = row or by_theirs.get((one.provider_message_id, mailbox))
         if row is not None:
             found[one.mark] = row
     return found
@@ -122,11 +124,12 @@ def _event(report: Report, mail: Row[Any]) -> OwnEvent:
 def _suppress(
     tx: Connection, final: Iterable[Report], news: Sequence[Report], found: Mails, now: datetime
 ) -> set[CustomerId]:
-    reasons = {one.address: one.suppression for one in final if one.suppression and one.address}
+    said = [(canonical(one.address), one.suppression) for one in final if one.suppression]
+    reasons = {mailbox: why for mailbox, why in said if mailbox}
     soft = [found[one.mark] for one in news if one.kind == "bounced" and not one.suppression]
     if soft:
         owners = {CustomerId(mail.customer_id) for mail in soft}
-        failing = find_failing(tx, {mail.address for mail in soft}, owners, now)
+        failing = find_failing(tx, {canonical(mail.address) for mail in soft}, owners, now)
         reasons = dict.fromkeys(failing, "soft_bounces") | reasons
     changed: set[CustomerId] = set()
     for reason in sorted(set(reasons.values())):

@@ -63,12 +63,15 @@ def _came_back(tx: Connection, item: Returned, now: datetime) -> set[CustomerId]
         record_own_events(tx, [_event(item, ours, now)], now)
     if item.kind == "complaint" or item.hard:
         reason = REASONS[item.kind]
-    elif find_failing(tx, [item.recipient], _owners(tx, item), now):
+    elif find_failing(tx, [canonical(item.recipient)], _owners(tx, item), now):
         reason = "soft_bounces"
     else:
         return whose
     # whoever reports may hide the address, or name the one it was forwarded to
-    addresses = {item.recipient, canonical(ours.address) if ours and item.header_id else ""} - {""}
+    addresses = {
+        canonical(item.recipient),
+        canonical(ours.address) if ours and item.header_id else "",
+    } - {""}
     items = [(address, item.status) for address in sorted(addresses)]
     return {*suppress_addresses(tx, items, now, reason=reason).customer_ids, *whose}
 
@@ -106,7 +109,7 @@ def _find_ours(tx: Connection, item: Returned) -> Ours | None:
     elif item.kind == "reply" or not who:
         return None
     else:
-        query = query.where(func.lower(messages.c.address) == item.recipient)
+        query = query.where(func.lower(messages.c.address) == canonical(item.recipient))
     row = tx.execute(query.order_by(messages.c.id.desc()).limit(1)).first()
     return Ours(*row) if row else None
 

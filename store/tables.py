@@ -120,7 +120,7 @@ suppressions = Table(
     "suppressions",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("address", Text, nullable=False),  # lower case
+    Column("address", Text, nullable=False),  # canonical, or its fingerprint
     Column("reason", Text, nullable=False),  # hard_bounce, complaint, person, import
     Column("detail", Text, nullable=False, default=""),
     Column("known_at", Instant, nullable=False),
@@ -213,6 +213,7 @@ imports = Table(
     Column("duplicates", Integer, nullable=False),
     Column("rejected", Integer, nullable=False),
     Column("finished_at", Instant),
+    Column("unusable_addresses", Integer, nullable=False, default=0, server_default="0"),
 )
 
 # --- what was written

@@ -2,6 +2,7 @@
 
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from rekindle.migrating import (
 )
 from store.session import Store
 from store.steps import STEP
-from store.tables import metadata, positions
+from store.suppressions import fingerprint
+from store.tables import identities, metadata, parked_events, positions, rejects, suppressions
 from tests import layouts
 from tests.layouts import RELEASED, read_layouts, taken_away
 
@@ -118,6 +120,37 @@ def is_past(version: str) -> bool:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
     present = str(project["project"]["version"])
     return tuple(map(int, version.split("."))) < tuple(map(int, present.split(".")))
+
+
+def test_stored_addresses_become_canonical_and_what_names_no_mailbox_is_listed(store):
+    downgrade(store, "holds")
+    erased = sha256(b"<eve@example.com>").hexdigest()
+    with store.begin() as tx:
+        for values in (
+            "1, 'email', ' ana@example.com', 5), (2, 1, 'email', 'ana@example.com', 5",
+            "3, 'email', '<eve@example.com>', 5), (4, 3, 'email', 'n/a', 5",
+        ):
+            tx.exec_driver_sql(f"INSERT INTO identities VALUES ({values[0]}, {values})")
+        tx.exec_driver_sql("INSERT INTO parked_events VALUES (7, 'email', 'fay@example.com.')")
+        for number, address in enumerate(("ana@bücher.example", f"sha256:{erased}", "a@b;c@d")):
+            tx.exec_driver_sql(
+                "INSERT INTO suppressions (id, address, reason, detail, known_at) "
+                f"VALUES ({number}, '{address}', 'person', '', 5)"
+            )
+
+    upgrade(store)
+
+    with store.read() as connection:
+        held = connection.execute(select(identities.c.customer_id, identities.c.value))
+        assert sorted(tuple(row) for row in held) == [
+            (1, "ana@example.com"), (3, "eve@example.com"), (3, "n/a"),
+        ]  # fmt: skip
+        assert connection.scalar(select(parked_events.c.value)) == "fay@example.com"
+        assert set(connection.scalars(select(suppressions.c.address))) == {
+            "ana@xn--bcher-kva.example", fingerprint("eve@example.com"), "a@b;c@d",
+        }  # fmt: skip
+        listed = list(connection.scalars(select(rejects.c.item).order_by(rejects.c.id)))
+    assert listed == [{"customer": 3, "email": "n/a"}, {"suppression": "a@b;c@d"}]
 
 
 def test_upgrading_twice_changes_nothing(bare):

@@ -11,13 +11,26 @@ from starlette.routing import Mount
 from rekindle.api import approvals, customers, journeys, messages, plans, segments, surveys
 from rekindle.api.asking import REFUSED, proven
 from rekindle.api.bodies import NO_TEXT, UNREADABLE, AnyIsJson, what_is_wrong
-from rekindle.errors import Malformed, NotFound, NotNow, StoreUnavailable, WrongUse
+from rekindle.errors import (
+    Malformed,
+    NotAnAddress,
+    NotFound,
+    NotNow,
+    StoreUnavailable,
+    WrongUse,
+)
 from rekindle.services import Services
 from web.requests import FormLimit
 
 log = structlog.get_logger()
 RETRY_SECONDS = 30
-STATUS: dict[type[Exception], int] = {NotFound: 404, WrongUse: 422, Malformed: 422, NotNow: 409}
+STATUS: dict[type[Exception], int] = {
+    NotFound: 404,
+    WrongUse: 422,
+    Malformed: 422,
+    NotAnAddress: 422,
+    NotNow: 409,
+}
 
 
 def mount_api(services: Services) -> Mount:

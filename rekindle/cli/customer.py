@@ -19,7 +19,7 @@ LOG_IN_USE = (
 )
 USES = (
     "say 'customer ID', 'customer export ID', 'customer erase ID…', 'customer merge ID OTHER…' or "
-    "'customer suppress ID… [--reason TEXT]'."
+    "'customer suppress ID|ADDRESS… [--reason TEXT]'."
 )
 
 
@@ -27,7 +27,7 @@ def customer(
     words: Annotated[
         list[str],
         typer.Argument(
-            metavar="ID | export ID | erase ID… | merge ID OTHER… | suppress ID…",
+            metavar="ID | export ID | erase ID… | merge ID OTHER… | suppress ID|ADDRESS…",
             show_default=False,
         ),
     ],

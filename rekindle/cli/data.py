@@ -54,7 +54,7 @@ def import_(
 
 
 def _import_all(services: Services, files: list[Prepared], source: str) -> dict[str, int]:
-    totals = {"accepted": 0, "duplicates": 0, "rejected": 0}
+    totals = {"accepted": 0, "duplicates": 0, "rejected": 0, "unusable_addresses": 0}
     with _bar() as bar:
         for file in files:
             task = bar.add_task(file.path.name, total=file.lines)
@@ -73,8 +73,10 @@ def _show(bar: Progress, task: TaskID, line: int) -> None:
 def _report(totals: dict[str, int], files: list[Prepared]) -> None:
     duplicates = counted(totals["duplicates"], "duplicate")
     words = f"{totals['accepted']:,} accepted, {duplicates}, {totals['rejected']:,} rejected."
-    refused = [str(file.rejects) for file in files if file.rejects.exists()]
-    where = f" See {', '.join(refused)}." if totals["rejected"] and refused else ""
+    if unusable := totals["unusable_addresses"]:
+        words += f" {unusable:,} without a usable address: nobody is emailed there."
+    noted = [str(file.rejects) for file in files if file.rejects.exists()]
+    where = f" See {', '.join(noted)}." if (totals["rejected"] or unusable) and noted else ""
     say(words + where, totals)
 
 

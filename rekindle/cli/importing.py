@@ -14,13 +14,14 @@ from sqlalchemy import Connection
 from adapters.files.base import Format, Line, find_format, scan_file
 from adapters.files.layout import Layout, check_columns, guess_kind, parse_layout
 from adapters.files.rows import Row, Rows
-from rekindle.errors import Malformed, WrongUse
+from rekindle.addresses import EmailAddress
+from rekindle.errors import Malformed, NotAnAddress, WrongUse
 from rekindle.services import Services
 from rekindle.settings import Settings
 from store.blocking import suppress_addresses
 from store.imports import Progress, load_progress, save_progress
 from store.intake import record_customers, record_events
-from store.records import Receipt
+from store.records import IncomingCustomer, IncomingEvent, Receipt
 from store.tables import EPOCH
 
 CHUNK_ROWS = 1_000  # some 70 ms on SQLite: other writers wait no longer than that
@@ -45,11 +46,12 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A row that was not taken."""
+class Noted:
+    """A row that was not taken, or one whose address cannot be used, and why."""
 
     line: Line
     reason: str
+    is_kept: bool = False
 
 
 def prepare_file(path: Path, maps: Sequence[str], kind: str | None, source: str) -> Prepared:
@@ -78,13 +80,14 @@ def import_file(
         file.rejects.unlink(missing_ok=True)
     rows_seen = 0
     for chunk in _chunks(file.format.read_lines(file.path)):
-        items, refused = _parsed(chunk, parse)  # done ones too: equal rows are counted
+        items, noted = _parsed(chunk, parse)  # done ones too: equal rows are counted
         rows_seen += len(chunk)
         if rows_seen > progress.rows_done:
-            _note_refused(file, refused)
+            _note(file, noted)
+            unusable = sum(one.is_kept for one in noted)
             with services.store.begin() as tx:
                 receipt = record(tx, items)
-                progress = progress.after(len(chunk), receipt, len(refused))
+                progress = progress.after(len(chunk), receipt, len(noted) - unusable, unusable)
                 save_progress(tx, progress)
         show(chunk[-1].number)
     with services.store.begin() as tx:
@@ -115,26 +118,48 @@ def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:
         yield chunk
 
 
-def _parsed(chunk: Sequence[Line], parse: Parse) -> tuple[list[Any], list[Refused]]:
+def _parsed(chunk: Sequence[Line], parse: Parse) -> tuple[list[Any], list[Noted]]:
     items: list[Any] = []
-    refused: list[Refused] = []
+    noted: list[Noted] = []
     for line in chunk:
         try:
             if line.row is None:
                 raise Malformed(line.problem)
-            items.append(parse(line.row))
+            items.append(item := parse(line.row))
         except Malformed as error:
-            refused.append(Refused(line, str(error)))
-    return items, refused
+            noted.append(Noted(line, str(error)))
+            continue
+        if reason := _why_unusable(item):
+            noted.append(Noted(line, f"no usable address: {reason}", is_kept=True))
+    return items, noted
 
 
-def _note_refused(file: Prepared, refused: Sequence[Refused]) -> None:
-    if not refused:
+def _why_unusable(item: object) -> str:
+    """Why nobody can be reached by the address that a row gives; empty where it gives none."""
+    if not isinstance(item, IncomingCustomer | IncomingEvent):
+        return ""
+    given = item.traits.get("email")
+    if given in (None, ""):
+        return ""
+    try:
+        EmailAddress.parse(str(given))
+    except NotAnAddress as error:
+        return error.reason
+    return "" if isinstance(given, str) else "it is not text"
+
+
+def _note(file: Prepared, noted: Sequence[Noted]) -> None:
+    if not noted:
         return
     try:
         with file.rejects.open("a", encoding="utf-8") as rejects:
-            for one in refused:
-                entry = {"line": one.line.number, "reason": one.reason, "row": one.line.row}
+            for one in noted:
+                entry = {
+                    "line": one.line.number,
+                    "reason": one.reason,
+                    "is_kept": one.is_kept,
+                    "row": one.line.row,
+                }
                 rejects.write(json.dumps(entry, ensure_ascii=False) + "\n")
     except OSError as error:
         raise WrongUse(f"{file.rejects} cannot be written: {error.strerror}.") from error

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from adapters.email.base import OutgoingEmail, open_adapter
+from rekindle.addresses import EmailAddress
 from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
 from rekindle.cli.preview import NO_MESSAGE, Sample, make_sample
-from rekindle.errors import NotFound, RekindleError, WrongUse
+from rekindle.errors import NotAnAddress, NotFound, RekindleError, WrongUse
 from rekindle.services import Services
 from store.customers import find_customer
 from store.holds import find_hold
@@ -34,8 +35,11 @@ def send_test(
     ] = None,
 ) -> None:
     """Send one mail of this folder for a look in a real mailbox; no customer's history knows it."""
-    if "@" not in to.strip("@ "):
-        raise WrongUse(f"--to takes an address such as you@example.com, not {to!r}.")
+    try:
+        to = EmailAddress.parse(to).deliverable
+    except NotAnAddress as error:
+        said = f"--to takes an address such as you@example.com, not {to!r}: {error.reason}."
+        raise WrongUse(said) from error
     with open_here() as services:
         _require_no_hold(services)
         sample = make_sample(services, template, _reader(services, customer), locale, to)

@@ -23,7 +23,7 @@ from store.tables import delivery_events, enrollments, event_kinds, events, mess
 from workers.questions import reply_to
 
 ADVICE = {  # how a reason begins -> what would have to change
-    "no address": "the customer needs an 'email'",
+    "no usable address": "the customer needs an 'email' that names one mailbox",
     "suppressed": "the suppression would have to be lifted",
     "said no to": "the customer would have to say yes to the topic",
     "has not said yes to": "the customer would have to say yes to the topic",

@@ -108,5 +108,5 @@ def facts_at(draw: st.DrawFn, graph: Graph, step: str) -> Facts:
     asked = [question.name for question in questions(graph, step)]
     replies = {name: Reply(draw(st.booleans()), draw(st.none() | instants)) for name in asked}
     mails = st.builds(Outcome, st.sampled_from(STATUSES), at=st.none() | instants)
-    refused = draw(st.sampled_from([{}, {"csat": "no address"}]))
+    refused = draw(st.sampled_from([{}, {"csat": "no usable address"}]))
     return Facts(draw(zones), replies, draw(st.none() | mails), refused)

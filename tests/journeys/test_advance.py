@@ -248,10 +248,10 @@ def test_what_came_in_time_has_come_even_where_the_look_is_late():
 def test_nobody_waits_for_the_answer_to_an_invitation_that_never_left():
     graph = a_graph(ANSWER)
 
-    decision = look_at(graph, enrolled(graph), refused_surveys={"csat": "no address"})
+    decision = look_at(graph, enrolled(graph), refused_surveys={"csat": "no usable address"})
 
     assert decision.enrollment == enrolled(graph, NOT_CAME)
-    reason = "the invitation to csat never left: no address"
+    reason = "the invitation to csat never left: no usable address"
     assert decision.said == Said("wait_for", 1, "did not come", reason, MONDAY)
 
 
@@ -267,7 +267,7 @@ def test_in_the_shadow_an_answer_is_waited_for_whatever_became_of_real_invitatio
 def test_a_refused_invitation_ends_no_wait_for_something_else(condition):
     graph = a_graph({**ANSWER, "wait_for": condition})
 
-    decision = look_at(graph, enrolled(graph), refused_surveys={"csat": "no address"})
+    decision = look_at(graph, enrolled(graph), refused_surveys={"csat": "no usable address"})
 
     assert decision.waits
 

@@ -58,7 +58,7 @@ def test_a_mail_against_which_nothing_speaks_may_go():
     ("fields", "reason"),
     [
         ({"ended": "exited"}, "the enrollment was left: exited"),
-        ({"address": ""}, "no address"),
+        ({"address": ""}, "no usable address"),
         ({"suppressed": "hard_bounce"}, "suppressed: hard_bounce"),
         ({"suppressed": ""}, "suppressed: "),
         ({"consent": "denied"}, "said no to offers"),
@@ -237,7 +237,7 @@ def test_service_passes_caps_quiet_hours_and_unhappiness():
 # each rule's own objection, in the order in which the rules are asked
 OBJECTIONS: list[tuple[dict[str, Any], str]] = [
     ({"ended": "goal"}, "the enrollment was left"),
-    ({"address": ""}, "no address"),
+    ({"address": ""}, "no usable address"),
     ({"suppressed": "complaint"}, "suppressed"),
     ({"consent": "denied"}, "said no"),
     ({"survey": "csat", "invited_at": AT_NIGHT - DAY}, "was asked"),

@@ -143,7 +143,7 @@ def test_those_who_get_no_mail_are_counted_by_reason(shop: Shop) -> None:
     [one] = make_plan(shop.services).journeys
 
     assert (len(one.start), one.mailed) == (4, 2)
-    assert one.excluded == {"no address": 1, "suppressed: complaint": 1}
+    assert one.excluded == {"no usable address": 1, "suppressed: complaint": 1}
 
 
 def test_without_backfill_nobody_starts_and_the_plan_says_who_might(shop: Shop) -> None:
