@@ -32,6 +32,10 @@ class NotSent(Exception):
     """The request did not leave whole, so that nobody can have acted on it."""
 
 
+class CutOff(NotSent):
+    """The other side took the connection and stopped reading: perhaps for what it was sent."""
+
+
 class NotAnswered(Exception):
     """The request left, and no answer that makes sense came back in time."""
 
@@ -112,9 +116,15 @@ class _Connection(HTTPConnection):
         return connect(*address, self._deadline)
 
     def send(self, data: Any) -> None:
+        is_open = self.sock is not None
         try:
             super().send(data)
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError as error:
+            if not is_open:
+                raise
+            if not isinstance(error, BrokenPipeError | ConnectionResetError):
+                self.close()
+                raise CutOff(_words(error)) from error
             # a server that has read enough answers (401, 413) and closes: hear what it said
             self.is_cut = True
 
@@ -123,7 +133,7 @@ class _Connection(HTTPConnection):
             return super().getresponse()
         except (OSError, HTTPException, ValueError) as error:
             if self.is_cut:
-                raise NotSent(_words(error)) from error
+                raise CutOff(_words(error)) from error
             raise NotAnswered(_words(error)) from error
 
 

@@ -15,6 +15,9 @@ ProviderMessageId = NewType("ProviderMessageId", str)
 
 BeforeLastByte = Callable[[], None]
 
+# what the adapters of this folder share; every other file is one
+SHARED = frozenset({"base", "replies", "smtp_session", "track_record"})
+
 
 @dataclass(frozen=True)
 class OutgoingEmail:
@@ -44,9 +47,9 @@ class Channel(Protocol):
         `before_last_byte` is called once everything but the last byte has been sent; when it
         returns, the mark is durable and the last byte leaves. If it raises, nothing is handed over.
 
-        Raises ProviderUnavailable (nothing accepted, may be tried again; ProviderDeferred where
-        that is so of this message alone), ProviderRefused (never), HandoverUncertain (the last
-        byte left and no answer came) and Unsupported.
+        Raises ProviderUnavailable (the provider takes nothing at the moment), ProviderDeferred
+        (this message not now), ProviderRefused (never), HandoverUncertain (the last byte left and
+        no answer came) and Unsupported. It ends in time, whatever the provider does.
         """
         ...
 
@@ -68,7 +71,9 @@ class EmailAdapter(Protocol):
 def adapter_names() -> tuple[str, ...]:
     """The adapters there are: the files of this folder."""
     here = Path(__file__).parent
-    return tuple(sorted(found.name for found in iter_modules([str(here)]) if found.name != "base"))
+    return tuple(
+        sorted(found.name for found in iter_modules([str(here)]) if found.name not in SHARED)
+    )
 
 
 def open_adapter(name: str, settings: Settings, outbox: Path) -> EmailAdapter:

@@ -1,22 +1,44 @@
-"""SendGrid's v3 Mail Send through its official client; reference read 2026-11."""
+"""SendGrid's v3 Mail Send through its official client; reference read 2026-11.
 
-from collections.abc import Mapping
+Sources: twilio.com/docs/sendgrid/api-reference, "Errors", "Responses" and "Rate limits";
+support.sendgrid.com, "4XX API errors and troubleshooting suggestions".
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from email import message_from_bytes, policy
-from http.client import HTTPException
+from email.message import Message
 from json import JSONDecodeError, loads
 from pathlib import Path
+from re import IGNORECASE
+from re import compile as pattern
 from typing import Any
-from urllib.error import URLError
+from urllib.request import Request
 
-from python_http_client.exceptions import HTTPError
+from python_http_client.client import Client
 from sendgrid import SendGridAPIClient
 
 from adapters.email.base import BeforeLastByte, OutgoingEmail, ProviderMessageId
+from adapters.email.replies import without_addresses
+from adapters.email.track_record import JudgedChannel, TrackRecord, TransactionFailed
+from adapters.http import (
+    CutOff,
+    HttpAnswer,
+    NotAnswered,
+    NotSent,
+    read_retry_after,
+    send_request,
+    wait_of,
+)
+from adapters.inbound.failures import judge
 from rekindle.addresses import parse_named
+from rekindle.clock import wall_now
 from rekindle.errors import (
     HandoverUncertain,
     NotAnAddress,
+    ProviderFault,
     ProviderRefused,
     ProviderUnavailable,
     Unsupported,
@@ -24,12 +46,17 @@ from rekindle.errors import (
 from rekindle.settings import SendGrid as SendGridSettings
 from rekindle.settings import Settings
 
+# the client writes requests there, key and recipient included, where everything is logged
+logging.getLogger("python_http_client").setLevel(logging.WARNING)
+
 HOST = "https://api.sendgrid.com"
-SECONDS = 30.0  # the client has no timeout of its own
+SECONDS = 30.0  # for a request as a whole; the client has no timeout of its own
 CONNECTIONS = 8
 MESSAGE_ID = "rekindle_message_id"  # among custom_args, which come back flattened beside their keys
-# not about the mail but about the key, the address or the hour: the same mail may go later
-TRY_LATER = frozenset({401, 403, 404, 405, 408, 429})
+ABOUT_THE_MESSAGE = frozenset({400, 413, 422})
+USED_UP = pattern(r"credits|(limit|quota) (is |has been )?(exceeded|reached)", IGNORECASE)
+ABOUT_SENDER = pattern(r"from address|sender identit|verified", IGNORECASE)
+ABOUT_RATE = pattern(r"too many|temporar\w+ block|rate limit", IGNORECASE)
 RESERVED = frozenset({
     "x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type",
     "content-transfer-encoding", "to", "from", "subject", "reply-to", "cc", "bcc",
@@ -42,7 +69,7 @@ TRACKING = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class SendGrid:
     """SendGrid, as configured. It knows no idempotency key."""
 
@@ -52,11 +79,44 @@ class SendGrid:
     is_idempotent: bool = False
     connections: int = CONNECTIONS
 
-    def open(self) -> "SendGridChannel":
+    def __post_init__(self) -> None:
+        self._record = TrackRecord()
+
+    def open(self) -> JudgedChannel:
         key = self.settings.api_key.get_secret_value()
-        client = SendGridAPIClient(api_key=key, host=self.settings.host or HOST)
-        client.client.timeout = self.seconds
-        return SendGridChannel(client)
+        api = SendGridAPIClient(api_key=key, host=self.settings.host or HOST)
+        theirs = api.client
+        client = _Client(theirs.host, theirs.request_headers, version=3, timeout=self.seconds)
+        return JudgedChannel(SendGridChannel(client), self._record)
+
+
+class _Client(Client):  # type: ignore[misc]  # it has no types
+    """The official client, with a deadline for the whole request and without redirects."""
+
+    def _build_client(self, name: str | None = None) -> "_Client":
+        path = [*self._url_path, name] if name else self._url_path
+        return _Client(self.host, self.request_headers, self._version, path, timeout=self.timeout)
+
+    def _make_request(
+        self, opener: object, request: Request, timeout: float | None = None
+    ) -> "_Response":
+        return _Response(send_request(request, timeout or self.timeout))
+
+
+@dataclass(frozen=True)
+class _Response:
+    """An answer as the client reads it."""
+
+    answer: HttpAnswer
+
+    def getcode(self) -> int:
+        return self.answer.status
+
+    def read(self) -> bytes:
+        return self.answer.body
+
+    def info(self) -> Message:
+        return self.answer.headers
 
 
 @dataclass(frozen=True)
@@ -68,14 +128,17 @@ class SendGridChannel:
         body = request_body(email)
         before_last_byte()
         try:
-            response = self.client.client.mail.send.post(request_body=body)
-        except HTTPError as error:
-            raise _refusal(error) from error
-        except URLError as error:  # raised before the request had left whole
-            raise ProviderUnavailable(f"SendGrid is out of reach: {error.reason}.") from error
-        except (OSError, HTTPException) as error:
+            response = self.client.mail.send.post(request_body=body)
+        except CutOff as error:
+            raise TransactionFailed(f"SendGrid did not take the request: {error}.") from error
+        except NotSent as error:
+            raise ProviderUnavailable(f"SendGrid is out of reach: {error}.") from error
+        except NotAnswered as error:
             raise HandoverUncertain(f"SendGrid did not answer: {error}.") from error
-        return ProviderMessageId(response.headers.get("X-Message-Id", ""))
+        answer = HttpAnswer(response.status_code, response.headers, response.body)
+        if not answer.is_success:
+            raise refusal(answer, email.to, wall_now())
+        return ProviderMessageId(str(answer.headers.get("X-Message-Id", ""))[:200])
 
     def close(self) -> None:
         """The client keeps no connection."""
@@ -122,26 +185,76 @@ def _person(written: str) -> dict[str, str]:
     return {"email": address, "name": name} if name else {"email": address}
 
 
-def _refusal(error: HTTPError) -> ProviderRefused | ProviderUnavailable:
-    sentence = f"SendGrid said {error.status_code}: {_messages(error.body)}"
-    if error.status_code >= 500 or error.status_code in TRY_LATER:
-        return ProviderUnavailable(sentence)
-    return ProviderRefused(sentence)
+@dataclass(frozen=True)
+class ApiError:
+    """One thing that the API says is wrong."""
+
+    message: str
+    field: str  # of the request, empty where it is not about one
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.field})" if self.field else self.message
 
 
-def _messages(body: bytes) -> str:
+def refusal(
+    answer: HttpAnswer, recipient: str, now: datetime
+) -> ProviderUnavailable | ProviderRefused:
+    """Return the error that says what an answer other than 2xx means."""
+    errors = _errors(answer.body)
+    words = without_addresses(" ".join(str(error) for error in errors))[:500]
+    said = f"SendGrid said {answer.status}: {words or 'without a reason.'}"
+    wait = _wait(answer, now)
+    if answer.status in ABOUT_THE_MESSAGE:
+        is_ours = any(error.field.startswith(("from", "reply_to")) for error in errors)
+        if is_ours and answer.status != 413:
+            return ProviderUnavailable(said, fault="sender", retry_after=wait)
+        return _about_the_message(said, errors, recipient)
+    if answer.status in (401, 402, 403, 429):
+        return ProviderUnavailable(said, fault=_fault(answer.status, words), retry_after=wait)
+    fault: ProviderFault = "server" if answer.status >= 500 else "connection"
+    return TransactionFailed(said, fault=fault, retry_after=wait)
+
+
+def _fault(status: int, words: str) -> ProviderFault:
+    """What keeps the account from sending: 401 is also said of used-up credits, 403 of senders."""
+    if USED_UP.search(words) or status == 402:
+        return "quota"
+    if status == 429 or ABOUT_RATE.search(words):
+        return "rate"
+    return "sender" if ABOUT_SENDER.search(words) else "credentials"
+
+
+def _about_the_message(said: str, errors: Sequence[ApiError], recipient: str) -> ProviderRefused:
+    wrong = [error for error in errors if error.field.startswith("personalizations")]
+    if not any(".to" in error.field for error in wrong):
+        return ProviderRefused(said)
+    # 5.1.3: bad destination mailbox address syntax, the only thing the API checks here
+    failure = judge(recipient, "5.1.3", said)
+    return ProviderRefused(said, status=failure.status, is_bounce=True, is_hard=failure.is_hard)
+
+
+def _wait(answer: HttpAnswer, now: datetime) -> timedelta | None:
+    """How long they ask to be left alone; X-RateLimit-Reset is in seconds since 1970."""
+    asked = read_retry_after(answer.headers, now)
+    reset = str(answer.headers.get("X-RateLimit-Reset", ""))
+    if asked is None and answer.status == 429 and reset.isascii() and reset.isdigit():
+        return wait_of(float(reset[:12]) - now.timestamp())
+    return asked
+
+
+def _errors(body: bytes) -> list[ApiError]:
     """What the API says is wrong, as `{"errors": [{message, field}]}`."""
     try:
         errors = loads(body).get("errors", [])
-    except (JSONDecodeError, UnicodeDecodeError, AttributeError):
-        return "without a reason."
-    told = [_message(one) for one in errors if isinstance(one, Mapping)]
-    return " ".join(told)[:500] or "without a reason."
-
-
-def _message(error: Mapping[str, Any]) -> str:
-    field_ = f" ({error['field']})" if error.get("field") else ""
-    return f"{error.get('message', 'no message')}{field_}"
+    except (JSONDecodeError, UnicodeDecodeError, AttributeError, RecursionError):
+        return []
+    if not isinstance(errors, list):
+        return []
+    return [
+        ApiError(str(error.get("message") or "no message"), str(error.get("field") or ""))
+        for error in errors
+        if isinstance(error, Mapping)
+    ]
 
 
 def adapter(settings: Settings, outbox: Path) -> SendGrid:

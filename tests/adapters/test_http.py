@@ -7,6 +7,8 @@ from email.message import Message
 import pytest
 from werkzeug import Response
 
+from adapters import http
+from adapters.deadline import DeadlineTlsSocket
 from adapters.http import NotAnswered, NotSent, post, read_retry_after
 from tests.raw_server import RawServer, drip
 from tests.servers import free_port
@@ -51,6 +53,24 @@ def test_a_receiver_that_drips_ends_at_the_deadline(dripped):
             call(server, seconds=0.3)
 
         assert time.monotonic() - started < 1
+
+
+def test_the_deadline_holds_on_encrypted_connections(certificate, monkeypatch):
+    theirs, trusting = certificate
+    monkeypatch.setattr(http, "_tls_context", lambda: trusting)
+    trusting.sslsocket_class = DeadlineTlsSocket
+
+    def talk(connection, ended):
+        with theirs.wrap_socket(connection, server_side=True) as encrypted:
+            read_request(encrypted)
+            drip(encrypted, b"HTTP/1.1 200 OK\r\n" + b"X-Drip: a\r\n" * 1000, ended)
+
+    with RawServer(talk) as server:
+        started = time.monotonic()
+        with pytest.raises(NotAnswered):
+            post(f"https://127.0.0.1:{server.port}/", b"{}", {}, seconds=0.3)
+
+        assert time.monotonic() - started < 1.5
 
 
 def test_a_body_that_drips_is_read_until_the_deadline_and_the_status_counts():

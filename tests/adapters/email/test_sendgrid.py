@@ -73,7 +73,7 @@ def test_the_mark_is_set_before_the_request_leaves(httpserver):
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (400, ProviderRefused), (413, ProviderRefused), (401, ProviderUnavailable),
+        (400, ProviderUnavailable), (413, ProviderRefused), (401, ProviderUnavailable),
         (403, ProviderUnavailable), (429, ProviderUnavailable), (500, ProviderUnavailable),
         (503, ProviderUnavailable),
     ],

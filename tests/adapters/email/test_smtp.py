@@ -1,7 +1,6 @@
 """The SMTP client against a real server, and against one that misbehaves as told."""
 
-import ssl
-import subprocess
+import time
 from email import message_from_bytes, policy
 from typing import Any
 
@@ -10,6 +9,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from adapters.email.smtp import Smtp, stuffed
+from adapters.email.smtp_session import Timeouts
 from rekindle.errors import (
     HandoverUncertain,
     ProviderDeferred,
@@ -20,6 +20,8 @@ from rekindle.errors import (
 from rekindle.settings import Smtp as SmtpSettings
 from tests.adapters.email.conftest import MIME, an_email
 from tests.adapters.email.scripted_server import HANG_UP, SILENCE, ScriptedServer
+from tests.email_server import DRIP, SmtpServer
+from tests.raw_server import RawServer
 from tests.servers import free_port
 
 
@@ -107,11 +109,9 @@ def test_without_the_mark_the_server_never_gets_the_end(channel_to):
 @pytest.mark.parametrize(
     ("word", "answer", "error"),
     [
-        ("MAIL", "550 not you", ProviderRefused),
         ("RCPT", "550 5.1.1 nobody here", ProviderRefused),
         ("RCPT", "450 try later", ProviderDeferred),
         ("DATA", "554 no", ProviderRefused),
-        ("MAIL", "530 sign in first", ProviderUnavailable),
         ("content", "554 5.7.1 spam", ProviderRefused),
         ("content", "451 try later", ProviderDeferred),
     ],
@@ -163,7 +163,7 @@ def test_a_connection_lost_after_the_last_byte_leaves_it_uncertain(marks, channe
 
 def test_a_server_that_never_says_that_it_has_the_mail_leaves_it_uncertain(marks, channel_to):
     with ScriptedServer(answers={"content": [SILENCE]}) as server:
-        channel = channel_to(server, final_reply_seconds=0.1)
+        channel = channel_to(server, timeouts=Timeouts(last_reply=0.1))
         with pytest.raises(HandoverUncertain):
             channel.send(an_email(), marks)
 
@@ -233,17 +233,6 @@ def test_starttls_that_is_asked_for_and_not_offered_stops_everything(marks, open
         assert not any(command.startswith("AUTH") for command in server.commands)
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    key, file = folder / "key.pem", folder / "cert.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
-    files = ["-nodes", "-days", "2", "-keyout", str(key), "-out", str(file)]
-    subprocess.run([*command, *name, *files], check=True, capture_output=True)
-    return key, file
-
-
 class Keeper:
     def __init__(self):
         self.contents = []
@@ -261,9 +250,7 @@ def knows_ana(server, session, envelope, mechanism, data):
 @pytest.fixture
 def encrypted(certificate):
     """Starts servers with a certificate, and the context that trusts it."""
-    key, file = certificate
-    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    theirs.load_cert_chain(file, key)
+    theirs, trusting = certificate
     keeper, started = Keeper(), []
 
     def start(**known):
@@ -273,7 +260,7 @@ def encrypted(certificate):
         started.append(server)
         return server
 
-    yield start, ssl.create_default_context(cafile=str(file)), keeper
+    yield start, trusting, keeper
     for server in started:
         server.stop()
 
@@ -303,6 +290,54 @@ def test_a_connection_encrypted_from_the_start_is_kept(encrypted, marks, open_ch
     channel.send(an_email(), marks)
 
     assert keeper.contents == [MIME, MIME]
+
+
+@pytest.mark.parametrize(
+    ("says", "then", "error"),
+    [
+        ({"mail": DRIP}, None, ProviderUnavailable),
+        ({"data": SILENCE}, None, ProviderUnavailable),
+        ({}, DRIP, HandoverUncertain),
+    ],
+    ids=["drips at MAIL", "silent at DATA", "drips at the end"],
+)
+def test_deadlines_hold_on_encrypted_connections(
+    says, then, error, certificate, marks, open_channel
+):
+    theirs, trusting = certificate
+    short = Timeouts(envelope=0.2, last_reply=0.2)
+    with SmtpServer(says, then, offers=("STARTTLS",), tls=theirs) as server:
+        settings = {"port": server.port, "tls": "starttls"}
+        channel = open_channel(settings, trusting, timeouts=short)
+        started = time.monotonic()
+        with pytest.raises(error, match=r"not done within|timed out"):
+            channel.send(an_email(), marks)
+
+        assert time.monotonic() - started < 1.5
+
+
+def test_a_server_that_reads_nothing_over_tls_ends_at_the_deadline(
+    certificate, marks, open_channel
+):
+    theirs, trusting = certificate
+
+    def talk(connection, ended):
+        with theirs.wrap_socket(connection, server_side=True) as encrypted:
+            stream = encrypted.makefile("rwb", buffering=0)
+            for reply in (b"220", b"250", b"250", b"250", b"354"):
+                stream.write(reply + b" ok\r\n")
+                if reply != b"354":
+                    stream.readline()
+            ended.wait(10)
+
+    with RawServer(talk) as server:
+        settings = {"port": server.port, "tls": "tls"}
+        channel = open_channel(settings, trusting, timeouts=Timeouts(content=0.2))
+        started = time.monotonic()
+        with pytest.raises(ProviderUnavailable):
+            channel.send(an_email(mime=MIME + b"and so on\r\n" * 2_000_000), marks)
+
+        assert time.monotonic() - started < 2
 
 
 def test_stuffing_is_undone_by_the_standard_library():

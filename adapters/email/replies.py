@@ -1,0 +1,254 @@
+"""What a mail server's refusal is about: us, the provider, the recipient or this one message.
+
+Three digits alone do not tell: `550` is said of a dead mailbox, of a used-up daily quota and of a
+blocked IP. One table reads stage, code, enhanced status (RFC 3463) and words together.
+
+Sources, read 2026-11: RFC 5321 (codes, 4.2.2 and 4.2.3), RFC 3463 and IANA's registry of enhanced
+status codes, RFC 4954 (AUTH), RFC 3207 (STARTTLS), RFC 6647 (greylisting); support.google.com/a/
+answer/3726730 (Gmail); learn.microsoft.com, "Non-delivery reports in Exchange Online";
+senders.yahooinc.com/smtp-error-codes; docs.aws.amazon.com/ses, "SMTP response codes" and "Errors
+related to the sending quotas"; SendGrid's "SMTP errors and troubleshooting"; the texts of Postfix,
+Exim, qmail and rspamd.
+"""
+
+from dataclasses import KW_ONLY, dataclass
+from datetime import timedelta
+from re import IGNORECASE, Pattern
+from re import compile as pattern
+from typing import Literal, assert_never
+
+from adapters.http import wait_of
+from adapters.inbound.failures import STATUS, judge
+from rekindle.errors import (
+    ProviderDeferred,
+    ProviderFault,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+
+# where in the dialogue: greeting to AUTH, MAIL, RCPT, DATA, and the answer to the content
+Stage = Literal["session", "mail", "rcpt", "data", "content"]
+Subject = ProviderFault | Literal["recipient", "message", "try later"]
+
+ADDRESS = pattern(r"[^\s<>\[\]()\"',;:=]+@[^\s<>\[\]()\"',;:=]+")
+LONGEST_TOLD = 300
+WAIT = pattern(r"(?:in|after|for|wait)\s+(\d{1,5})\s*(s|m|h)(?:\b|ec|in|our)", IGNORECASE)
+WAIT_BY_CLOCK = pattern(r"\bin (\d\d):(\d\d):(\d\d)\b")  # postgrey
+SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def without_addresses(words: str) -> str:
+    """Return `words` of a provider as they may stand in logs and reports."""
+    return ADDRESS.sub("(address)", words)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server said: three digits and its lines."""
+
+    code: int
+    lines: tuple[str, ...]
+
+    @property
+    def status(self) -> str:
+        """Return the enhanced status, empty where there is none."""
+        spoken = [found[0] for line in self.lines for found in STATUS.finditer(line)]
+        leading = [one for one in spoken if self.lines[0].startswith(one)]
+        return (leading or spoken[-1:] or [""])[0]
+
+    def __str__(self) -> str:
+        """Return the reply without the addresses in it: it goes into logs and reports."""
+        words = without_addresses(" ".join(self.lines))
+        return f"{self.code} {words}".strip()[:LONGEST_TOLD]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a reply is about that fits everything which is given here."""
+
+    about: Subject
+    _: KW_ONLY
+    words: Pattern[str] | None = None
+    status: Pattern[str] | None = None  # of the last two numbers of the enhanced status
+    codes: tuple[int, ...] = ()
+    class_: int | None = None  # 4 or 5
+    stages: tuple[Stage, ...] = ()
+
+    def fits(self, reply: Reply, stage: Stage) -> bool:
+        """Return whether `reply`, given at `stage`, has all that this rule asks for."""
+        return (
+            (not self.stages or stage in self.stages)
+            and (not self.codes or reply.code in self.codes)
+            and (self.class_ is None or reply.code // 100 == self.class_)
+            and (self.status is None or bool(self.status.fullmatch(reply.status[2:])))
+            and (self.words is None or bool(self.words.search(" ".join(reply.lines))))
+        )
+
+
+def _words(*alternatives: str) -> Pattern[str]:
+    return pattern("|".join(alternatives), IGNORECASE)
+
+
+def _status(*alternatives: str) -> Pattern[str]:
+    return pattern("|".join(one.replace(".", r"\.") for one in alternatives))
+
+
+BEFORE_RECIPIENT: tuple[Stage, ...] = ("session", "mail")
+ABOUT_CONTENT: tuple[Stage, ...] = ("data", "content")
+
+# The first rule that fits holds. What is said in so many words comes before the enhanced status,
+# that before the code, and the stage is asked last.
+RULES = (
+    # -- the message or its recipient, in words that further down would mean something else
+    Rule("message", words=_words(
+        r"(message|mail|content|data|header|line)s?[ -](size|length)", r"too (big|large|long)\b",
+        r"max\w* (message )?size", r"exceeds? (the |a |our )?(max\w*|fixed|allowed|size)\b",
+        r"banned content",
+    )),
+    Rule("message", status=_status("3.4", "2.3")),
+    Rule("recipient", words=_words(
+        r"too many (hops|received)|mail(er)? loop|loop detected",
+        r"you are trying to (contact|reach)|recipient thread limit|you tried to reach",
+        r"(user|recipient) (is receiving|has exceeded)|to this recipient",
+        r"recipient address rejected|mailbox has been blocked",
+        r"mailbox (is |has )?(over|full)",
+        r"(mailbox|inbox|storage)[\w ]{0,20}(quota|full|exceed|alloc)",
+        r"over ?quota|(user|recipient)('s)? [\w ]{0,20}(is )?(full|over)\b",
+    )),
+    Rule("quota", words=_words("submissionquota|submission quota")),
+    Rule("recipient", status=_status("2.2", "2.12[12]")),
+    Rule("message", words=_words(
+        r"(url|uri|link|hyperlink)s?\b.{0,40}(list|block|reput)|domain present in|surbl|uribl",
+    ), stages=ABOUT_CONTENT),
+    Rule("try later", words=_words(r"gr[ae]y-?\s?list")),
+    # -- how much we send
+    Rule("quota", words=_words(
+        r"(daily|monthly|per[- ](day|month)|24[- ]?hours?)\b.{0,60}(limit|quota|exceed|allowance)",
+        r"(limit|quota|allowance)\b.{0,40}(for (the|this) (day|month)|daily|monthly|to-?day)",
+    )),
+    Rule("rate", words=_words(
+        r"concurren|simultaneous|too (much|fast|quick|frequent)|frequency|excessive|mail flood",
+        r"too many (?!hops|received|attach|links|urls)|max\w* messages? per connection",
+        r"(rate|speed)\b.{0,40}(exceed|limit|reach|high)",
+        r"(rate|connection|session|volume)s?[- ]limit",
+        r"exceed.{0,40}\brate\b|unusual rate|unexpected volume|throttl|slow(ing)? down",
+        r"(per|an|each|this|last) (second|minute|hour)\b|hourly|peak smtp relay limit",
+        r"(connections?|sessions?) (has |have )?exceed|server (is )?busy",
+    )),
+    Rule("quota", words=_words(
+        r"maximum credits|(out of|insufficient|no more|not enough) credits?|credit limit",
+        r"(sending|send|relay|messag\w+|account|plan|tenant|outbound|outgoing|e?mail|queue)s?"
+        r"\b[\w ]{0,30}(limit|quota|threshold)\w*\b",
+        r"limit on the number|exceeded (your|its|the) [\w ]{0,40}(limit|quota)",
+    )),
+    Rule("quota", words=_words(r"(limit|quota) (is |has been |was |have been )?(exceeded|reached)"),
+         stages=(*BEFORE_RECIPIENT, *ABOUT_CONTENT)),
+    Rule("rate", status=_status("7.28", "7.508")),
+    Rule("quota", status=_status("1.90", "7.23[23]", "7.705")),
+    # -- who we are
+    Rule("tls", words=_words(
+        r"starttls|(must|requires?|need\w*) .{0,20}(tls|ssl|encrypt)",
+        r"(tls|encryption) (is )?(required|needed)",
+    )),
+    Rule("tls", status=_status("7.1[01]")),
+    Rule("sender", status=_status(
+        "1.[78]", "2.252", "7.2[0-7]", "7.(29|30|31|32|40)", "7.6[04]", "7.367",
+    )),
+    Rule("sender", status=_status("7.5(0[1-9]|1[0-5])", "7.6[0-4]\\d", "7.7(08|50)"), class_=5),
+    Rule("credentials", status=_status("7.(3|8|13|14|57|139)")),
+    Rule("credentials", status=_status("7.9"), stages=("session",)),
+    Rule("server", words=_words("temporar"), codes=(454,), stages=("session",)),
+    Rule("credentials", codes=(530, 534, 535, 538)),
+    Rule("sender", words=_words(
+        r"relay(ing)?\b.{0,20}(den|not|prohib|refus|disallow)|(not|unable) (permitted )?to relay",
+        r"allowed rcpthosts|as a relay|client host|\bhelo\b|\behlo\b|sender verif|invalid sender",
+        r"sender\b.{0,30}(reject|den|block|not|unknown|invalid|verif)|reverse dns|\bptr\b",
+        r"\bspf\b|\bdkim\b|\bdmarc\b|from address|sender identit|(is|are) not verified",
+        r"unauthenticated sender|send as\b",
+        r"block ?list|black ?list|deny ?list|\brbl\b|dnsbl|spamhaus",
+        r"blocked (using|by|due)|banned|\bip[- ]based",
+        r"\b(ip|host|server|network|client) (address )?.{0,60}(block|reputation|denied|listed)",
+        r"sending (is |has been )?(suspended|paused|disabled|denied)|mail sending denied",
+    )),
+    Rule("credentials", words=_words(
+        r"authenticat\w* (is )?(required|needed|failed|unsuccessful|first)|not authenticated",
+        r"not authori[sz]ed to perform|(log|sign) ?in first",
+        r"bad username|invalid (login|credential)",
+    )),
+    # -- an address that is no good (judge() says how bad)
+    Rule("recipient", status=_status("1.([1-6]|10)", "2.[0-4]", "4.[136]", "7.703", "7.13\\d")),
+    Rule("recipient", words=_words(
+        r"no such (user|mailbox|recipient|address)|unknown (user|mailbox|recipient|address)",
+        r"(user|mailbox|recipient|addressee|address|account) (is |was )?(unknown|unavailable"
+        r"|inactive|disabled|not found|no longer|does(n't| not)|cannot be|is not|rejected|refused)",
+        r"invalid (user|mailbox|recipient)",
+        r"mailbox\b.{0,60}(disabled|blocked|unavailable|not found)",
+        r"doesn't have an? \S+ account|no longer valid|recipient (is )?(rejected|blocked|refuses)",
+    )),
+    Rule("sender", words=_words(
+        r"account.{0,30}(suspend|disabl|lock|block|terminat|review)|suspended",
+        r"not (accepted|permitted|allowed) to send",
+    ), stages=(*BEFORE_RECIPIENT, *ABOUT_CONTENT)),
+    # -- the server itself
+    Rule("server", words=_words(
+        r"service (is )?(currently |temporarily )?(un|not )available|server (is )?(error|down)",
+        r"(local|internal|system|server|lookup|configuration|temporary service)\w*( \w+)? "
+        r"(problem|error|failure)|shutting down|maintenance|resources? .{0,20}(un|not )?available",
+    ), class_=4),
+    Rule("server", status=_status("3.[0125]"), class_=4),
+    Rule("server", status=_status("3.[25]"), class_=5),
+    Rule("server", codes=(421, 432, 500, 502, 503, 504)),
+    Rule("rate", status=_status("5.3"), class_=4),
+    # rspamd's greylisting says no more than this
+    Rule("try later", words=_words("try (again )?later"), status=_status("7.1"), class_=4),
+    Rule("rate", status=_status("7.\\d+"), class_=4),
+    Rule("server", stages=("session",)),
+    Rule("server", class_=4, stages=("mail",)),
+    Rule("sender", stages=("mail",)),
+    Rule("recipient", stages=("rcpt",)),
+)  # fmt: skip
+DEFAULT: Subject = "message"
+
+
+def subject_of(reply: Reply, stage: Stage) -> Subject:
+    """Return what a refusal is about."""
+    about = next((rule.about for rule in RULES if rule.fits(reply, stage)), DEFAULT)
+    if stage == "session" and about in ("recipient", "message", "try later"):
+        return "server"  # nobody has spoken of a message yet
+    return about
+
+
+def refusal(
+    reply: Reply, stage: Stage, recipient: str, server: str
+) -> ProviderUnavailable | ProviderDeferred | ProviderRefused:
+    """Return the error that says what `reply` of `server` means."""
+    said = f"{server} said {reply}."
+    about = subject_of(reply, stage)
+    match about:
+        case "try later":
+            return ProviderDeferred(said)
+        case "recipient" | "message" if reply.code < 500:
+            return ProviderDeferred(said)
+        case "message":
+            return ProviderRefused(said, status=reply.status)
+        case "recipient":
+            # without a status these codes are about the address (RFC 5321 4.2.2), and the words
+            # decide
+            status = reply.status or ("5.1.0" if reply.code in (550, 551, 553) else "5.0.0")
+            is_hard = judge(recipient, status, " ".join(reply.lines)).is_hard
+            return ProviderRefused(said, status=reply.status, is_bounce=True, is_hard=is_hard)
+        case "connection" | "tls" | "credentials" | "rate" | "quota" | "sender" | "server":
+            return ProviderUnavailable(said, fault=about, retry_after=_wait(reply))
+        case _:
+            assert_never(about)
+
+
+def _wait(reply: Reply) -> timedelta | None:
+    """Return how long the words ask us to wait."""
+    words = " ".join(reply.lines)
+    if by_clock := WAIT_BY_CLOCK.search(words):
+        hours, minutes, seconds = (int(number) for number in by_clock.groups())
+        return wait_of(hours * 3600 + minutes * 60 + seconds)
+    if found := WAIT.search(words):
+        return wait_of(int(found[1]) * SECONDS[found[2].lower()])
+    return None
