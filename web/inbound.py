@@ -5,27 +5,41 @@ sent again. Source: SendGrid's Inbound Parse reference, read 2026-11.
 """
 
 import hmac
+import json
 from base64 import b64decode
 from binascii import Error as NotBase64
 
 import structlog
 from sqlalchemy import Connection
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Message
 
 from adapters.inbound.mails import read_returned
-from store.records import CustomerId
+from adapters.inbound.mime import TooComplex
+from rekindle.errors import Malformed
+from store.records import CustomerId, Reject, Returned
+from store.rejects import note_rejects
 from store.returns import act_on
 from web.requests import services_of, write
 
 log = structlog.get_logger()
+SOURCE = "sendgrid inbound"
 LARGEST_MAIL = 30 * 1024 * 1024  # SendGrid's own bound
+LARGEST_FORM = LARGEST_MAIL + 1024 * 1024
+BOUNDARY = "=_rekindle_inbound"
+# parts that say what a mail is; SendGrid passes them on as files
+TELLING_PARTS = ("message/", "text/rfc822-headers", "text/calendar", "application/ics")
+MOST_FILES = 10
 
 
 async def take_inbound(request: Request) -> Response:
-    """200 once what it asks for is durable, or if nothing follows from it."""
+    """200 once what it asks for is durable, or if nothing follows from it.
+
+    A mail beyond what is read is noted among the rejects: it would only be sent again.
+    """
     services = services_of(request)
     secret = services.settings.sendgrid.inbound_secret.get_secret_value()
     if not secret or not hmac.compare_digest(_password(request).encode(), secret.encode()):
@@ -34,18 +48,20 @@ async def take_inbound(request: Request) -> Response:
             401,
             headers={"WWW-Authenticate": 'Basic realm="inbound"'},
         )
-    if int(request.headers.get("content-length") or 0) > LARGEST_MAIL:
-        return PlainTextResponse("this mail is too large\n", 413)
-    async with request.form(max_files=100, max_fields=100, max_part_size=LARGEST_MAIL) as form:
-        items = read_returned(await _raw_mail(form))
+    try:
+        raw = await _read(request)
+    except Malformed as error:
+        return PlainTextResponse(f"{error}\n", 413)
+    items, rejects = _sort(raw)
     now, settings = services.clock.now(), services.settings
 
     def work(tx: Connection) -> set[CustomerId]:
+        note_rejects(tx, SOURCE, rejects, now)
         return act_on(tx, items, now, settings)
 
     if await write(services, work):
         services.wake.changed()
-    log.info("mail.returned", kinds=[item.kind for item in items])
+    log.info("mail.returned", kinds=[item.kind for item in items], rejected=len(rejects))
     return PlainTextResponse("ok\n")
 
 
@@ -65,17 +81,78 @@ def _password(request: Request) -> str:
         return ""
 
 
+def _sort(raw: bytes) -> tuple[list[Returned], list[Reject]]:
+    try:
+        return read_returned(raw), []
+    except TooComplex as error:
+        return [], [Reject(str(error))]
+
+
+async def _read(request: Request) -> bytes:
+    """The mail of the form. Raises Malformed for a form that is too large."""
+    taken = 0
+
+    async def receive() -> Message:
+        nonlocal taken
+        message = await request.receive()
+        taken += len(message.get("body", b""))
+        if taken > LARGEST_FORM:
+            raise Malformed("this mail is too large.")
+        return message
+
+    bounded = Request(request.scope, receive)
+    async with bounded.form(max_files=100, max_fields=100, max_part_size=LARGEST_MAIL) as form:
+        return await _raw_mail(form)
+
+
 async def _raw_mail(form: FormData) -> bytes:
-    """The mail itself in raw mode; else its headers and text, which say who wrote what."""
+    """The mail itself in raw mode; else one made of its headers, its text and what tells of it."""
     raw = form.get("email")
     if raw is not None:
-        return await _bytes_of(raw)
-    headers = await _bytes_of(form.get("headers", ""))
-    return headers.rstrip() + b"\r\n\r\n" + await _bytes_of(form.get("text", ""))
+        return _null_return_path(form) + (await _bytes_of(raw)).lstrip()
+    headers = (await _bytes_of(form.get("headers", ""))).strip(b"\r\n")
+    text = await _bytes_of(form.get("text", ""))
+    files = [
+        (file.content_type or "", await file.read())
+        for _, file in form.multi_items()
+        if isinstance(file, UploadFile) and (file.content_type or "").startswith(TELLING_PARTS)
+    ][:MOST_FILES]
+    report = "report" if b"multipart/report" in headers.lower() else "mixed"
+    kind = f'Content-Type: multipart/{report}; boundary="{BOUNDARY}"'
+    parts = [(f"text/plain; charset={_charset(form)}", text), *files]
+    body = [f"--{BOUNDARY}\r\nContent-Type: {kind}\r\n\r\n".encode() + part for kind, part in parts]
+    head = _null_return_path(form) + kind.encode() + b"\r\n" + headers
+    return b"\r\n".join([head, b"", *body, f"--{BOUNDARY}--".encode()])
+
+
+def _null_return_path(form: FormData) -> bytes:
+    """A field for what the envelope alone tells: that nobody wants an answer (RFC 3834 §3.3)."""
+    envelope = _json(form.get("envelope"))
+    return b"Return-Path: <>\r\n" if envelope.get("from", "x") == "" else b""
+
+
+def _charset(form: FormData) -> str:
+    found = str(_json(form.get("charsets")).get("text", ""))
+    return found if found.replace("-", "").replace("_", "").isalnum() else "utf-8"
+
+
+def _json(field: object) -> dict[str, object]:
+    try:
+        found = json.loads(field) if isinstance(field, str) else {}
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 async def _bytes_of(field: object) -> bytes:
+    """A field's bytes as they came: what is no UTF-8 was read as Latin-1 by the form's parser."""
     if isinstance(field, str):
+        try:
+            plain = field.encode("latin-1")
+            plain.decode("utf-8")
+        except UnicodeEncodeError:
+            return field.encode()
+        except UnicodeDecodeError:
+            return plain
         return field.encode()
-    read = getattr(field, "read", None)
-    return bytes(await read()) if read else b""
+    return await field.read() if isinstance(field, UploadFile) else b""
