@@ -13,7 +13,7 @@ from typing import Protocol, Self
 
 from sqlalchemy import Connection
 
-from rekindle.clock import Clock
+from rekindle.clock import Clock, DatabaseTime, FixedClock, Source, based_on, wall_now
 from rekindle.errors import StoreUnavailable
 from rekindle.presence import Presence, find_running
 from rekindle.settings import Settings
@@ -85,6 +85,7 @@ class Services:
     environment: Mapping[str, str]
     wake: Wake = field(default_factory=NoWake)
     is_rehearsal: bool = False  # on a scratch copy: effects are taken as done, and nothing leaves
+    source: Source = wall_now  # of the time that the clock runs by
     as_of: datetime | None = None  # looking back: what was in force then; None: the newest version
     _library: Library | None = None
     _newest: DefinitionId | None = None  # the number under which `_library` was loaded
@@ -114,9 +115,13 @@ class Services:
                 self._library, self._newest = self._load(connection, newest), newest
             return self._library
 
+    def run_by(self, clock: Clock) -> None:
+        """Take another clock, which runs by the same source."""
+        self.clock = based_on(self.source, clock)
+
     def looking_back(self, at: datetime) -> "Services":
-        """Return services that see the versions in force at `at`."""
-        return replace(self, as_of=at, _library=None, _newest=None)
+        """Return services whose now is `at`, with what was in force then."""
+        return replace(self, clock=FixedClock(at), as_of=at, _library=None, _newest=None)
 
     def _load(self, connection: Connection, newest: DefinitionId | None) -> Library:
         folder, _problems = read_folder(self.workspace, self.environment)
@@ -158,7 +163,7 @@ class Services:
 
 def open_services(
     workspace: Path,
-    clock: Clock,
+    clock: Clock | None = None,
     *,
     database: str | None = None,
     environment: Mapping[str, str] | None = None,
@@ -166,14 +171,19 @@ def open_services(
 ) -> Services:
     """Open the database (migrating one that is a SQLite file) and make what a process needs.
 
+    What `clock` takes from this machine's time it takes from the database server's where there is
+    one. Without a clock, time stands still at this instant.
+
     Raises StoreUnavailable if the database cannot be reached or is not migrated.
     """
     environment = os.environ if environment is None else environment
     url = database or environment.get("REKINDLE_DATABASE_URL") or embedded_url(workspace)
     store = Store(url)
     _bring_up_to_date(store)
+    source = wall_now if store.is_sqlite else DatabaseTime(store.current_time)
+    clock = based_on(source, clock or FixedClock(source()))
     signer = Signer(secret_key(workspace, environment))
-    return Services(store, clock, signer, workspace, environment, wake or NoWake())
+    return Services(store, clock, signer, workspace, environment, wake or NoWake(), source=source)
 
 
 def embedded_url(workspace: Path) -> str:

@@ -9,10 +9,12 @@ from sqlalchemy import (
     BindParameter,
     Connection,
     Select,
+    and_,
     bindparam,
     delete,
     func,
     insert,
+    not_,
     select,
     update,
 )
@@ -171,7 +173,9 @@ def find_due(
     """Ids of due enrollments that no broker holds, marked as handed to one until `until` (wall
     time).
     """
-    free = (positions.c.enqueued_until.is_(None)) | (positions.c.enqueued_until <= wall)
+    column = positions.c.enqueued_until
+    held = and_(column > wall, column <= until)  # later is what a wrong clock wrote
+    free = column.is_(None) | not_(held)
     query = (
         select(positions.c.enrollment_id)
         .where(positions.c.due_at <= now, free)

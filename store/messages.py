@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, case, func, or_, select, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    func,
+    not_,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from store.bulk import read_rows, write_many
 from store.records import CustomerId, Enrollment, EnrollmentId, Message, MessageId
@@ -211,7 +223,9 @@ def find_due(
     tx: Connection, now: datetime, wall: datetime, until: datetime, limit_rows: int
 ) -> list[int]:
     """Ids of due messages that no broker holds, marked as held by one until then (wall time)."""
-    free = or_(messages.c.enqueued_until.is_(None), messages.c.enqueued_until <= wall)
+    column = messages.c.enqueued_until
+    held = and_(column > wall, column <= until)  # later is what a wrong clock wrote
+    free = or_(column.is_(None), not_(held))
     query = (
         select(messages.c.id)
         .where(messages.c.due_at <= now, messages.c.claimed_by.is_(None), free)

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from queue import SimpleQueue
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
@@ -23,6 +24,7 @@ from rekindle.errors import StoreUnavailable
 from store.turns import Turn
 
 Work = Callable[[Connection], Any]
+CURRENT_TIME = select(func.clock_timestamp())
 MOST_JOBS_A_COMMIT = 500
 SQLITE_CACHE_KIB = 65_536
 READER_CACHE_KIB = 8_192  # of each reader: there are many, and the machine caches the file as well
@@ -75,6 +77,12 @@ class Store:
         """A consistent look at what is committed. Raises StoreUnavailable."""
         with _reachable(), self._reader.connect() as connection, connection.begin():
             yield connection
+
+    def current_time(self) -> datetime:
+        """What the clock of the database server says now. Raises StoreUnavailable."""
+        with self.read() as connection:
+            found: datetime = connection.execute(CURRENT_TIME).scalar_one()
+        return found.astimezone(UTC)
 
     def submit(self, work: Work) -> Future[Any]:
         """Run `work` in a savepoint of the next common commit; the future resolves after that

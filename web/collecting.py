@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 
+from rekindle.clock import seconds_running
 from rekindle.services import Services
 from rekindle.settings import Settings
 from store.intake import record_events
@@ -17,7 +18,7 @@ from store.records import IncomingEvent, Receipt, Reject
 from store.rejects import note_rejects
 from web.requests import services_of, write
 
-REMEMBERED = timedelta(seconds=1)  # how long settings that were just applied may be unknown
+REMEMBERED = 1.0  # seconds: how long settings that were just applied may be unknown
 MOST_EVENTS = 500  # in one commit, so that nobody else waits long for the writer
 
 
@@ -39,15 +40,15 @@ class Collector:
     """Takes the events of requests and stores them together, in their order of arrival."""
 
     services: Services
-    _settings: tuple[Settings, datetime] | None = None  # and until when (wall) they will do
+    _settings: tuple[Settings, float] | None = None  # and until when they will do
     _waiting: list[Waiting] = field(default_factory=list)
     _storing: asyncio.Task[None] | None = None
 
     def settings(self) -> Settings:
         """Those in force, or that were a moment ago: not every request asks the database."""
-        wall = self.services.clock.wall()
-        if self._settings is None or wall >= self._settings[1]:
-            self._settings = (self.services.settings, wall + REMEMBERED)
+        running = seconds_running()
+        if self._settings is None or running >= self._settings[1]:
+            self._settings = (self.services.settings, running + REMEMBERED)
         return self._settings[0]
 
     async def take(self, parcel: Parcel) -> None:
@@ -76,10 +77,13 @@ class Collector:
         taken, self._waiting = self._waiting[:count], self._waiting[count:]
         return taken
 
+    def _write(self, settings: Settings, parcels: Sequence[Parcel], tx: Connection) -> Receipt:
+        return store_together(tx, settings, parcels, self.services.clock.now())
+
     async def _store(self, taken: Sequence[Waiting]) -> None:
         """Together; where that fails, each on its own tells which of them it was."""
         try:
-            work = partial(store_together, self.settings(), [parcel for parcel, _ in taken])
+            work = partial(self._write, self.settings(), [parcel for parcel, _ in taken])
             receipt = await write(self.services, work)
         except Exception as error:
             if len(taken) > 1 and isinstance(error, SQLAlchemyError):
@@ -112,10 +116,18 @@ def _answer(taken: Sequence[Waiting], error: Exception | None = None) -> None:
             stored.set_exception(error)
 
 
-def store_together(settings: Settings, parcels: Sequence[Parcel], tx: Connection) -> Receipt:
-    """All of them in one statement of each kind; known from the instant of the last."""
+def store_together(
+    tx: Connection, settings: Settings, parcels: Sequence[Parcel], now: datetime
+) -> Receipt:
+    """All of them in one statement of each kind; known from `now`, which is in the transaction."""
     for parcel in parcels:
-        note_rejects(tx, parcel.source, parcel.rejects, parcel.received_at)
-    events = [event for parcel in parcels for event in parcel.events]
-    now = max(parcel.received_at for parcel in parcels)
+        note_rejects(tx, parcel.source, parcel.rejects, now)
+    events = [_by_now(event, parcel, now) for parcel in parcels for event in parcel.events]
     return record_events(tx, events, now=now, settings=settings)
+
+
+def _by_now(event: IncomingEvent, parcel: Parcel, now: datetime) -> IncomingEvent:
+    """What had happened when its request came has happened now, though the clock was set back."""
+    if now < event.occurred_at <= parcel.received_at:
+        return replace(event, occurred_at=now)
+    return event

@@ -50,7 +50,7 @@ async def _take(request: Request) -> None:
     reports, unread = read_reports(body, now)
 
     def work(tx: Connection) -> set[CustomerId]:
-        return record_reports(tx, reports, now)
+        return record_reports(tx, reports, services.clock.now())
 
     if await write(services, work):
         services.wake.changed()

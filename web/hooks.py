@@ -82,8 +82,9 @@ async def _keep(services: Services, source: str, helpdesk: Helpdesk, raw: RawReq
         rejects = (Reject(str(error)),)
 
     def work(tx: Connection) -> Receipt:
-        note_rejects(tx, source, rejects, now)
-        return record_events(tx, events, now=now, settings=settings)
+        known_at = services.clock.now()
+        note_rejects(tx, source, rejects, known_at)
+        return record_events(tx, events, now=known_at, settings=settings)
 
     receipt = await write(services, work)
     if receipt.customer_ids:

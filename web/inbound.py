@@ -53,9 +53,10 @@ async def take_inbound(request: Request) -> Response:
     except Malformed as error:
         return PlainTextResponse(f"{error}\n", 413)
     items, rejects = _sort(raw)
-    now, settings = services.clock.now(), services.settings
+    settings = services.settings
 
     def work(tx: Connection) -> set[CustomerId]:
+        now = services.clock.now()
         note_rejects(tx, SOURCE, rejects, now)
         return act_on(tx, items, now, settings)
 

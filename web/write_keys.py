@@ -3,33 +3,33 @@
 import base64
 import binascii
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from rekindle.clock import seconds_running
 from rekindle.services import Services
 from store.keys import AccessKey, digest_of, find_key
 from web.requests import services_of
 
-REMEMBERED = timedelta(seconds=5)  # how long a revoked key may still be let in
+REMEMBERED = 5.0  # seconds: how long a revoked key may still be let in
 
 
 @dataclass
 class KeyRing:
     """The keys that were let in lately, so that not every request asks the database."""
 
-    kept: dict[str, tuple[AccessKey, datetime]] = field(default_factory=dict)
+    kept: dict[str, tuple[AccessKey, float]] = field(default_factory=dict)
 
     async def find(self, services: Services, key: str) -> AccessKey | None:
         """Raises StoreUnavailable."""
-        digest, wall = digest_of(key), services.clock.wall()
-        if (known := self.kept.get(digest)) and wall < known[1]:
+        digest, running = digest_of(key), seconds_running()
+        if (known := self.kept.get(digest)) and running < known[1]:
             return known[0]
         found = await run_in_threadpool(_look_up, services, key)
         if found:
-            self.kept[digest] = (found, wall + REMEMBERED)
+            self.kept[digest] = (found, running + REMEMBERED)
         else:
             self.kept.pop(digest, None)
         return found

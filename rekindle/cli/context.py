@@ -23,9 +23,13 @@ class Options:
     now: datetime | None = None
     as_json: bool = False
 
-    def standing_clock(self) -> Clock:
-        """For commands: time stands still while one runs."""
-        return FixedClock(self.now or SystemClock().now())
+    def given_clock(self) -> Clock | None:
+        """For commands: at `--now` time stands still while one runs; None: it stands at present."""
+        return FixedClock(self.now) if self.now else None
+
+    def instant(self) -> datetime:
+        """`--now`, or what this machine takes for it."""
+        return self.now or SystemClock().now()
 
     def running_clock(self) -> Clock:
         """For servers: starts at `--now` and runs on."""

@@ -38,7 +38,7 @@ def demo(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
 ) -> None:
     """A generated shop with a year of customers and events, played forward, then the dashboard."""
-    ends_at = options().standing_clock().now().replace(minute=0, second=0, microsecond=0)
+    ends_at = options().instant().replace(minute=0, second=0, microsecond=0)
     folder = make_workspace(_folder())
     with _opened(folder, f"http://{host}:{port}", ends_at) as process:
         summary = _play(process, customers, ends_at)
@@ -47,7 +47,7 @@ def demo(
             return
         from rekindle.cli.servers import serve_everything
 
-        process.services.clock = options().running_clock()
+        process.services.run_by(options().running_clock())
         serve_everything(process, host, port)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from rekindle.cli.context import say
+from rekindle.cli.context import options, say
 from rekindle.cli.opening import open_here
 from rekindle.cli.progress import shown
 from rekindle.counting import counted
@@ -25,7 +25,7 @@ def run(
         raise WrongUse(
             "'run' works off what is due and stops: say 'run --until-idle'; for a server use 'up'."
         )
-    with Process(open_here()) as process:
+    with Process(open_here(options().given_clock())) as process:
         process.services.announce("rekindle run")
         apply_once(process.services)
         with shown("Looking at everybody") as report:

@@ -18,9 +18,12 @@ def open_here(clock: Clock | None = None, wake: Wake | None = None) -> Services:
     chosen = options()
     if not chosen.database:
         state_folder(chosen.workspace)
-    return open_services(
-        chosen.workspace, clock or chosen.standing_clock(), database=chosen.database, wake=wake
+    services = open_services(
+        chosen.workspace, clock or chosen.given_clock(), database=chosen.database, wake=wake
     )
+    if clock is None and chosen.now is not None:  # what was in force then is what it is about
+        services.as_of = chosen.now
+    return services
 
 
 def _to_standard_error(*_names: object) -> structlog.PrintLogger:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rekindle.cli.context import options, parse_instant, say
+from rekindle.cli.context import parse_instant, say
 from rekindle.cli.opening import open_here
 from rekindle.cli.segments import explained_text
 from rekindle.cli.stamps import IN_UTC, stamp
@@ -14,7 +14,6 @@ from rekindle.cli.why_effects import undone_of
 from rekindle.cli.why_journey import Standing, decision_line, stand
 from rekindle.cli.why_mails import Mail
 from rekindle.cli.why_message import Chain, advice_for, condition_line, find_chain
-from rekindle.clock import FixedClock
 from rekindle.errors import WrongUse
 from store.portraits import Trip
 from store.records import MessageId
@@ -43,9 +42,11 @@ def why(
 
 
 def _why_customer(customer: str, journey: str, at: str | None) -> None:
-    instant = parse_instant(at, "--at") if at else options().standing_clock().now()
-    with open_here(FixedClock(instant)) as services:
-        standing = stand(services, customer, journey, instant)
+    with open_here() as services:
+        seen = services
+        if at is not None:
+            seen = services.looking_back(parse_instant(at, "--at"))
+        standing = stand(seen, customer, journey, seen.clock.now())
     say("\n".join(_standing_lines(standing)), standing.as_document())
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import Connection, select
 from journeys.advance import questions
 from journeys.graph import build_graph
 from journeys.permission import PAUSED
-from rekindle.clock import FixedClock
 from rekindle.errors import NotFound
 from rekindle.looking import explained, looking
 from rekindle.services import Services
@@ -192,7 +191,7 @@ def _explain(services: Services, start: Start | None, customer_id: CustomerId) -
     """A segment's rule, condition by condition, as it stood when it was found to hold."""
     if start is None or start.segment is None:
         return start
-    then = replace(services.looking_back(start.known_at), clock=FixedClock(start.known_at))
+    then = services.looking_back(start.known_at)
     if start.segment not in then.library().segments:
         return start
     with looking(then, start.segment) as look:

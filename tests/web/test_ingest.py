@@ -4,7 +4,7 @@ import gzip
 import json
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,7 @@ def test_a_revoked_key_is_out_within_seconds(
     answer = client.post("/v1/page", json=PAGE, auth=KEY)
 
     assert answer.status_code == 401
-    assert timedelta(seconds=10) > REMEMBERED
+    assert REMEMBERED < 10
 
 
 def test_a_browsers_key_is_believed_less(client: TestClient, services: Services):
