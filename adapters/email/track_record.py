@@ -9,13 +9,21 @@ import threading
 from dataclasses import dataclass, field
 
 from adapters.email.base import BeforeLastByte, Channel, OutgoingEmail, ProviderMessageId
-from rekindle.errors import HandoverUncertain, ProviderDeferred, ProviderUnavailable
+from rekindle.errors import (
+    HandoverUncertain,
+    ProviderDeferred,
+    ProviderFault,
+    ProviderRefused,
+    ProviderUnavailable,
+)
 
-MOST_SUSPECTS = 1_000  # messages remembered; a few at a time are usual
+MOST_REMEMBERED = 1_000  # messages; a few at a time are usual
 # so many in a row, to recipients at more than one domain, are no longer chance
 DEFERRED_IN_A_ROW = 20
 # nobody knows whether these arrived: a server that leaves them without an answer gets few of them
 UNANSWERED_IN_A_ROW = 2
+# what an answer says of the account is not the message's doing
+PERHAPS_OF_THE_MESSAGE: tuple[ProviderFault, ...] = ("connection", "server", "sender")
 
 
 class TransactionFailed(ProviderUnavailable):
@@ -26,8 +34,9 @@ class TransactionFailed(ProviderUnavailable):
 class TrackRecord:
     """How the last messages of one adapter went, over all its channels."""
 
-    _suspects: set[int] = field(default_factory=set)
-    _deferred: list[str] = field(default_factory=list)  # their domains, since the last success
+    _failed: set[int] = field(default_factory=set)  # since the last answer
+    _suspects: set[int] = field(default_factory=set)  # failed while others were answered
+    _deferred: list[str] = field(default_factory=list)  # their domains, since the last answer
     _unanswered: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -42,9 +51,14 @@ class TrackRecord:
                 "the provider takes messages and does not say what became of them.", fault="server"
             )
 
-    def accepted(self, message_id: int) -> None:
+    def answered(self, message_id: int) -> None:
+        """A message was accepted, or refused for itself: the provider works."""
         with self._lock:
+            self._failed.discard(message_id)
             self._suspects.discard(message_id)
+            if len(self._suspects) < MOST_REMEMBERED:
+                self._suspects |= self._failed
+            self._failed.clear()
             self._deferred.clear()
             self._unanswered = 0
 
@@ -53,15 +67,13 @@ class TrackRecord:
             self._unanswered += 1
 
     def is_to_blame(self, message_id: int) -> bool:
-        """Return whether the provider failed at this very message the last time as well."""
+        """Return whether a failure is this message's: others went while it failed, or it is the
+        only one that was tried, and failed before. Where two fail, it is the provider's.
+        """
         with self._lock:
-            if message_id in self._suspects:
-                self._suspects.discard(message_id)
-                return True
-            if len(self._suspects) >= MOST_SUSPECTS:
-                self._suspects.clear()
-            self._suspects.add(message_id)
-            return False
+            failed_before = message_id in self._failed
+            self._failed.add(message_id)
+            return message_id in self._suspects or (failed_before and len(self._failed) == 1)
 
     def defers_everybody(self, recipient: str) -> bool:
         """Return whether one more that was put off makes so many that it is about all of them."""
@@ -84,8 +96,12 @@ class JudgedChannel:
         self.record.check()
         try:
             id_ = self.channel.send(email, before_last_byte)
+        except ProviderRefused:
+            self.record.answered(email.message_id)
+            raise
         except TransactionFailed as error:
-            if self.record.is_to_blame(email.message_id):
+            is_open = error.fault in PERHAPS_OF_THE_MESSAGE
+            if is_open and self.record.is_to_blame(email.message_id):
                 raise ProviderDeferred(str(error)) from error
             raise
         except ProviderDeferred as error:
@@ -95,7 +111,7 @@ class JudgedChannel:
         except HandoverUncertain:
             self.record.unanswered()
             raise
-        self.record.accepted(email.message_id)
+        self.record.answered(email.message_id)
         return id_
 
     def close(self) -> None:

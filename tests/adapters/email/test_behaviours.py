@@ -455,15 +455,35 @@ def test_the_message_at_which_a_server_fails_each_time_does_not_keep_the_others(
         assert verdict(channel, poison) == "unavailable connection"
         assert verdict(channel, poison) == "deferred"
         assert verdict(channel, other) == "sent"
+        assert verdict(channel, poison) == "deferred"
 
 
-def test_an_outage_is_not_laid_at_the_door_of_the_first_in_the_queue():
-    with SmtpServer({"greeting": DROP}) as server:
+@pytest.mark.parametrize(
+    ("says", "is_"),
+    [
+        ({"greeting": DROP}, "unavailable connection"),
+        ({"mail": "450 4.7.0 Transmit rate limit exceeded"}, "unavailable rate"),
+        ({"end": "550 5.4.5 Daily user sending limit exceeded."}, "unavailable quota"),
+    ],
+    ids=["connection", "rate", "quota"],
+)
+def test_an_outage_is_not_laid_at_the_door_of_the_first_in_the_queue(says, is_):
+    with SmtpServer(says) as server:
         channel = channel_to(server)
 
         verdicts = {verdict(channel, numbered(1)) for _ in range(5)}
 
-    assert verdicts == {"unavailable connection"}
+    assert verdicts == {is_}
+
+
+def test_where_the_second_message_fails_as_well_it_is_the_provider():
+    with SmtpServer({"rcpt": DROP}) as server:
+        channel = channel_to(server)
+
+        verdicts = [verdict(channel, numbered(number)) for number in (1, 1, 2, 2, 2, 1, 1)]
+
+    assert verdicts.count("deferred") == 1
+    assert set(verdicts) == {"unavailable connection", "deferred"}
 
 
 @pytest.mark.parametrize(
