@@ -46,6 +46,7 @@ AUTOMATIC: dict[str, tuple[str, ...]] = {
         "Auto responder",
         "Auto respond",
         "Auto answer",
+        "Auto generated",
         "Out of office autoreply",
         "Out of office auto reply",
         "Out of office reply",

@@ -97,7 +97,7 @@ def _reported(report: Part, words: str) -> Iterator[Failure]:
             in_words = paragraphs.get(recipient, told[:LONGEST_SAID])
             after_data = AFTER_DATA.search(in_words)
             said = (
-                block.get("Diagnostic-Code") or in_words,
+                block.get("Diagnostic-Code") or block.get("X-Supplementary-Info") or in_words,
                 rejected[1] if rejected else "",
                 after_data[0] if after_data else "",
             )

@@ -51,6 +51,8 @@ UNMISTAKABLE = re.compile(
     r"|the email account that you tried to reach is (disabled|inactive)",
     re.IGNORECASE,
 )
+# what a server is called says nothing: mx1.mailspamprotection.com may know an address or not
+HOST = re.compile(r"\b(?=[\w-]{0,62}[a-z])[\w-]{1,63}(\.[\w-]{1,63}){1,10}", re.IGNORECASE)
 ABOUT_SENDER = re.compile(r"sender|access denied|blocked|spam|policy", re.IGNORECASE)
 # lists of senders: whatever code stands beside, the address is not at fault
 LISTED = re.compile(
@@ -100,7 +102,7 @@ def _is_hard(recipient: str, status: str, said: str) -> bool:
     detail = status[2:]
     if detail in GONE:
         return status[0] == "5" or bool(UNKNOWN.search(said))
-    if detail.startswith("7.") or detail == "2.0" or ABOUT_SENDER.search(said):
+    if detail.startswith("7.") or detail == "2.0" or ABOUT_SENDER.search(HOST.sub("", said)):
         return False
     if detail in ("", "0.0", "5.0") or detail.startswith("3."):
         return _is_unknown_without_code(recipient, said)

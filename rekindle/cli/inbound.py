@@ -38,7 +38,10 @@ class Read:
 def inbound(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="A mail as it came, an mbox, a Maildir or a folder."),
+        typer.Argument(
+            metavar="FILE",
+            help="A mail as it came (- from standard input), an mbox, a Maildir, a folder.",
+        ),
     ],
 ) -> None:
     """Tell a bounce, a complaint or a reply from an automatic answer, and act on it."""

@@ -1,11 +1,13 @@
 """Reads mails from what they are kept in: a file of one, an mbox of many, a Maildir or a folder."""
 
 import mailbox
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from rekindle.errors import Malformed, NotFound
 
+STDIN = Path("-")
 LARGEST_MAIL = 30 * 1024 * 1024  # bytes, as for mail that is posted
 MBOX = b"From "  # a file of many begins with the line that stands before each
 
@@ -19,6 +21,8 @@ def read_mails(path: Path) -> Iterator[tuple[str, bytes | Malformed]]:
         for file in sorted(files, key=lambda file: file.name):  # in a Maildir as they came
             if file.is_file() and not file.name.startswith("."):
                 yield file.name, _read(file)
+    elif path == STDIN or (path.exists() and not path.is_file()):  # a pipe is read but once
+        yield path.name, _bounded(_read_stream(path))
     elif _starts_like_mbox(path):
         yield from _read_mbox(path)
     else:
@@ -31,6 +35,13 @@ def _starts_like_mbox(path: Path) -> bool:
             return file.read(len(MBOX)) == MBOX
     except OSError as error:
         raise NotFound(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _read_stream(path: Path) -> bytes:
+    if path == STDIN:
+        return sys.stdin.buffer.read(LARGEST_MAIL + 1)
+    with path.open("rb") as stream:
+        return stream.read(LARGEST_MAIL + 1)
 
 
 def _read(path: Path) -> bytes | Malformed:

@@ -80,6 +80,24 @@ def test_a_person_is_not_taken_for_a_machine(field: str):
     assert kind_of(a_mail("Subject: Re: Hello", field)) == "reply"
 
 
+@pytest.mark.parametrize(
+    ("answers", "list_id", "kind"),
+    [
+        ("In-Reply-To: <m1@shop.example>", "<hello.shop.example>", "reply"),
+        ("In-Reply-To: <m1@shop.example>", "Hello <HELLO.shop.example>", "reply"),
+        ("In-Reply-To: <m1@shop.example>", "<friends.example.com>", "auto_reply"),
+        ("X-Other: 1", "<hello.shop.example>", "auto_reply"),
+    ],
+)
+def test_an_answer_to_an_address_that_is_a_groups_is_a_persons(
+    answers: str, list_id: str, kind: str
+):
+    fields = ["To: Shop <hello@shop.example>", f"List-ID: {list_id}", "Precedence: list", answers]
+
+    assert kind_of(a_mail("Subject: Re: Hello", *fields)) == kind
+    assert kind_of(a_mail("Auto-Submitted: auto-replied", *fields)) == "auto_reply"
+
+
 @pytest.mark.parametrize(("language", "phrase"), PHRASES)
 def test_a_subject_tells_it_however_it_is_encoded(language: str, phrase: str):
     subjects = [

@@ -106,6 +106,16 @@ def test_several_recipients_are_told_apart_with_and_without_empty_lines():
     assert told(together) == told(apart)
 
 
+def test_a_gateways_field_tells_where_the_standard_one_is_missing():
+    code = "550 5.4.1 Recipient address rejected: Access denied"
+
+    raw = a_report(
+        f"{a_failure(f'rfc822; {ANA}', '5.0.0')}\nX-Supplementary-Info: <mx #5.0.0 smtp; {code}>"
+    )
+
+    assert told(raw) == GONE
+
+
 def test_a_report_that_names_nobody_is_about_the_mail_that_came_with_it():
     assert told(a_report("Action: failed\nStatus: 5.1.1")) == GONE
 
@@ -172,6 +182,8 @@ def test_words_that_name_nobody_are_about_the_mail_below_them():
         ("5.1.0", "Domain example.com does not accept mail (nullMX)", True),
         ("", "an MX or SRV record indicated no SMTP service", True),
         ("5.7.27", "550 5.7.27 Sender address has null MX", False),
+        # a server's name says nothing
+        ("5.2.1", "host mx.spam-policy.example said: 550 5.2.1 no such mailbox", True),
         # about us, whatever the code beside it
         ("5.1.1", "550 5.7.1 IP address blacklisted by recipient", False),
         ("5.1.3", "553 http://www.spamhaus.org/query/bl?ip=192.0.2.1", False),
