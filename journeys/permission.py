@@ -58,6 +58,7 @@ class Asked:
     address: str = ""  # empty: the customer gave none, or what they gave names no mailbox
     suppressed: str | None = None  # why its address must not be mailed
     consent: str = "unknown"
+    refused_by_mailbox: bool = False  # somebody said no to the topic by an email sent there
     sent: Sequence[tuple[datetime, str]] = ()  # newest first: mails of the last weeks, with topic
     rivals: Sequence[str] = ()  # topics of mails that want to leave too and go before this one
     invited_at: datetime | None = None  # the last invitation to any survey
@@ -108,6 +109,8 @@ def _never(asked: Asked, settings: Settings) -> Verdict | None:
 def _without_consent(asked: Asked, settings: Settings) -> Verdict | None:
     if asked.consent == "denied":
         return Refused(f"said no to {asked.topic}")
+    if asked.refused_by_mailbox:
+        return Refused(f"this mailbox said no to {asked.topic}")
     if asked.topic == SERVICE:
         return None
     topic = settings.topics.get(asked.topic)

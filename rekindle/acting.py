@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, select
 
 from rekindle.services import Services
-from store.consents import save_choices
+from store.consents import save_preferences
 from store.customers import ids_of
 from store.knowledge import DENIED
 from store.records import MessageId
@@ -122,4 +122,4 @@ def _unsubscribe(services: Services, person: str, mail: SentMail, at: datetime) 
     with services.store.begin() as tx:
         record_visit(tx, mail.message_id, "unsubscribe", LOOKS, at)
         customer_id = ids_of(tx, [person])[person]
-        save_choices(tx, customer_id, {mail.topic: DENIED}, "preferences", at)
+        save_preferences(tx, customer_id, mail.message_id, {mail.topic: DENIED}, at)

@@ -9,6 +9,7 @@ from rekindle.addresses import EmailAddress, canonical
 from rekindle.errors import NotAnAddress, NotFound
 from rekindle.services import Services
 from store.blocking import suppress_addresses
+from store.consents import unsuppress as allow_again
 from store.customers import find_customer, load_customers
 from store.erasing import erase_customer
 from store.exports import export_person
@@ -59,6 +60,21 @@ def suppress(services: Services, named: Iterable[str], detail: str = "") -> list
     return mailboxes
 
 
+def unsuppress(services: Services, named: Iterable[str], reason: str) -> list[str]:
+    """Allow email again to mailboxes, named by address or by a customer's id; return them.
+
+    Raises NotFound for a name that leads to none, and where nothing forbids email to any.
+    """
+    now = services.clock.now()
+    with services.store.begin() as tx:
+        mailboxes = sorted({box for name in named for box in _mailboxes_of(tx, name, services)})
+        allowed = allow_again(tx, mailboxes, now, reason)
+    if not allowed:
+        raise NotFound(f"nothing forbids email to {', '.join(mailboxes)}.")
+    services.wake.changed()
+    return allowed
+
+
 def _mailboxes_of(tx: Connection, name: str, services: Services) -> list[str]:
     """By a customer's id or by address; an id that is an address itself counts as both."""
     address = EmailAddress.find(name)
@@ -69,14 +85,14 @@ def _mailboxes_of(tx: Connection, name: str, services: Services) -> list[str]:
     if named:
         return sorted(named)
     if customer is not None:
-        raise NotFound(f"the customer {name!r} has no usable address to suppress.")
+        raise NotFound(f"the customer {name!r} has no usable address.")
     if "@" not in name:
         raise NotFound(f"no customer has the id {name!r}.")
     try:
         EmailAddress.parse(name)
     except NotAnAddress as error:
         why = f"{name!r} is no email address: {error.reason}"
-        raise NotFound(f"{why}. Nor is it a customer's id. Nothing was suppressed.") from error
+        raise NotFound(f"{why}. Nor is it a customer's id; nothing was done.") from error
     return []
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from rekindle.addresses import canonical
 from rekindle.customers import find_known
 from rekindle.drifting import load_figures
 from rekindle.services import Services
@@ -17,6 +18,7 @@ from store.customers import load_consents, load_customers
 from store.drift import CLOCKS, is_kept_later
 from store.events import is_more_known, load_timeline
 from store.identities import load_identities
+from store.mailboxes import load_mailbox_consents
 from store.portraits import (
     MailLine,
     SaidLine,
@@ -28,9 +30,19 @@ from store.portraits import (
     stood_at,
 )
 from store.records import Customer, CustomerId, Identity, StoredEvent
+from store.suppressions import find_suppressed
 from workers.drift import as_of_now
 
 Place = tuple[str, datetime | None, datetime | None]  # a segment, since when, and its next check
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """Where a customer's email goes, and what forbids it, whoever else has that address."""
+
+    address: str  # canonical; empty where they have no usable address
+    suppressed: str | None  # why
+    consents: Mapping[str, str]  # said by a link in an email that went there
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,7 @@ class Portrait:
     customer: Customer
     identities: list[Identity]
     consents: Mapping[str, str]
+    mailbox: Mailbox
     events: list[StoredEvent]
     segments: list[Place]
     drift: Mapping[str, Any]
@@ -72,16 +85,27 @@ def looking_at(services: Services, external_id: str) -> Iterator[tuple[Connectio
 
 def _portrait(connection: Connection, id_: CustomerId, library: Library, now: datetime) -> Portrait:
     timeline = load_timeline(connection, id_, now)
+    customer = load_customers(connection, [id_], now)[id_]
     return Portrait(
-        customer=load_customers(connection, [id_], now)[id_],
+        customer=customer,
         identities=load_identities(connection, [id_]),
         consents=load_consents(connection, [id_], now).get(id_, {}),
+        mailbox=_load_mailbox(connection, customer, now),
         events=timeline,
         segments=_load_segments(connection, id_, timeline, now),
         drift=_load_drift(connection, id_, library, now),
         trips=list(stood_at(load_trips(connection, id_), now)),
         mails=load_mails(connection, id_, now),
         answers=load_said(connection, id_, now),
+    )
+
+
+def _load_mailbox(connection: Connection, customer: Customer, now: datetime) -> Mailbox:
+    address = canonical(customer.email)
+    return Mailbox(
+        address,
+        find_suppressed(connection, [address], now).get(address),
+        load_mailbox_consents(connection, [address], now).get(address, {}),
     )
 
 
@@ -124,6 +148,7 @@ def as_document(portrait: Portrait) -> dict[str, Any]:
         "traits": portrait.customer.traits,
         "identities": [{"kind": i.kind, "value": i.value} for i in portrait.identities],
         "consents": portrait.consents,
+        "mailbox": asdict(portrait.mailbox),
         "events": [_event(event) for event in portrait.events],
         "segments": [
             {"segment": name, "since": since, "next_check_at": check}

@@ -1,14 +1,21 @@
 """What customers allow: a history that only grows; the newest word on a topic stands."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from store.customers import load_consents
+from rekindle.addresses import canonical
+from store.customers import load_consents, load_traits
 from store.events import note_changes
-from store.knowledge import NewConsent, insert_consents
-from store.records import CustomerId
+from store.identities import EMAIL, load_owners
+from store.knowledge import DENIED, UNKNOWN, NewConsent, insert_consents
+from store.mailboxes import BY_PERSON, lift_refusals, save_mailbox_choices
+from store.records import CustomerId, Identity, MessageId
+from store.suppressions import lift
+from store.tables import consents, messages
+
+BY_MAILBOX = "preferences"  # the source of what was said by a link in an email
 
 
 def save_choices(
@@ -28,3 +35,74 @@ def save_choices(
     )
     note_changes(tx, [(customer_id, None)])
     return True
+
+
+def save_preferences(
+    tx: Connection,
+    customer_id: CustomerId,
+    message_id: MessageId,
+    choices: Mapping[str, str],
+    now: datetime,
+) -> bool:
+    """Keep what was said by a link in this email, of the customer and of the mailbox it went to;
+    False if all of it stood already.
+    """
+    customer_id, mailbox = find_reader(tx, customer_id, message_id, now)
+    is_new = bool(mailbox) and save_mailbox_choices(tx, mailbox, choices, BY_MAILBOX, now)
+    return save_choices(tx, customer_id, choices, BY_MAILBOX, now) or is_new
+
+
+def find_reader(
+    connection: Connection, customer_id: CustomerId, message_id: MessageId, now: datetime
+) -> tuple[CustomerId, str]:
+    """Return who has this email now and the mailbox that it went to, or may have gone to."""
+    query = select(messages.c.customer_id, messages.c.address).where(messages.c.id == message_id)
+    row = connection.execute(query).first()
+    if row is not None:
+        customer_id = CustomerId(row.customer_id)
+    if row is not None and (mailbox := canonical(row.address)):
+        return customer_id, mailbox
+    traits = load_traits(connection, [customer_id], now, names=(EMAIL,))
+    return customer_id, canonical(traits.get(customer_id, {}).get(EMAIL))
+
+
+def unsuppress(tx: Connection, mailboxes: Collection[str], now: datetime, reason: str) -> list[str]:
+    """Allow email to these mailboxes again; return those to which something forbade it.
+
+    A suppression is lifted. A no that was said by a link in an email becomes unknown, for the
+    mailbox and for its customers: a topic that needs a yes waits for one.
+    """
+    return [mailbox for mailbox in mailboxes if _unsuppress(tx, mailbox, now, reason)]
+
+
+def _unsuppress(tx: Connection, mailbox: str, now: datetime, reason: str) -> bool:
+    was_suppressed = lift(tx, mailbox, now, reason)
+    topics = lift_refusals(tx, mailbox, now, reason)
+    owners = load_owners(tx, [identity := Identity.of_email(mailbox)])[identity]
+    if topics and owners:
+        insert_consents(
+            tx,
+            [
+                NewConsent(customer_id, topic, UNKNOWN, BY_PERSON, now, now)
+                for customer_id, topic in _refused_by_mailbox(tx, owners, topics)
+            ],
+        )
+    note_changes(tx, [(customer_id, None) for customer_id in sorted(owners)])
+    return was_suppressed or bool(topics)
+
+
+def _refused_by_mailbox(
+    tx: Connection, owners: Collection[CustomerId], topics: Collection[str]
+) -> list[tuple[CustomerId, str]]:
+    """Whose last word on a topic is a no that was said by a link in an email."""
+    query = (
+        select(consents.c.customer_id, consents.c.topic, consents.c.status, consents.c.source)
+        .where(consents.c.customer_id.in_(owners), consents.c.topic.in_(topics))
+        .order_by(consents.c.occurred_at, consents.c.id)
+    )
+    latest = {(row.customer_id, row.topic): (row.status, row.source) for row in tx.execute(query)}
+    return [
+        (CustomerId(customer_id), topic)
+        for (customer_id, topic), said in latest.items()
+        if said == (DENIED, BY_MAILBOX)
+    ]

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from rekindle.addresses import canonical
 from rekindle.errors import NotNow
 from store.identities import EMAIL
+from store.mailboxes import forget_mailboxes
 from store.records import NOBODY, CustomerId, MessageId
 from store.suppressions import keep_by_fingerprint
 from store.tables import (
@@ -86,7 +87,9 @@ def erase_customer(tx: Connection, customer_id: CustomerId, now: datetime) -> li
     person = _load_person(tx, customer_id)
     _require_at_rest(tx, person)
     mails = [MessageId(number) for number in tx.scalars(person.messages)]
-    keep_by_fingerprint(tx, _theirs_alone(tx, person))
+    alone = _theirs_alone(tx, person)
+    keep_by_fingerprint(tx, alone)
+    forget_mailboxes(tx, alone)
     _forget_foreign(tx, person)
     _forget_mails(tx, person)
     _forget_trips(tx, person, now)

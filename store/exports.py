@@ -19,6 +19,7 @@ from store.tables import (
     events,
     hits,
     identities,
+    mailbox_consents,
     memberships,
     messages,
     rejects,
@@ -52,6 +53,8 @@ def export_person(
     for noun, query in NOUNS.items():
         if noun == "suppressions":
             query = query.where(suppressions.c.address.in_(addresses))
+        elif noun == "mailbox_consents":
+            query = query.where(mailbox_consents.c.mailbox.in_(addresses))
         elif noun in ("customers", "rejects"):
             continue
         else:
@@ -209,7 +212,16 @@ NOUNS: Mapping[str, Select[Any]] = {
         suppressions.c.detail,
         suppressions.c.known_at,
         suppressions.c.lifted_at,
+        suppressions.c.lifted_because,
     ).order_by(suppressions.c.id),
+    "mailbox_consents": select(
+        mailbox_consents.c.mailbox,
+        mailbox_consents.c.topic,
+        mailbox_consents.c.status,
+        mailbox_consents.c.source,
+        mailbox_consents.c.reason,
+        mailbox_consents.c.known_at,
+    ).order_by(mailbox_consents.c.id),
     "consents": _of_customer(
         consents,
         consents.c.topic,

@@ -37,7 +37,7 @@ def keep_by_fingerprint(tx: Connection, addresses: Iterable[str]) -> None:
         tx.execute(
             update(suppressions)
             .where(suppressions.c.address == address)
-            .values(address=fingerprint(address), detail="")
+            .values(address=fingerprint(address), detail="", lifted_because=None)
         )
 
 
@@ -66,15 +66,15 @@ def suppress(
     return len(rows)
 
 
-def lift(tx: Connection, address: str, now: datetime) -> bool:
-    """Allow mail to `address` again; False if nothing forbade it."""
+def lift(tx: Connection, address: str, now: datetime, reason: str = "") -> bool:
+    """Allow email to `address` again, for a reason; False if nothing forbade it."""
     lifted = tx.execute(
         update(suppressions)
         .where(
             suppressions.c.address.in_((canonical(address), fingerprint(canonical(address)))),
             suppressions.c.lifted_at.is_(None),
         )
-        .values(lifted_at=now)
+        .values(lifted_at=now, lifted_because=reason)
         .returning(suppressions.c.id)
     )
     return lifted.first() is not None

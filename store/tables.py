@@ -125,7 +125,20 @@ suppressions = Table(
     Column("detail", Text, nullable=False, default=""),
     Column("known_at", Instant, nullable=False),
     Column("lifted_at", Instant),
+    Column("lifted_because", Text),
     Index("ix_suppressions_address", "address"),
+)
+mailbox_consents = Table(
+    "mailbox_consents",  # what was said with a mailbox, for every customer who has it now or later
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("mailbox", Text, nullable=False),  # canonical address, or its fingerprint
+    Column("topic", Text, nullable=False),
+    Column("status", Text, nullable=False),  # granted, denied, unknown
+    Column("source", Text, nullable=False),  # preferences, person
+    Column("reason", Text, nullable=False, default="", server_default=""),
+    Column("known_at", Instant, nullable=False),
+    Index("ix_mailbox_consents_mailbox", "mailbox", "topic"),
 )
 
 # --- what happened

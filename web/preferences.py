@@ -14,9 +14,10 @@ from starlette.routing import Route
 from rekindle.locales import direction
 from rekindle.services import Services
 from rekindle.settings import Topic
-from store.consents import save_choices
+from store.consents import find_reader, save_preferences
 from store.customers import load_consents, load_customers
 from store.knowledge import DENIED, GRANTED
+from store.mailboxes import load_mailbox_consents
 from surveys.wordings import fill, unsubscribe_texts
 from templates.links import Unsubscription
 from web.pages import page
@@ -32,7 +33,6 @@ SAID = {
     "save": "saved",
 }  # fmt: skip
 ONE_CLICK = ("list-unsubscribe", "one-click")  # RFC 8058 §3.1, compared without regard to case
-SOURCE = "preferences"
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,19 @@ def find_preferences(services: Services, token: Unsubscription, now: datetime) -
     """What the customer allows of every topic the settings know, and of the mail's own."""
     topics = {token.topic: Topic(), **services.settings.topics}
     with services.store.read() as connection:
-        customer = load_customers(connection, [token.customer_id], now).get(token.customer_id)
-        said = load_consents(connection, [token.customer_id], now).get(token.customer_id, {})
+        id_, mailbox = find_reader(connection, token.customer_id, token.message_id, now)
+        customer = load_customers(connection, [id_], now).get(id_)
+        said = load_consents(connection, [id_], now).get(id_, {})
+        refused = load_mailbox_consents(connection, [mailbox], now).get(mailbox, {})
     locale = customer.traits.get("locale") if customer else None
     return Preferences(
         topic=token.topic,
-        address=mask_address(customer.email) if customer else "•••",
+        address=mask_address(mailbox) if customer else "•••",
         locale=locale if isinstance(locale, str) else None,
-        allowed={name: _is_allowed(said.get(name), topic) for name, topic in topics.items()},
+        allowed={
+            name: refused.get(name) != DENIED and _is_allowed(said.get(name), topic)
+            for name, topic in topics.items()
+        },
     )
 
 
@@ -131,7 +136,7 @@ async def _save(
     services: Services, token: Unsubscription, choices: Mapping[str, str], now: datetime
 ) -> None:
     def save(tx: Connection) -> bool:
-        return save_choices(tx, token.customer_id, choices, SOURCE, now)
+        return save_preferences(tx, token.customer_id, token.message_id, choices, now)
 
     if await write(services, save):
         services.wake.changed()

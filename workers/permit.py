@@ -29,6 +29,8 @@ from store.contacts import (
 from store.customers import load_consents, load_traits
 from store.enrollments import load_standing
 from store.holds import find_hold
+from store.knowledge import DENIED
+from store.mailboxes import load_mailbox_consents
 from store.messages import last_invitations, sent_lately
 from store.records import NOBODY, CustomerId, Enrollment, EnrollmentId, Message, MessageId
 from store.suppressions import find_suppressed
@@ -122,7 +124,9 @@ class _Asking:
         tx, settings, now, ids = self.tx, self.settings, self.now, self.ids
         traits = load_traits(tx, ids, now, names=("email", "zone"))
         addresses = {one.id: _address(one, traits) for one in self.batch}
-        suppressed = find_suppressed(tx, set(addresses.values()), now)
+        mailboxes = {id_: canonical(address) for id_, address in addresses.items()}
+        suppressed = find_suppressed(tx, set(mailboxes.values()), now)
+        said = load_mailbox_consents(tx, set(mailboxes.values()), now)
         consents = load_consents(tx, ids, now)
         sent = sent_lately(tx, ids, now - _longest_cap(settings)) if settings.caps else {}
         rivals = load_rivals(tx, ids, now) if settings.caps else {}
@@ -139,7 +143,8 @@ class _Asking:
                 zone=zone_of(traits.get(one.customer_id, {}).get("zone"), settings.brand.tz),
                 survey=one.survey,
                 address=addresses[one.id],
-                suppressed=suppressed.get(canonical(addresses[one.id])),
+                suppressed=suppressed.get(mailboxes[one.id]),
+                refused_by_mailbox=said.get(mailboxes[one.id], {}).get(one.topic) == DENIED,
                 consent=consents.get(one.customer_id, {}).get(one.topic, "unknown"),
                 sent=sent.get(one.customer_id, ()),
                 rivals=_before(one, rivals.get(one.customer_id, ()), settings),

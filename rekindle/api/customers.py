@@ -1,4 +1,4 @@
-"""Customers by their external id: look, tell, export, erase, merge, suppress."""
+"""Customers by their external id: look, tell, export, erase, merge, suppress, unsuppress."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,8 +13,9 @@ from rekindle.api.documents import (
     MergedDocument,
     SuppressedDocument,
     ToldDocument,
+    UnsuppressedDocument,
 )
-from rekindle.customers import erase, export_document, merge, suppress, tell
+from rekindle.customers import erase, export_document, merge, suppress, tell, unsuppress
 from rekindle.errors import WrongUse
 from rekindle.portrait import as_document, load_portrait
 from rekindle.services import Services
@@ -38,6 +39,10 @@ class Others(Asked):
 
 class Reason(Asked):
     reason: str = Field(default="", max_length=500)
+
+
+class Because(Asked):
+    reason: Text
 
 
 @router.get("/{external_id:path}/export", response_model=ExportedDocument, responses=UNKNOWN)
@@ -87,6 +92,14 @@ def stop_mail(
 ) -> dict[str, Any]:
     """No more mail to any address this customer ever had."""
     return {"suppressed": suppress(services, [external_id], asked.reason if asked else "")}
+
+
+@router.post(
+    "/{external_id:path}/unsuppress", response_model=UnsuppressedDocument, responses=UNKNOWN
+)
+def allow_mail(external_id: ExternalId, services: Here, asked: Because) -> dict[str, Any]:
+    """Allow email again to every mailbox this customer ever had; the reason is kept."""
+    return {"unsuppressed": unsuppress(services, [external_id], asked.reason)}
 
 
 def _check(services: Services, external_id: str, told: Told) -> None:

@@ -52,6 +52,14 @@ class MailDocument(Document):
     at: datetime
 
 
+class MailboxDocument(Document):
+    """Where a customer's email goes, and what forbids it, whoever else has that address."""
+
+    address: str
+    suppressed: str | None
+    consents: dict[str, str]
+
+
 class CustomerDocument(Document):
     """As `rekindle customer ID --json`."""
 
@@ -59,6 +67,7 @@ class CustomerDocument(Document):
     traits: dict[str, Any]
     identities: list[dict[str, str]]
     consents: dict[str, str]
+    mailbox: MailboxDocument
     events: list[EventDocument]
     segments: list[PlaceDocument]
     drift: dict[str, Any]
@@ -89,6 +98,10 @@ class MergedDocument(Document):
 
 class SuppressedDocument(Document):
     suppressed: list[str]
+
+
+class UnsuppressedDocument(Document):
+    unsuppressed: list[str]
 
 
 class SegmentDocument(Document):

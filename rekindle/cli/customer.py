@@ -8,18 +8,19 @@ import typer
 from rekindle.cli.context import as_json, say
 from rekindle.cli.opening import open_here
 from rekindle.cli.portrait import as_text
-from rekindle.customers import erase, export_document, merge, suppress
+from rekindle.customers import erase, export_document, merge, suppress, unsuppress
 from rekindle.errors import WrongUse
 from rekindle.portrait import as_document, load_portrait
 
-ACTS = ("export", "erase", "merge", "suppress")
+ACTS = ("export", "erase", "merge", "suppress", "unsuppress")
 LOG_IN_USE = (
     " Somebody is reading, so that the write-ahead log still holds old pages: it is emptied by the"
     " next erase, or when all processes have stopped."
 )
 USES = (
-    "say 'customer ID', 'customer export ID', 'customer erase ID…', 'customer merge ID OTHER…' or "
-    "'customer suppress ID|ADDRESS… [--reason TEXT]'."
+    "say 'customer ID', 'customer export ID', 'customer erase ID…', 'customer merge ID OTHER…', "
+    "'customer suppress ID|ADDRESS… [--reason TEXT]' or "
+    "'customer unsuppress ID|ADDRESS… --reason TEXT'."
 )
 
 
@@ -27,15 +28,17 @@ def customer(
     words: Annotated[
         list[str],
         typer.Argument(
-            metavar="ID | export ID | erase ID… | merge ID OTHER… | suppress ID|ADDRESS…",
+            metavar="ID | export ID | erase ID… | merge ID OTHER… | suppress ID|ADDRESS… | "
+            "unsuppress ID|ADDRESS…",
             show_default=False,
         ),
     ],
     reason: Annotated[
-        str, typer.Option("--reason", help="Why there is to be no more mail; kept with it.")
+        str,
+        typer.Option("--reason", help="Why there is to be no more email, or email again."),
     ] = "",
 ) -> None:
-    """Show, export or erase one customer, make one of several, or stop all mail to some."""
+    """Show, export or erase one customer, make one of several, or stop all email to some."""
     match words:
         case [only] if only not in ACTS:
             _show(only)
@@ -43,6 +46,8 @@ def customer(
             _merge(keep, others)
         case ["suppress", *ids] if ids:
             _suppress(ids, reason)
+        case ["unsuppress", *ids] if ids:
+            _unsuppress(ids, reason)
         case ["export", only]:
             _export(only)
         case ["erase", *ids] if ids:
@@ -69,7 +74,15 @@ def _merge(keep: str, others: Sequence[str]) -> None:
 def _suppress(ids: Sequence[str], reason: str) -> None:
     with open_here() as services:
         addresses = suppress(services, ids, reason)
-    say(f"No more mail to {', '.join(addresses)}.", {"suppressed": addresses})
+    say(f"No more email to {', '.join(addresses)}.", {"suppressed": addresses})
+
+
+def _unsuppress(ids: Sequence[str], reason: str) -> None:
+    if not reason.strip():
+        raise WrongUse("say with --reason TEXT why email is allowed again: it is kept.")
+    with open_here() as services:
+        addresses = unsuppress(services, ids, reason)
+    say(f"Email to {', '.join(addresses)} is allowed again.", {"unsuppressed": addresses})
 
 
 def _export(external_id: str) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from rekindle.cli.stamps import IN_UTC, stamp
 from rekindle.cli.why_journey import decision_line
-from rekindle.portrait import Portrait
+from rekindle.portrait import Mailbox, Portrait
 from store.portraits import MailLine, SaidLine, Trip
 from store.records import StoredEvent
 
@@ -20,12 +20,22 @@ def _lines(portrait: Portrait) -> Iterator[str]:
     yield from (f"  {name}: {value}" for name, value in sorted(portrait.customer.traits.items()))
     yield from (f"  {i.kind}: {i.value}" for i in portrait.identities)
     yield from (f"  consent to {topic}: {status}" for topic, status in portrait.consents.items())
+    yield from _mailbox_lines(portrait.mailbox)
     yield from _section("Drift", (str(d["sentence"]) for d in portrait.drift.values()))
     yield from _section("Segments", map(_segment_line, portrait.segments))
     yield from _section("Journeys", _trip_lines(portrait.trips))
     yield from _section("Mails", map(_mail_line, reversed(portrait.mails)))
     yield from _section("Answers", map(_said_line, reversed(portrait.answers)))
     yield from _section("Events", map(_event_line, portrait.events))
+
+
+def _mailbox_lines(mailbox: Mailbox) -> Iterator[str]:
+    if not mailbox.address:
+        yield "  mailbox: no usable address"
+    if mailbox.suppressed:
+        yield f"  mailbox {mailbox.address}: suppressed ({mailbox.suppressed})"
+    for topic, status in mailbox.consents.items():
+        yield f"  mailbox {mailbox.address}: {topic} {status} by a link in an email"
 
 
 def _section(title: str, lines: Iterator[str]) -> Iterator[str]:

@@ -25,6 +25,8 @@ ADVICE = {  # how a reason begins -> what would have to change
     "no usable address": "the customer needs an 'email' that names one mailbox",
     "suppressed": "the suppression would have to be lifted",
     "said no to": "the customer would have to say yes to the topic",
+    "this mailbox said no to": "its owner would have to allow it by a link in an email, or "
+    "'customer unsuppress'",
     "has not said yes to": "the customer would have to say yes to the topic",
     "over the cap": "fewer other mails, a larger cap, or a higher priority",
     "was asked on": "the rest after the last survey has to pass",

@@ -15,11 +15,12 @@ from store.tables import (
     enrollments,
     event_kinds,
     identities,
+    mailbox_consents,
     suppressions,
     traits,
 )
 
-KNOWN_AT = (event_kinds, traits, consents, suppressions, identities)
+KNOWN_AT = (event_kinds, traits, consents, mailbox_consents, suppressions, identities)
 A_CHUNK = 1_000  # rows named in one statement
 
 

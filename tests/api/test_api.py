@@ -189,6 +189,10 @@ GOOD: dict[tuple[str, str], tuple[str, Any]] = {
     ("get", "/customers/{external_id}/export"): ("/customers/ana/export", None),
     ("post", "/customers/{external_id}/merge"): ("/customers/ana/merge", {"others": ["bo"]}),
     ("post", "/customers/{external_id}/suppress"): ("/customers/ana/suppress", None),
+    ("post", "/customers/{external_id}/unsuppress"): (
+        "/customers/ana/unsuppress",
+        {"reason": "asked by phone"},
+    ),
     ("get", "/segments"): ("/segments", None),
     ("get", "/segments/{name}/members"): ("/segments/buyers/members", None),
     ("get", "/segments/{name}/explain/{external_id}"): ("/segments/buyers/explain/ana", None),

@@ -1,0 +1,93 @@
+"""What was said with a mailbox: it holds for every customer who has that address, now or later."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from store.knowledge import DENIED, UNKNOWN
+from store.suppressions import fingerprint
+from store.tables import mailbox_consents
+
+BY_PERSON = "person"  # the source of what one of our own people lifted
+NEWEST = func.row_number().over(
+    partition_by=(mailbox_consents.c.mailbox, mailbox_consents.c.topic),
+    order_by=(mailbox_consents.c.known_at.desc(), mailbox_consents.c.id.desc()),
+)
+RANKED = (
+    select(
+        mailbox_consents.c.mailbox,
+        mailbox_consents.c.topic,
+        mailbox_consents.c.status,
+        NEWEST.label("newest"),
+    )
+    .where(
+        mailbox_consents.c.mailbox.in_(bindparam("mailboxes", expanding=True)),
+        mailbox_consents.c.known_at <= bindparam("at"),
+    )
+    .subquery()
+)
+IN_FORCE = select(RANKED.c.mailbox, RANKED.c.topic, RANKED.c.status).where(RANKED.c.newest == 1)
+
+
+def load_mailbox_consents(
+    connection: Connection, mailboxes: Iterable[str], at: datetime
+) -> dict[str, dict[str, str]]:
+    """Return the latest word on each topic that was said with each of these mailboxes by `at`."""
+    marks = {fingerprint(mailbox): mailbox for mailbox in set(mailboxes) if mailbox}
+    asked = sorted([*marks, *marks.values()])
+    found: dict[str, dict[str, str]] = {}
+    for row in connection.execute(IN_FORCE, {"mailboxes": asked, "at": at}):
+        mailbox = marks.get(row.mailbox, row.mailbox)
+        said = found.setdefault(mailbox, {})
+        # an address that was erased may speak again: the newer word is then under its own name
+        if row.topic not in said or row.mailbox == mailbox:
+            said[row.topic] = row.status
+    return found
+
+
+def save_mailbox_choices(
+    tx: Connection,
+    mailbox: str,
+    choices: Mapping[str, str],
+    source: str,
+    now: datetime,
+    *,
+    reason: str = "",
+) -> bool:
+    """Keep what was said with a mailbox of these topics; False if all of it stood already."""
+    standing = load_mailbox_consents(tx, [mailbox], now).get(mailbox, {})
+    rows = [
+        {
+            "mailbox": mailbox,
+            "topic": topic,
+            "status": status,
+            "source": source,
+            "reason": reason,
+            "known_at": now,
+        }
+        for topic, status in choices.items()
+        if standing.get(topic) != status
+    ]
+    if rows:
+        tx.execute(insert(mailbox_consents), rows)
+    return bool(rows)
+
+
+def lift_refusals(tx: Connection, mailbox: str, now: datetime, reason: str) -> list[str]:
+    """Let other words count again where the mailbox said no; return the topics."""
+    standing = load_mailbox_consents(tx, [mailbox], now).get(mailbox, {})
+    denied = [topic for topic, status in standing.items() if status == DENIED]
+    lifted = dict.fromkeys(denied, UNKNOWN)
+    save_mailbox_choices(tx, mailbox, lifted, BY_PERSON, now, reason=reason)
+    return denied
+
+
+def forget_mailboxes(tx: Connection, mailboxes: Collection[str]) -> None:
+    """Let what was said with these hold without their being written down."""
+    for mailbox in mailboxes:
+        tx.execute(
+            update(mailbox_consents)
+            .where(mailbox_consents.c.mailbox == mailbox)
+            .values(mailbox=fingerprint(mailbox), reason="")
+        )
