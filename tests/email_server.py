@@ -149,6 +149,7 @@ class _Conversation:
     ended: threading.Event
     taken: int = 0
     recipient: str = ""
+    has_sender: bool = False
     has_recipient: bool = False
 
     def run(self, *, is_over: bool) -> None:
@@ -184,7 +185,10 @@ class _Conversation:
             if self.taken == self.server.per_connection:
                 self.say(self.server.at_limit)
                 raise _Over
-            self.answer("mail", command, "250 2.1.0 ok")
+            self.has_sender = self.answer("mail", command, "250 2.1.0 ok").startswith("25")
+            self.has_recipient = False
+        elif word == "RCPT" and not self.has_sender:
+            self.say("503 5.5.1 MAIL first")
         elif word == "RCPT":
             self.recipient = command.partition("<")[2].rstrip(">")
             answer = self.answer("rcpt", self.recipient, "250 2.1.5 ok")

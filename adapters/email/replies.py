@@ -32,6 +32,7 @@ Subject = ProviderFault | Literal["recipient", "message", "try later"]
 
 ADDRESS = pattern(r"[^\s<>\[\]()\"',;:=]+@[^\s<>\[\]()\"',;:=]+")
 LONGEST_TOLD = 300
+MOST_READ = 2_000  # characters of a reply; real ones have some hundred
 WAIT = pattern(r"(?:in|after|for|wait)\s+(\d{1,5})\s*(s|m|h)(?:\b|ec|in|our)", IGNORECASE)
 WAIT_BY_CLOCK = pattern(r"\bin (\d\d):(\d\d):(\d\d)\b")  # postgrey
 SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -56,9 +57,14 @@ class Reply:
         leading = [one for one in spoken if self.lines[0].startswith(one)]
         return (leading or spoken[-1:] or [""])[0]
 
+    @property
+    def words(self) -> str:
+        """Return what is said, as much of it as is worth reading."""
+        return " ".join(self.lines)[:MOST_READ]
+
     def __str__(self) -> str:
         """Return the reply without the addresses in it: it goes into logs and reports."""
-        words = without_addresses(" ".join(self.lines))
+        words = without_addresses(self.words)
         return f"{self.code} {words}".strip()[:LONGEST_TOLD]
 
 
@@ -81,7 +87,7 @@ class Rule:
             and (not self.codes or reply.code in self.codes)
             and (self.class_ is None or reply.code // 100 == self.class_)
             and (self.status is None or bool(self.status.fullmatch(reply.status[2:])))
-            and (self.words is None or bool(self.words.search(" ".join(reply.lines))))
+            and (self.words is None or bool(self.words.search(reply.words)))
         )
 
 
@@ -235,7 +241,7 @@ def refusal(
             # without a status these codes are about the address (RFC 5321 4.2.2), and the words
             # decide
             status = reply.status or ("5.1.0" if reply.code in (550, 551, 553) else "5.0.0")
-            is_hard = judge(recipient, status, " ".join(reply.lines)).is_hard
+            is_hard = judge(recipient, status, reply.words).is_hard
             return ProviderRefused(said, status=reply.status, is_bounce=True, is_hard=is_hard)
         case "connection" | "tls" | "credentials" | "rate" | "quota" | "sender" | "server":
             return ProviderUnavailable(said, fault=about, retry_after=_wait(reply))
@@ -245,10 +251,9 @@ def refusal(
 
 def _wait(reply: Reply) -> timedelta | None:
     """Return how long the words ask us to wait."""
-    words = " ".join(reply.lines)
-    if by_clock := WAIT_BY_CLOCK.search(words):
+    if by_clock := WAIT_BY_CLOCK.search(reply.words):
         hours, minutes, seconds = (int(number) for number in by_clock.groups())
         return wait_of(hours * 3600 + minutes * 60 + seconds)
-    if found := WAIT.search(words):
+    if found := WAIT.search(reply.words):
         return wait_of(int(found[1]) * SECONDS[found[2].lower()])
     return None
