@@ -10,34 +10,32 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
-from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 
-from rekindle.errors import ProviderRefused, ProviderUnavailable
+from adapters.http import NotAnswered, NotSent, post, read_retry_after
+from rekindle.errors import ProviderDeferred, ProviderRefused, ProviderUnavailable
 
-TIMEOUT_SECONDS = 15
 GONE = 410  # the receiver wants no more of them
+# of the answers below 500 those that are about the receiver, not about what it was told (RFC 9110,
+# RFC 8470 and RFC 6585): Request Timeout, Too Early, Too Many Requests
+BUSY = frozenset({408, 425, 429})
 PREFIX = "whsec_"
 
 
-class _NoRedirects(HTTPRedirectHandler):
-    """What was signed for one address is not carried to another."""
-
-    def redirect_request(self, *_args: Any, **_more: Any) -> None:
-        return None
-
-
-_opener: OpenerDirector = build_opener(_NoRedirects)
-
-
 def call_webhook(
-    url: str, told: Mapping[str, Any], secret: str, *, message_id: str, now: datetime
+    url: str,
+    told: Mapping[str, Any],
+    secret: str,
+    *,
+    message_id: str,
+    now: datetime,
+    seconds: float,
 ) -> None:
-    """POST `told` as JSON; the same `message_id` on every try lets the receiver drop repeats.
+    """POST `told` as JSON, all done within `seconds`; the same `message_id` on every try lets the
+    receiver drop repeats.
 
-    Raises ProviderUnavailable for whatever may go well later, ProviderRefused for what never will.
+    Raises ProviderUnavailable where the receiver does not work, ProviderDeferred where it did not
+    take this one call, ProviderRefused where it never will.
     """
     body = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
     headers = {
@@ -45,18 +43,21 @@ def call_webhook(
         "User-Agent": "Rekindle",
         **signed_headers(body, secret, message_id, now),
     }
-    request = Request(url, data=body, headers=headers, method="POST")  # http(s) only
     try:
-        with _opener.open(request, timeout=TIMEOUT_SECONDS):
-            return
-    except HTTPError as error:
-        error.close()
-        if error.code == GONE:
-            raise ProviderRefused("the webhook's receiver says it is gone (410).") from error
-        raise ProviderUnavailable(f"the webhook was answered with {error.code}.") from error
-    except (URLError, HTTPException, OSError, ValueError) as error:
-        reason = type(getattr(error, "reason", error)).__name__
-        raise ProviderUnavailable(f"the webhook could not be reached ({reason}).") from error
+        answer = post(url, body, headers, seconds=seconds, most_bytes=0)
+    except NotSent as error:
+        raise ProviderUnavailable(f"the webhook could not be reached ({error}).") from error
+    except NotAnswered as error:
+        raise ProviderUnavailable(f"the webhook did not answer ({error}).") from error
+    if answer.is_success:
+        return
+    if answer.status == GONE:
+        raise ProviderRefused("the webhook's receiver says it is gone (410).")
+    said = f"the webhook was answered with {answer.status}."
+    if answer.status >= 500 or answer.status in BUSY:
+        retry_after = read_retry_after(answer.headers, now)
+        raise ProviderUnavailable(said, fault="server", retry_after=retry_after)
+    raise ProviderDeferred(said)
 
 
 def signed_headers(body: bytes, secret: str, message_id: str, now: datetime) -> dict[str, str]:

@@ -4,8 +4,9 @@ the end.
 
 import gc
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +21,7 @@ from store.definitions import newest_definition
 from store.leases import release_lease
 from workers.actors import QUEUES, Actors, declare_actors
 from workers.brokers import start_worker
+from workers.calls import KINDS, CallLane
 from workers.channels import ChannelPool
 from workers.counts import Counts
 from workers.lease import take_turn, worker_name
@@ -32,7 +34,7 @@ SWEEP_SECONDS = 1.0
 STANDBY_AFTER = timedelta(seconds=15)  # of silence, another scheduler takes over
 OBJECTS_A_COLLECTION = 10_000  # new ones, before the collector looks at them
 THREADS = 4  # of each lane in one process; the database and the provider are what they wait for
-STOP_MS = 10_000  # for what runs to finish; what does not is taken over by another process
+STOP_SECONDS = 10  # for what runs to finish; what does not is taken over by another process
 
 
 class Process:
@@ -42,6 +44,7 @@ class Process:
         self.services = services
         settings = services.settings
         self.pool = ChannelPool(open_adapter(settings.provider, settings, services.outbox))
+        self._calls = {lane: CallLane(services, lane) for lane in KINDS}
         self._workers: dict[Lane, Worker] = {}
         self._stopping = threading.Event()
         self._scheduler: threading.Thread | None = None
@@ -54,10 +57,14 @@ class Process:
     ) -> None:
         """Work in this process on what the broker brings, in each lane with threads of its own."""
         spare_what_stays()
-        declare_actors(broker, self.services, self.pool)
+        declare_actors(broker, self.services, self.pool, self._calls)
         self.services.wake = Actors(broker)
         broker.emit_after("process_boot")  # starts the watch over time limits
-        self._workers = {lane: start_worker(broker, QUEUES[lane], threads) for lane in lanes}
+        for lane in lanes:
+            if lane in self._calls:
+                self._calls[lane].start()
+            some = 1 if lane in self._calls else threads
+            self._workers[lane] = start_worker(broker, QUEUES[lane], some)
 
     def start_scheduler(self) -> None:
         """Sweep in a thread for as long as this process is the active scheduler."""
@@ -94,10 +101,11 @@ class Process:
 
     def _stop_workers(self) -> None:
         """All at once: a lane that waits for somebody outside keeps no other from ending."""
-        stopping = [
-            threading.Thread(target=worker.stop, kwargs={"timeout": STOP_MS}, daemon=True)
-            for worker in self._workers.values()
+        stops: list[Callable[[], None]] = [
+            *(partial(worker.stop, STOP_SECONDS * 1000) for worker in self._workers.values()),
+            *(partial(calls.stop, STOP_SECONDS) for calls in self._calls.values()),
         ]
+        stopping = [threading.Thread(target=stop, daemon=True) for stop in stops]
         for thread in stopping:
             thread.start()
         for thread in stopping:

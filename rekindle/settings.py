@@ -77,10 +77,19 @@ class Source(Part):
     header: str = ""
 
 
+def _some_time(timeout: timedelta) -> timedelta:
+    if not timedelta(seconds=1) <= timeout <= timedelta(minutes=5):
+        raise ValueError("a call may take from 1 second to 5 minutes")
+    return timeout
+
+
 class Webhooks(Part):
-    """What the `webhook` step signs with, so that receivers know who is calling."""
+    """What the `webhook` step signs with, so that receivers know who is calling, and how long one
+    call may take as a whole.
+    """
 
     secret: SecretStr = SecretStr("")
+    timeout: Annotated[Duration, AfterValidator(_some_time)] = timedelta(seconds=15)
 
 
 class Topic(Part):

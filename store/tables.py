@@ -441,8 +441,11 @@ effects = Table(
     Column("payload", Json, nullable=False),
     Column("status", Text, nullable=False),  # due, done, failed
     Column("attempts", Integer, nullable=False, default=0),
-    Column("due_at", Instant),
+    Column("due_at", Instant),  # of a claimed one the end of the claim, unless it is renewed
     Column("error", Text),
+    Column("receiver", Text),  # whom it goes to: a host and port, a notification service
+    Column("made_at", Instant),
+    Column("claimed_by", Text),  # whose call it is, and which of theirs
     UniqueConstraint("enrollment_id", "step", "visit", "ordinal"),
 )
 Index(
@@ -450,6 +453,38 @@ Index(
     effects.c.due_at,
     sqlite_where=effects.c.due_at.is_not(None),
     postgresql_where=effects.c.due_at.is_not(None),
+)
+Index(
+    "ix_effects_kind_due_at",
+    effects.c.kind,
+    effects.c.due_at,
+    sqlite_where=effects.c.due_at.is_not(None),
+    postgresql_where=effects.c.due_at.is_not(None),
+)
+Index(
+    "ix_effects_receiver_due_at",
+    effects.c.kind,
+    effects.c.receiver,
+    effects.c.due_at,
+    sqlite_where=effects.c.due_at.is_not(None),
+    postgresql_where=effects.c.due_at.is_not(None),
+)
+Index(
+    "ix_effects_claimed",
+    effects.c.id,
+    sqlite_where=effects.c.claimed_by.is_not(None),
+    postgresql_where=effects.c.claimed_by.is_not(None),
+)
+
+receivers = Table(
+    "receivers",  # of webhooks and notices, those that did not take the last one
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("receiver", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),  # since they last took one
+    Column("failing_since", Instant, nullable=False),
+    Column("resting_until", Instant),  # nobody calls them before then
+    Column("error", Text, nullable=False),
 )
 
 approvals = Table(
@@ -689,6 +724,19 @@ leases = Table(
     Column("name", Text, primary_key=True),
     Column("holder", Text, nullable=False),
     Column("until", Instant, nullable=False),  # wall time
+)
+
+lanes = Table(
+    "lanes",  # what each running process says of its lanes, again and again
+    metadata,
+    Column("holder", Text, primary_key=True),  # the process
+    Column("lane", Text, primary_key=True),
+    Column("threads", Integer, nullable=False),
+    Column("busy", Integer, nullable=False),  # of them at work
+    Column("busy_since", Instant),  # on the piece that has taken longest so far
+    Column("busy_with", Text, nullable=False),
+    Column("progress_at", Instant),  # when a piece was last finished
+    Column("said_at", Instant, nullable=False),
 )
 
 alarms = Table(

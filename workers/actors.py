@@ -15,11 +15,12 @@ from rekindle.errors import RekindleError
 from rekindle.services import Lane, Services
 from workers.advance import advance_due
 from workers.brokers import has_unread
+from workers.calls import CallLane
 from workers.changes import follow_versions
 from workers.channels import ChannelPool
 from workers.deliver import deliver_due
 from workers.passes import evaluate_everybody
-from workers.schedule import deliver_off, do_effects_off, work_off
+from workers.schedule import deliver_off, work_off
 
 log = structlog.get_logger()
 
@@ -35,8 +36,8 @@ MINUTE_MS = 60 * 1000
 TIME_LIMIT_MS: Mapping[Lane, int] = {
     Lane.JOURNEYS: 15 * MINUTE_MS,
     Lane.EMAILS: 15 * MINUTE_MS,
-    Lane.WEBHOOKS: 5 * MINUTE_MS,
-    Lane.NOTICES: 5 * MINUTE_MS,
+    Lane.WEBHOOKS: MINUTE_MS,  # it only wakes the thread that claims calls
+    Lane.NOTICES: MINUTE_MS,
 }
 
 
@@ -84,9 +85,11 @@ class Actors:
             log.warning("broker.unavailable", actor=actor, reason=type(error).__name__)
 
 
-def declare_actors(broker: Broker, services: Services, pool: ChannelPool) -> None:
+def declare_actors(
+    broker: Broker, services: Services, pool: ChannelPool, calls: Mapping[Lane, CallLane]
+) -> None:
     """Teach this process to do the work that `Actors` asks for."""
-    work = _Work(services, pool)
+    work = _Work(services, pool, calls)
     doing: Mapping[Lane, Mapping[str, Callable[..., None]]] = {
         Lane.JOURNEYS: {
             "evaluate": work.evaluate,
@@ -134,6 +137,7 @@ def _guarded(name: str, does: Callable[..., None]) -> Callable[..., None]:
 class _Work:
     services: Services
     pool: ChannelPool
+    calls: Mapping[Lane, CallLane]
 
     def evaluate(self) -> None:
         work_off(self.services)
@@ -155,10 +159,10 @@ class _Work:
         deliver_off(self.services, self.pool)
 
     def webhooks(self) -> None:
-        do_effects_off(self.services, "webhook")
+        self.calls[Lane.WEBHOOKS].wake()
 
     def notices(self) -> None:
-        do_effects_off(self.services, "notify")
+        self.calls[Lane.NOTICES].wake()
 
     def pass_on_emails(self, ids: list[int]) -> None:
         self.services.wake.deliver(ids)

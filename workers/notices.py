@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from rekindle.errors import RekindleError
+from rekindle.errors import ProviderUnavailable, RekindleError
 from rekindle.workspace.library import Library
 from store.effects import DueEffect
 from store.messages import queue_messages
@@ -18,10 +18,20 @@ from workers.queueing import header_id
 log = structlog.get_logger()
 
 
+Errand = Callable[[], None]  # what must not hold a transaction; raises RekindleError
+NOTICE_SECONDS = 60.0  # services answer within seconds; their plugins try for longer than that
+ROWS = frozenset({"log", "mailto"})  # schemes of targets that are written down and no more
+
+
+def is_row(receiver: str) -> bool:
+    """Whether its notices are done with a row or a line, and nobody outside is waited for."""
+    return receiver in ROWS
+
+
 def prepare_notice(
     tx: Connection, library: Library, effect: DueEffect, now: datetime
-) -> Callable[[], None]:
-    """Write the notice down, or say what is left to do without the database.
+) -> Errand | None:
+    """Write the notice down, or return what is left to do without the database.
 
     Raises RekindleError if its words cannot be rendered.
     """
@@ -32,12 +42,13 @@ def prepare_notice(
     match scheme:
         case "log":
             # ids only in logs: the words of the notice stay in the database, beside the effect
-            return lambda: log.info(
+            log.info(
                 "notice.given", effect=effect.id, enrollment=effect.enrollment_id, step=effect.step
             )
+            return None
         case "mailto":
             queue_messages(tx, [_row(library, effect, address, text, now)])
-            return lambda: None
+            return None
         case _:
             return lambda: _tell_through_apprise(target, text)
 
@@ -79,4 +90,4 @@ def _tell_through_apprise(target: str, text: str) -> None:
         ) from error
     told = apprise.Apprise()
     if not told.add(target) or not told.notify(body=text):
-        raise RekindleError("the notification service did not take the notice")
+        raise ProviderUnavailable("the notification service did not take the notice.")

@@ -25,11 +25,11 @@ from store.holds import IS_ANY
 from store.tables import calendars, effects, memberships, messages, pending_changes, positions
 from workers.advance import advance_due
 from workers.calendars import keep_calendars, run_calendars
+from workers.calls import CallLane, retake_effects
 from workers.changes import follow_versions, outdated_journeys
 from workers.channels import ChannelPool
 from workers.counts import Counts
 from workers.deliver import deliver_due
-from workers.effects import EffectKind, do_effects
 from workers.evaluate import evaluate_changes, evaluate_due
 from workers.passes import Report, evaluate_everybody, find_due, unheard
 from workers.retake import retake_claims
@@ -118,6 +118,7 @@ def run_until_idle(services: Services, pool: ChannelPool, report: Report = unhea
     `report` is told how many customers evaluations for everybody have done, and of how many.
     """
     now = services.clock.now()
+    retake_effects(services, now)
     total = retake_claims(services, pool, now) + evaluate_everybody(services, now, report)
     total += follow_versions(services, now)
     keep_calendars(services, now)
@@ -153,12 +154,6 @@ def deliver_off(services: Services, pool: ChannelPool) -> None:
     services.wake.has_work(Lane.EMAILS)
 
 
-def do_effects_off(services: Services, kind: EffectKind) -> None:
-    """Do the webhooks or the notices that are due."""
-    while do_effects(services, services.clock.now(), kind):
-        pass
-
-
 def _wake_others(services: Services, due: Due) -> None:
     for lane in due.lanes:
         if lane is not Lane.JOURNEYS:
@@ -173,9 +168,9 @@ def _look(services: Services, now: datetime) -> Due:
 def _do(services: Services, pool: ChannelPool, due: Due, now: datetime) -> Counts:
     counts = _move(services, due, now)
     if due.webhooks:
-        counts += Counts(looked_at=do_effects(services, now, "webhook"))
+        counts += Counts(looked_at=CallLane(services, Lane.WEBHOOKS).run_until_idle(now))
     if due.notices:
-        counts += Counts(looked_at=do_effects(services, now, "notify"))
+        counts += Counts(looked_at=CallLane(services, Lane.NOTICES).run_until_idle(now))
     if due.messages:
         counts += deliver_due(services, pool, now)
     return counts
@@ -200,6 +195,7 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
     scheduler.
     """
     retake_claims(services, pool, now)
+    retake_effects(services, now)
     with services.store.read() as connection:
         is_outdated = bool(outdated_journeys(connection, services.library(connection)))
     if is_outdated or find_due(services, now).is_any:

@@ -11,7 +11,7 @@ from rekindle.cli.stamps import stamp
 from store.portraits import DecisionLine, Trip
 from store.records import EnrollmentId
 from store.tables import effects
-from workers.effects import RETRY_AFTER
+from workers.call_results import pause_after
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _visit(line: DecisionLine) -> tuple[str, int]:
 
 def _is_known(row: Any, line: DecisionLine, at: datetime) -> bool:
     """No instant of a try is stored; the last came at the earliest after every pause between."""
-    pauses: timedelta = RETRY_AFTER * (2 ** max(row.attempts - 1, 0) - 1)
+    pauses = sum((pause_after(number) for number in range(row.attempts - 1)), timedelta())
     return line.decided_at + pauses <= at
 
 

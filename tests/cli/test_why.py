@@ -102,13 +102,13 @@ def test_a_webhook_that_failed_for_good_does_not_read_as_done(
     shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hook(shop)
-    for _ in range(10):
+    for _ in range(12):
         shop.later(hours=6)
 
     [line] = [one for one in told(shop, capsys, "waiting") if "called" in one]
     [failed] = [one for one in examine(shop.services, shop.clock.now()) if "effects" in one.kind]
 
-    assert "; failed for good after 8 attempts: the webhook could not be reached" in line
+    assert "; failed for good after 13 attempts: the webhook could not be reached" in line
     assert failed.said.startswith("notice or webhook has failed for good: ana in waiting (")
 
 

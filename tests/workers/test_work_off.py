@@ -132,7 +132,7 @@ def test_what_an_earlier_version_sent_is_passed_on_to_its_lane(
     shop: Shop, actor: str, arguments: tuple[Any, ...], lanes: set[Lane]
 ) -> None:
     broker = open_broker(None)
-    declare_actors(broker, shop.services, shop.process.pool)
+    declare_actors(broker, shop.services, shop.process.pool, {})
     shop.services.wake = Actors(broker)
 
     broker.get_actor(actor).fn(*arguments)
