@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import Connection, case, func, literal, select, update
 
 from rekindle.addresses import canonical
 from rekindle.settings import Settings
@@ -60,6 +60,7 @@ def _came_back(tx: Connection, item: Returned, now: datetime) -> set[CustomerId]
     whose = {ours.customer_id} if ours else set()
     if ours is not None and _note(tx, item, ours, now):
         _mark(tx, item, ours)
+        _keep_gravest_reason(tx, item, ours)
         record_own_events(tx, [_event(item, ours, now)], now)
     if item.kind == "complaint" or item.hard:
         reason = REASONS[item.kind]
@@ -133,8 +134,15 @@ def _mark(tx: Connection, item: Returned, ours: Ours) -> None:
     """A complaint stays one, whatever else comes back."""
     fate = FATES[item.kind]
     status = case((messages.c.status == "complained", "complained"), else_=fate)
+    tx.execute(update(messages).where(messages.c.id == ours.id).values(status=status))
+
+
+def _keep_gravest_reason(tx: Connection, item: Returned, ours: Ours) -> None:
+    """The status that says most of a bounce, whichever came first; a complaint has none."""
+    is_so = messages.c.status == FATES[item.kind]
+    is_more = messages.c.reason < item.status if item.kind == "bounce" else literal(True)
     tx.execute(
-        update(messages).where(messages.c.id == ours.id).values(status=status, reason=item.status)
+        update(messages).where(messages.c.id == ours.id, is_so, is_more).values(reason=item.status)
     )
 
 

@@ -9,6 +9,12 @@ from sqlalchemy import Connection, bindparam, insert, or_, select, update
 from rekindle.addresses import canonical
 from store.tables import suppressions
 
+# what a report says outdoes what a lesser one said before it
+LESSER: Mapping[str, tuple[str, ...]] = {
+    "hard_bounce": ("soft_bounces",),
+    "unsubscribe": ("soft_bounces", "hard_bounce"),
+    "complaint": ("soft_bounces", "hard_bounce", "unsubscribe"),
+}
 SUPPRESSED = select(suppressions.c.address, suppressions.c.reason).where(
     suppressions.c.address.in_(bindparam("addresses", expanding=True)),
     suppressions.c.known_at <= bindparam("at"),
@@ -49,21 +55,44 @@ def suppress(
     detail: str = "",
     known_at: datetime | None = None,
 ) -> int:
-    """Suppress addresses, each for its reason; those suppressed already stay as they are.
+    """Suppress addresses, each for its reason; those suppressed already stay as they are, but for
+    what is reported of them and graver.
 
     `known_at`: since when this is known, where that is earlier than `now`. Returns how many are
     new.
     """
     asked = {box: reason for address, reason in reasons.items() if (box := canonical(address))}
     known = find_suppressed(tx, asked, now)
+    graver = _lift_lesser(tx, asked, known, now)
     rows = [
         {"address": address, "reason": reason, "detail": detail, "known_at": known_at or now}
         for address, reason in asked.items()
-        if address not in known
+        if address not in known or address in graver
     ]
     if rows:
         tx.execute(insert(suppressions), rows)
     return len(rows)
+
+
+def _lift_lesser(
+    tx: Connection, asked: Mapping[str, str], known: Mapping[str, str], now: datetime
+) -> set[str]:
+    """Let a lesser reason end where a graver one begins, so that reports may come in any order.
+
+    What stands for an erased address stays as it is.
+    """
+    lesser = sorted(
+        address for address, reason in asked.items() if known.get(address) in LESSER.get(reason, ())
+    )
+    if not lesser:
+        return set()
+    lifted = tx.execute(
+        update(suppressions)
+        .where(suppressions.c.address.in_(lesser), suppressions.c.lifted_at.is_(None))
+        .values(lifted_at=now, lifted_because="a graver reason followed")
+        .returning(suppressions.c.address)
+    )
+    return set(lifted.scalars())
 
 
 def lift(tx: Connection, address: str, now: datetime, reason: str = "") -> bool:
