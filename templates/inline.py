@@ -1,114 +1,263 @@
 """Puts CSS into style attributes once a template, so that no mail needs to be parsed for it.
 
-The inliner works on a copy in which every element bears a number, and only the styles it found are
-taken back. The author's HTML, Jinja tags and all, stays as it was written. Where a style could
-depend on what is rendered, the template says so, and each mail is inlined by itself.
+Only style attributes and the contents of style elements change; all else stays as it was written,
+Jinja's tags and comments included. What no style attribute can say stays in the head, and so does
+what matches nothing here: mail programs put their own elements and classes around a mail. Where a
+style could depend on what is rendered, the template says so, and each mail is inlined by itself.
 """
 
-from collections.abc import Sequence
-from re import DOTALL
-from re import compile as pattern
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
 
-from css_inline import CSSInliner
+from templates.cascade import Cascade, Kept, Moved, Weight
+from templates.elements import UNSTYLED, Page
+from templates.markup import TOKEN, Protected, Tag, edited, scan
+from templates.stylesheets import (
+    AtRule,
+    Rule,
+    Selector,
+    StyleRule,
+    read_declarations,
+    read_sheet,
+)
 
-from templates.markup import TOKEN, Protected, Tag, Words, edited, scan
-
-MARK = "data-rekindle"
-STYLE_ELEMENT = pattern(r"<style[^>]*>(.*?)</style>", DOTALL)
-COMMENT = pattern(r"/\*.*?\*/", DOTALL)
-AT_RULE = pattern(r"@[a-z-]+[^{};]*(?:;|\{(?:[^{}]*\{[^{}]*\})*[^{}]*\})")
-RULE = pattern(r"([^{}]+)\{[^{}]*\}")
-# what no style attribute can say: kept in the head, inside an at-rule that is always true
-ONLY_IN_HEAD = pattern(r":(?:hover|focus|active|visited|link|before|after|placeholder|target)|::")
-# what is true of an element only among the neighbours it will have once rendered
-BY_NEIGHBOURS = pattern(r"[+~\[]|:(?:first|last|nth|only|empty|has|not|is|where|root)")
-DESCENDANT = pattern(r"\S[\s>]+\S")
 OPENS = ("if", "for", "filter", "call", "with")
 TURNS = ("elif", "else")
-
-INLINER = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
+ALL_MEDIA = ("", "all")
 
 
 def inline_styles(protected: Protected) -> bool:
     """Inline the CSS of a template; False where each mail must be inlined by itself instead."""
-    css = "".join(one.text for one in _style_texts(protected.text))
-    if not css.strip():
-        return True
-    if TOKEN.search(css):
+    sheets = [sheet for sheet in _sheets(protected.text) if sheet.is_for_all]
+    if any(TOKEN.search(sheet.css) for sheet in sheets):
         return False
-    _keep_in_head(protected)
-    selectors = [found[1].strip() for found in RULE.finditer(_without_at_rules(css))]
-    if _depends_on_rendering(protected, selectors):
+    page = Page(protected.text)
+    selectors = [selector for sheet in sheets for selector in _inlinable(sheet.rules)]
+    if selectors and not _is_whole(protected.text, page):
         return False
-    return _inlined(protected)
-
-
-def _inlined(protected: Protected) -> bool:
-    tags = [one for one in scan(protected.text) if isinstance(one, Tag) and not one.is_end]
-    document = INLINER.inline(_marked(protected.text, tags))
-    styles = {
-        int(mark.value): own.value if (own := tag.attribute("style")) else ""
-        for tag in scan(document)
-        if isinstance(tag, Tag) and (mark := tag.attribute(MARK))
-    }
-    if not all(_is_whole(tag, styles.get(number)) for number, tag in enumerate(tags)):
+    if _depends_on_rendering(protected, page, selectors):
         return False
-    edits = [
-        _style_edit(tag, style) for number, tag in enumerate(tags) if (style := styles.get(number))
-    ]
-    kept = STYLE_ELEMENT.search(document)
-    protected.text = _with_head_css(edited(protected.text, edits), kept[1] if kept else "")
+    protected.text = _inlined(protected.text, page)
     return True
 
 
-def _style_texts(text: str) -> list[Words]:
-    return [one for one in scan(text) if isinstance(one, Words) and one.within == "style"]
+def inline_mail(html: str) -> str:
+    """A rendered mail with its CSS inlined."""
+    html = html.replace("\r\n", "\n").replace("\r", "\n")  # as a browser's parser counts them
+    return _inlined(html, Page(html))
 
 
-def _keep_in_head(protected: Protected) -> None:
-    edits = [(one.start, one.end, _kept_apart(one.text)) for one in _style_texts(protected.text)]
-    protected.text = edited(protected.text, edits)
+@dataclass(frozen=True)
+class _Sheet:
+    """A style element's content."""
+
+    css: str
+    start: int
+    end: int
+    is_for_all: bool  # media, not only for print or for phones
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return read_sheet(self.css)
 
 
-def _kept_apart(css: str) -> str:
-    """CSS whose rules for states and generated content stand in an at-rule, where they survive."""
-    css = COMMENT.sub("", css)
-    at_rules = AT_RULE.findall(css)
-    rest = _without_at_rules(css)
-    states = [found[0] for found in RULE.finditer(rest) if ONLY_IN_HEAD.search(found[1])]
-    for rule in states:
-        rest = rest.replace(rule, "")
-    kept = [f"@media all {{{''.join(states)}}}"] if states else []
-    return "\n".join([rest, *kept, *at_rules])
+def _sheets(text: str) -> Iterator[_Sheet]:
+    tag: Tag | None = None
+    for found in scan(text):
+        if isinstance(found, Tag):
+            tag = found
+        elif found.within == "style" and tag and _attribute(tag, "type") in ("", "text/css"):
+            is_for_all = _attribute(tag, "media") in ALL_MEDIA
+            yield _Sheet(found.text, found.start, found.end, is_for_all)
 
 
-def _without_at_rules(css: str) -> str:
-    return AT_RULE.sub("", COMMENT.sub("", css))
+def _attribute(tag: Tag, name: str) -> str:
+    attribute = tag.attribute(name)
+    return attribute.decoded.strip().lower() if attribute else ""
 
 
-def _depends_on_rendering(protected: Protected, selectors: Sequence[str]) -> bool:
-    plain = [one for one in selectors if not ONLY_IN_HEAD.search(one)]
-    statements = [tag for tag in protected.tags if tag.kind == "statement"]
-    return (
-        any(BY_NEIGHBOURS.search(one) for one in plain)
-        or any(tag.keyword in ("macro", "import", "from", "call") for tag in statements)
-        or any("safe" in tag.words for tag in protected.tags)
-        or _has_computed_selectors(protected.text)
-        or (any(map(DESCENDANT.search, plain)) and not _is_balanced(protected))
+def _inlinable(rules: Sequence[Rule]) -> list[Selector]:
+    """The selectors that a style attribute can stand for, if they match anything."""
+    return [
+        selector
+        for rule in rules
+        if isinstance(rule, StyleRule) and rule.declarations and rule.is_splittable
+        for selector in rule.selectors
+        if selector.is_static
+    ]
+
+
+def _inlined(text: str, page: Page) -> str:
+    division = _Division(page)
+    sheets = [
+        (sheet, [division.divide(rule, can_move=sheet.is_for_all) for rule in sheet.rules])
+        for sheet in _sheets(text)
+        if not TOKEN.search(sheet.css)
+    ]
+    tags = [found for found in scan(text) if isinstance(found, Tag) and not found.is_end]
+    own = {tag.start: style for tag in tags if (style := tag.attribute("style"))}
+    written = {at: read_declarations(style.decoded) for at, style in own.items()}
+    cascade = Cascade(division.moved, division.kept, written)
+    cascade.raise_kept()
+    styles = cascade.styles()
+    edits = [(sheet.start, sheet.end, _head_css(sheet, parts)) for sheet, parts in sheets]
+    edits += [_style_edit(tag, *styles[tag.start]) for tag in tags if tag.start in styles]
+    return edited(text, edits)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What stays of a rule in the head."""
+
+    rule: Rule
+    kept: Kept | None = None
+    staying: tuple[Selector, ...] = ()
+    moving: tuple[Selector, ...] = ()
+    inside: tuple["_Part", ...] = ()
+
+    @property
+    def is_as_written(self) -> bool:
+        is_raised = self.kept is not None and self.kept.raised
+        return not self.moving and not is_raised and all(part.is_as_written for part in self.inside)
+
+    def __str__(self) -> str:
+        match self.rule:
+            case rule if self.is_as_written:
+                return rule.text
+            case AtRule(head=head):
+                return f"{head} {{ {' '.join(filter(None, map(str, self.inside)))} }}"
+            case StyleRule(rest=rest):
+                stays = _rule(self.staying, self._body()) if self.staying else ""
+                return f"{stays} {_rule(self.moving, rest) if rest else ''}".strip()
+
+    def _body(self) -> str:
+        if not isinstance(self.rule, StyleRule) or not self.kept or not self.kept.raised:
+            return self.rule.body if isinstance(self.rule, StyleRule) else ""
+        raised = self.kept.raised
+        declarations = [
+            f"{replace(one, is_important=one.is_important or number in raised)};"
+            for number, one in enumerate(self.rule.declarations)
+        ]
+        return " ".join(filter(None, [*declarations, self.rule.rest]))
+
+
+class _Division:
+    """Divides rules into what moves into style attributes and what stays in the head."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._orders = count()
+        self.moved: list[Moved] = []
+        self.kept: list[Kept] = []
+
+    def divide(self, rule: Rule, *, can_move: bool) -> _Part:
+        if isinstance(rule, AtRule):
+            inside = (self.divide(one, can_move=False) for one in rule.rules or ())
+            return _Part(rule, inside=tuple(inside))
+        order = next(self._orders)
+        moving = self._moving(rule) if can_move else ()
+        staying = tuple(selector for selector in rule.selectors if selector not in moving)
+        if moving:
+            self.moved.append(Moved(self._reach(moving, order), rule.declarations))
+        static = [self._page.matching(one.text) for one in staying if one.is_static]
+        sure = frozenset[int]().union(*static)
+        kept = Kept(self._reach(staying, order), rule.declarations, sure)
+        self.kept.append(kept)
+        return _Part(rule, kept, staying, moving)
+
+    def _moving(self, rule: StyleRule) -> tuple[Selector, ...]:
+        return tuple(
+            selector for selector in _inlinable([rule]) if self._page.matching(selector.text)
+        )
+
+    def _reach(self, selectors: Sequence[Selector], order: int) -> Mapping[int, Weight]:
+        reach: dict[int, Weight] = {}
+        for selector in sorted(selectors, key=lambda one: one.specificity):
+            reach |= dict.fromkeys(self._elements(selector), (selector.specificity, order))
+        return reach
+
+    def _elements(self, selector: Selector) -> frozenset[int]:
+        """Those that it means, or may mean in a state or within a mail program."""
+        if selector.is_generated:
+            return frozenset()
+        plain = selector.text if selector.is_static else selector.bare
+        return self._page.matching(plain) or self._page.matching(selector.compounds[-1])
+
+
+def _rule(selectors: Sequence[Selector], body: str) -> str:
+    return f"{', '.join(selector.text for selector in selectors)} {{ {body} }}"
+
+
+def _head_css(sheet: _Sheet, parts: Sequence[_Part]) -> str:
+    if all(part.is_as_written for part in parts):
+        return sheet.css
+    return "\n".join(filter(None, map(str, parts)))
+
+
+def _style_edit(tag: Tag, before: str, after: str) -> tuple[int, int, str]:
+    """The author's own style stays as it was written, tokens and all, among the others."""
+    if own := tag.attribute("style"):
+        written = own.value.strip().rstrip(";").replace('"', "&quot;")
+        return own.start, own.end, f'style="{"; ".join(filter(None, [before, written, after]))}"'
+    at = tag.start + len(tag.name) + 1
+    return at, at, f' style="{"; ".join(filter(None, [before, after]))}"'
+
+
+def _is_whole(text: str, page: Page) -> bool:
+    """True where every tag is an element of the page, as a browser would see it."""
+    return all(
+        tag.start in page.elements
+        for tag in scan(text)
+        if isinstance(tag, Tag) and not tag.is_end and tag.name not in (*UNSTYLED, "html", "body")
     )
 
 
-def _has_computed_selectors(text: str) -> bool:
-    """True where a tag of Jinja stands among a tag's attributes, or in its class or id."""
-    for tag in (one for one in scan(text) if isinstance(one, Tag)):
+def _depends_on_rendering(protected: Protected, page: Page, selectors: Sequence[Selector]) -> bool:
+    if not selectors:
+        return False
+    statements = [tag for tag in protected.tags if tag.kind == "statement"]
+    if (
+        any(tag.keyword in ("macro", "import", "from", "call") for tag in statements)
+        or any("safe" in tag.words for tag in protected.tags)
+        or _has_computed_attributes(protected.text, selectors)
+    ):
+        return True
+    possible = [one for one in selectors if all(map(page.matching, one.compounds))]
+    if any(one.looks_up for one in possible) and not _is_balanced(protected):
+        return True
+    unsteady = page.unsteady(_regions(protected))
+    return any(one.looks_inside and protected.tags for one in possible) or any(
+        one.looks_beside and page.matching(compound) & unsteady
+        for one in possible
+        for compound in one.compounds
+    )
+
+
+def _has_computed_attributes(text: str, selectors: Sequence[Selector]) -> bool:
+    """True where a tag of Jinja stands among a tag's attributes, or in one that CSS asks for."""
+    asked = {"class", "id"}.union(*(selector.attributes for selector in selectors))
+    for tag in (found for found in scan(text) if isinstance(found, Tag)):
         bare = edited(tag.inside, [
             (one.start - tag.inside_start, one.end - tag.inside_start, "")
             for one in tag.attributes() if not TOKEN.search(one.name)
         ])  # fmt: skip
-        computed = (one for one in tag.attributes() if one.name in ("class", "id"))
+        computed = (one for one in tag.attributes() if one.name in asked)
         if TOKEN.search(bare) or any(TOKEN.search(one.value) for one in computed):
             return True
     return False
+
+
+def _regions(protected: Protected) -> list[tuple[int, int]]:
+    """Where what stands between comes and goes, or comes again."""
+    regions, begun = list[tuple[int, int]](), list[int]()
+    for found in TOKEN.finditer(protected.text):
+        keyword = protected.tags[int(found[1])].keyword
+        if keyword in OPENS:
+            begun.append(found.end())
+        elif begun and keyword.startswith("end") and keyword[3:] in OPENS:
+            regions.append((begun.pop(), found.start()))
+    return regions
 
 
 def _is_balanced(protected: Protected) -> bool:
@@ -129,39 +278,3 @@ def _is_balanced(protected: Protected) -> bool:
             if keyword in OPENS:
                 outer.append(depth)
     return True
-
-
-def _marked(text: str, tags: Sequence[Tag]) -> str:
-    """A copy with numbered elements, and without Jinja's tags where they would be text."""
-    at = ((tag.start + len(tag.name) + 1, number) for number, tag in enumerate(tags))
-    marks = [(position, position, f' {MARK}="{number}"') for position, number in at]
-    words = [
-        (one.start, one.end, TOKEN.sub("", one.text))
-        for one in scan(text)
-        if isinstance(one, Words) and TOKEN.search(one.text)
-    ]
-    return edited(text, [*marks, *words])
-
-
-def _is_whole(tag: Tag, style: str | None) -> bool:
-    """True where the inliner kept the element, and every computed part of its own style."""
-    if style is None:
-        return tag.name in ("html", "head", "body", "meta", "title", "style", "link")
-    own = tag.attribute("style")
-    return own is None or all(token[0] in style for token in TOKEN.finditer(own.value))
-
-
-def _style_edit(tag: Tag, style: str) -> tuple[int, int, str]:
-    if own := tag.attribute("style"):
-        return own.start, own.end, f'style="{style}"'
-    at = tag.start + len(tag.name) + 1
-    return at, at, f' style="{style}"'
-
-
-def _with_head_css(text: str, css: str) -> str:
-    """The head keeps only what cannot be inlined, in its first style element."""
-    found = _style_texts(text)
-    replacements = [css.strip(), *[""] * (len(found) - 1)]
-    return edited(
-        text, [(one.start, one.end, new) for one, new in zip(found, replacements, strict=True)]
-    )

@@ -12,6 +12,7 @@ from re import compile as pattern
 from templates.addresses import clean_address
 from templates.attributes import decode_attribute
 from templates.markup import TOKEN, Protected, Tag, Words, scan
+from templates.stylesheets import read_declarations
 
 PARAGRAPH, LINE, CELL = "\ue010", "\ue011", "\ue012"
 ISOLATE, END_ISOLATE = "\ue013", "\ue014"  # what stands between must not disturb its direction
@@ -24,7 +25,7 @@ CELLS = frozenset({"td", "th"})
 UNSEEN = frozenset({"head", "script", "style", "template", "title"})
 MARKS = pattern(f"[{PARAGRAPH}{LINE}{CELL}][\\s{PARAGRAPH}{LINE}{CELL}]*")
 SPACE = pattern(r"[ \t\r\n\f]+")
-INVISIBLE = pattern(r"display\s*:\s*none|visibility\s*:\s*hidden")
+INVISIBLE = {("display", "none"), ("visibility", "hidden")}
 
 
 def derive_text(protected: Protected) -> str:
@@ -138,8 +139,12 @@ def _is_unseen(tag: Tag) -> bool:
     return (
         tag.name in UNSEEN
         or tag.attribute("hidden") is not None
-        or (style is not None and bool(INVISIBLE.search(style.value)))
+        or (style is not None and _hides(style.decoded))
     )
+
+
+def _hides(style: str) -> bool:
+    return any((one.name, one.value.lower()) in INVISIBLE for one in read_declarations(style))
 
 
 def _without_entities(text: str) -> str:

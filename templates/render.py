@@ -13,7 +13,7 @@ from jinja2 import TemplateError
 from rekindle.errors import TemplateFailed
 from rekindle.locales import direction, pick_locale
 from templates.compile import CompiledMail, Part
-from templates.inline import INLINER
+from templates.inline import inline_mail
 from templates.links import DECOY, MailLinks
 from templates.plain import lay_out
 from templates.rendering import Rendering, under_way
@@ -45,7 +45,7 @@ def render(mail: CompiledMail, context: Mapping[str, Any], links: MailLinks) -> 
         text = mail.text.render(values)
     return RenderedMail(
         subject=" ".join(subject.split()),
-        html=html if mail.is_inlined else INLINER.inline(html),
+        html=html if mail.is_inlined else inline_mail(html),
         text=text.strip() + "\n" if mail.is_text_written else lay_out(text, values["direction"]),
     )
 

@@ -1,0 +1,225 @@
+"""Moves rules into style attributes so that a browser still comes to the same styles.
+
+In a style attribute a declaration beats all that stay in the head. Where one of those beat it
+before, that one becomes important; and where this one beat them, it becomes important too.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from re import compile as pattern
+
+from templates.stylesheets import Declaration, Specificity, overlap
+
+Weight = tuple[Specificity, int]  # the order breaks a tie
+Rank = tuple[int, Weight, int]  # of a declaration where its author wrote it; the highest wins
+PLAIN = pattern(r"[a-z]+|#[0-9A-Fa-f]+|-?[0-9.]+(?:[a-z]+|%)?")
+OWN: Weight = ((0, 0, 0), -1)  # style attributes have levels of their own
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A rule that its elements will bear themselves."""
+
+    reach: Mapping[int, Weight]
+    declarations: tuple[Declaration, ...]
+
+
+@dataclass
+class Kept:
+    """A rule that stays in the head, and those of its declarations that must become important."""
+
+    reach: Mapping[int, Weight]
+    declarations: tuple[Declaration, ...]
+    sure: frozenset[int]  # of those reached, not only in a state or within some mail program
+    raised: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class _Rival:
+    """A declaration at an element."""
+
+    rule: Moved | Kept
+    number: int
+    rank: Rank
+    is_sure: bool
+
+    @property
+    def declaration(self) -> Declaration:
+        return self.rule.declarations[self.number]
+
+    @property
+    def is_loud(self) -> bool:
+        """True for what will be important in the head."""
+        is_raised = isinstance(self.rule, Kept) and self.number in self.rule.raised
+        return is_raised or self.declaration.is_important
+
+
+Rivals = Mapping[str, Mapping[int, Sequence[_Rival]]]  # by property and element
+
+
+@dataclass
+class _Borne:
+    """A declaration that an element bears itself."""
+
+    declaration: Declaration
+    rank: Rank
+    is_own: bool = False
+    is_loud: bool = False
+
+
+class Cascade:
+    """`own` are the declarations of the author's style attributes."""
+
+    def __init__(
+        self, moved: Sequence[Moved], kept: Sequence[Kept],
+        own: Mapping[int, tuple[Declaration, ...]],
+    ) -> None:  # fmt: skip
+        self._moved, self._kept, self._own = moved, kept, own
+        self._moved_rivals, self._kept_rivals = _rivals(moved), _rivals(kept)
+        self._names = {*self._moved_rivals, *self._kept_rivals}
+        self._related: dict[str, list[str]] = {}
+
+    def raise_kept(self) -> None:
+        """Mark in `raised` what must become important."""
+        pending = [
+            (rule, number)
+            for rule in self._kept
+            for number in range(len(rule.declarations))
+            if self._is_overruled(rule, number)
+        ]
+        while pending:
+            rule, number = pending.pop()
+            if number in rule.raised or rule.declarations[number].is_important:
+                continue
+            if not self._would_overrule(rule, number):
+                rule.raised.add(number)
+                pending += self._stronger(rule, number)
+
+    def styles(self) -> Mapping[int, tuple[str, str]]:
+        """For each element what its style attribute gets before and after what the author wrote."""
+        borne = defaultdict[int, list[_Borne]](list)
+        for rule in self._moved:
+            for at, weight in rule.reach.items():
+                borne[at] += _borne(rule.declarations, weight)
+        for at, declarations in self._own.items():
+            borne[at] += _borne(declarations, OWN, is_own=True)
+        return {
+            at: written
+            for at, of_element in borne.items()
+            if any(written := self._style(at, sorted(of_element, key=lambda one: one.rank)))
+        }
+
+    def _is_overruled(self, rule: Kept, number: int) -> bool:
+        """True where a declaration that it beat would now beat it."""
+        return any(
+            rival.rank < own.rank for own, rival in self._meeting(rule, number, self._moved_rivals)
+        )
+
+    def _would_overrule(self, rule: Kept, number: int) -> bool:
+        """True where it would, if it were important, beat another of the head that is."""
+        return any(
+            rival.declaration.is_important and rival.rank[1:] < own.rank[1:]
+            for own, rival in self._meeting(rule, number, self._kept_rivals)
+            if rival.is_sure or not own.is_sure
+        )
+
+    def _stronger(self, rule: Kept, number: int) -> list[tuple[Kept, int]]:
+        """What beat it in the head, and must go on doing so."""
+        return [
+            (rival.rule, rival.number)
+            for own, rival in self._meeting(rule, number, self._kept_rivals)
+            if isinstance(rival.rule, Kept) and rival.rank > own.rank
+        ]
+
+    def _style(self, at: int, borne: Sequence[_Borne]) -> tuple[str, str]:
+        """`borne` by all of an element, the weakest first."""
+        for number, one in enumerate(borne):
+            one.is_loud |= self._must_be_loud(at, one)
+            if one.is_loud:
+                for stronger in borne[number + 1 :]:
+                    stronger.is_loud |= overlap(one.declaration.name, stronger.declaration.name)
+        added = _without_settled([one for one in borne if not one.is_own or one.is_loud], borne)
+        loud = [replace(one.declaration, is_important=True) for one in added if one.is_loud]
+        quiet = [one.declaration for one in added if not one.is_loud]
+        first = [one for one in quiet if not one.is_important]
+        last = [replace(one, is_important=False) for one in quiet if one.is_important]
+        return _written([*first, *loud]), _written(last)
+
+    def _must_be_loud(self, at: int, one: _Borne) -> bool:
+        """True where something important of the head would beat it that did not before."""
+        if one.is_own and one.declaration.is_important:
+            return False
+        rivals = [
+            rival
+            for name in self._names_like(one.declaration.name)
+            for rival in self._kept_rivals.get(name, {}).get(at, ())
+            if rival.is_loud
+        ]
+        sure = [rival for rival in rivals if rival.is_sure]
+        return bool(rivals) and max(rival.rank for rival in sure or rivals) < one.rank
+
+    def _meeting(self, rule: Kept, number: int, rivals: Rivals) -> Iterator[tuple[_Rival, _Rival]]:
+        """What sets the same of the same element, each after the declaration itself."""
+        for name in self._names_like(rule.declarations[number].name):
+            by_element = rivals.get(name, {})
+            for at in by_element.keys() & rule.reach.keys():
+                own = _rival(rule, number, at)
+                yield from ((own, rival) for rival in by_element[at])
+
+    def _names_like(self, name: str) -> list[str]:
+        """The properties in use that set something in common with one."""
+        if name not in self._related:
+            self._related[name] = [other for other in self._names if overlap(name, other)]
+        return self._related[name]
+
+
+def _rank(declaration: Declaration, weight: Weight, number: int) -> Rank:
+    level = 2 * declaration.is_important + (weight == OWN)
+    return level, weight, number
+
+
+def _rivals(rules: Sequence[Moved] | Sequence[Kept]) -> Rivals:
+    found = defaultdict[str, dict[int, list[_Rival]]](dict)
+    for rule in rules:
+        for number, declaration in enumerate(rule.declarations):
+            by_element = found[declaration.name]
+            for at in rule.reach:
+                by_element.setdefault(at, []).append(_rival(rule, number, at))
+    return found
+
+
+def _rival(rule: Moved | Kept, number: int, at: int) -> _Rival:
+    rank = _rank(rule.declarations[number], rule.reach[at], number)
+    return _Rival(rule, number, rank, isinstance(rule, Moved) or at in rule.sure)
+
+
+def _borne(
+    declarations: Sequence[Declaration], weight: Weight, *, is_own: bool = False
+) -> list[_Borne]:
+    return [
+        _Borne(declaration, _rank(declaration, weight, number), is_own)
+        for number, declaration in enumerate(declarations)
+    ]
+
+
+def _without_settled(borne: Sequence[_Borne], among: Sequence[_Borne]) -> list[_Borne]:
+    """Those that are not in vain: no stronger rule sets the same to a plain value."""
+    settling = {one.declaration.name: one.rank[:2] for one in among if _is_plain(one.declaration)}
+    return [one for one in borne if one.rank[:2] >= settling.get(one.declaration.name, (0,))]
+
+
+def _is_plain(declaration: Declaration) -> bool:
+    """True of a value that is hardly a mistake, and known to every mail program."""
+    return bool(PLAIN.fullmatch(declaration.value))
+
+
+def _written(declarations: Iterable[Declaration]) -> str:
+    return "; ".join(map(_in_quotes, map(str, declarations)))
+
+
+def _in_quotes(css: str) -> str:
+    """CSS for an attribute in double quotes; some mail programs do not know `&quot;` there."""
+    if "'" not in css:
+        css = css.replace('"', "'")
+    return css.replace("&", "&amp;").replace('"', "&quot;")
