@@ -109,7 +109,7 @@ RULES = (
     Rule("message", words=_words(
         r"(message|mail|content|data|header|line)s?[ -](size|length)", r"too (big|large|long)\b",
         r"max\w* (message )?size", r"exceeds? (the |a |our )?(max\w*|fixed|allowed|size)\b",
-        r"banned content",
+        r"banned content|line limit",
     )),
     Rule("message", status=_status("3.4", "2.3")),
     Rule("recipient", words=_words(
@@ -119,12 +119,14 @@ RULES = (
         r"recipient address rejected|mailbox has been blocked",
         r"mailbox (is |has )?(over|full)",
         r"(mailbox|inbox|storage)[\w ]{0,20}(quota|full|exceed|alloc)",
+        r"user has too many messages|too much mail data",
         r"over ?quota|(user|recipient)('s)? [\w ]{0,20}(is )?(full|over)\b",
     )),
     Rule("quota", words=_words("submissionquota|submission quota")),
     Rule("recipient", status=_status("2.2", "2.12[12]")),
     Rule("message", words=_words(
-        r"(url|uri|link|hyperlink)s?\b.{0,40}(list|block|reput)|domain present in|surbl|uribl",
+        r"(url|uri|link|hyperlink)s?\b.{0,40}(list|block|reput)|listed (url|uri|link)",
+        r"domain present in|surbl|uribl|too much spam",
     ), stages=ABOUT_CONTENT),
     Rule("try later", words=_words(r"gr[ae]y-?\s?list")),
     # -- how much we send
@@ -143,12 +145,13 @@ RULES = (
     )),
     Rule("quota", words=_words(
         r"maximum credits|(out of|insufficient|no more|not enough) credits?|credit limit",
-        r"(sending|send|relay|messag\w+|account|plan|tenant|outbound|outgoing|e?mail|queue)s?"
-        r"\b[\w ]{0,30}(limit|quota|threshold)\w*\b",
+        r"(sending|send|relay|messag\w+|plan|tenant|outbound|outgoing|queue)s?"
+        r"\b[\w ]{0,30}(limit|quota|threshold)\w*\b|(e?mail|account) (sending )?limit",
         r"limit on the number|exceeded (your|its|the) [\w ]{0,40}(limit|quota)",
     )),
-    Rule("quota", words=_words(r"(limit|quota) (is |has been |was |have been )?(exceeded|reached)"),
-         stages=(*BEFORE_RECIPIENT, *ABOUT_CONTENT)),
+    Rule("quota", words=_words(
+        r"(limit|quota) (is |has been |was |have been )?(exceeded|reached)|exceeding \w+ quota",
+    ), stages=(*BEFORE_RECIPIENT, *ABOUT_CONTENT)),
     Rule("rate", status=_status("7.28", "7.508")),
     Rule("quota", status=_status("1.90", "7.23[23]", "7.705")),
     # -- who we are
@@ -166,18 +169,27 @@ RULES = (
     Rule("server", words=_words("temporar"), codes=(454,), stages=("session",)),
     Rule("credentials", codes=(530, 534, 535, 538)),
     Rule("sender", words=_words(
-        r"relay(ing)?\b.{0,20}(den|not|prohib|refus|disallow)|(not|unable) (permitted )?to relay",
-        r"allowed rcpthosts|as a relay|client host|\bhelo\b|\behlo\b|sender verif|invalid sender",
-        r"sender\b.{0,30}(reject|den|block|not|unknown|invalid|verif)|reverse dns|\bptr\b",
-        r"\bspf\b|\bdkim\b|\bdmarc\b|from address|sender identit|(is|are) not verified",
-        r"unauthenticated sender|send as\b",
-        r"block ?list|black ?list|deny ?list|\brbl\b|dnsbl|spamhaus",
-        r"blocked (using|by|due)|banned|\bip[- ]based",
-        r"\b(ip|host|server|network|client) (address )?.{0,60}(block|reputation|denied|listed)",
+        # relaying
+        r"relay(ing)?\b.{0,20}(den|not|prohib|refus|disallow)|no relaying|relaying mail to",
+        r"open relay|insecure mail relay|as a relay|allowed rcpthost",
+        r"(not|unable|allowed|configured|permitted) to relay",
+        # our address and domain
+        r"sender\b.{0,30}(reject|den|block|not|unknown|invalid|verif)|invalid sender|from address",
+        r"sender identit|(is|are) not verified|unauthenticated sender|send as\b|sender verif",
+        r"\bspf\b|sender policy framework|\bdkim\b|\bdmarc\b|reputation",
+        # our machine
+        r"client host|\bhelo\b|\behlo\b|your (host|ip)\b|bad (sender )?ip\b|dynamic ip|open proxy",
+        r"reverse dns|\bptr\b|hostname|name lookup failed|nameserver|(not|are) allowed to connect",
+        r"\b(ip|host|server|network|client) (address )?.{0,60}(block|denied|listed)|\bips? blocked",
+        r"block ?list|black ?list|deny ?list|\brbl\b|dnsbl|spamhaus|banned|\bip[- ]based",
+        r"blocked (using|due|by (?!spam|policy|our filter|the recipient|content))",
+        # our account
         r"sending (is |has been )?(suspended|paused|disabled|denied)|mail sending denied",
+        r"subscribed to ses",
     )),
     Rule("credentials", words=_words(
-        r"authenticat\w* (is )?(required|needed|failed|unsuccessful|first)|not authenticated",
+        r"authenticat\w* (credentials )?(is )?(required|needed|fail|unsuccessful|invalid|first)",
+        r"not authenticated|requires authentication",
         r"not authori[sz]ed to perform|(log|sign) ?in first",
         r"bad username|invalid (login|credential)",
     )),
@@ -199,7 +211,8 @@ RULES = (
     Rule("server", words=_words(
         r"service (is )?(currently |temporarily )?(un|not )available|server (is )?(error|down)",
         r"(local|internal|system|server|lookup|configuration|temporary service)\w*( \w+)? "
-        r"(problem|error|failure)|shutting down|maintenance|resources? .{0,20}(un|not )?available",
+        r"(problem|error|failure)|shutting down|maintenance|system full",
+        r"resources? .{0,20}(un|not )?available",
     ), class_=4),
     Rule("server", status=_status("3.[0125]"), class_=4),
     Rule("server", status=_status("3.[25]"), class_=5),
