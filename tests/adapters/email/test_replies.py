@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.email.replies import RULES, Reply, Stage, refusal
+from adapters.email.replies import RULES, Reply, Stage, refusal, subject_of
 from rekindle.errors import ProviderDeferred, ProviderRefused, ProviderUnavailable
 
 STAGES: tuple[Stage, ...] = ("session", "mail", "rcpt", "data", "content")
@@ -60,6 +60,31 @@ def test_an_unknown_mailbox_is_a_hard_bounce_wherever_it_is_told(stage, code):
 )
 def test_the_enhanced_status_is_found_where_servers_write_it(lines, status):
     assert Reply(550, lines).status == status
+
+
+@pytest.mark.parametrize(
+    ("words", "at_rcpt", "at_content"),
+    [
+        ("we do no relaying for you", "sender", "sender"),
+        ("not allowed to relay through here", "sender", "sender"),
+        ("bad reputation of the domain", "sender", "sender"),
+        ("IP listed in a blocklist", "sender", "sender"),
+        ("a listed URL is in the text", "recipient", "message"),
+        ("too much spam", "rate", "message"),
+        ("blocked by the recipient", "recipient", "message"),
+        ("quota reached", "recipient", "quota"),
+        ("the account limit is reached", "quota", "quota"),
+        ("user has too many messages", "recipient", "recipient"),
+        ("account is suspended", "recipient", "sender"),
+        ("too many hops", "recipient", "recipient"),
+        ("too many invalid recipients", "rate", "rate"),
+        ("go away", "recipient", "message"),
+    ],
+)
+def test_words_without_a_status_decide_by_the_stage(words, at_rcpt, at_content):
+    reply = Reply(550, (words,))
+
+    assert (subject_of(reply, "rcpt"), subject_of(reply, "content")) == (at_rcpt, at_content)
 
 
 def test_a_server_that_talks_at_length_costs_no_time():
