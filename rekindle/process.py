@@ -91,6 +91,7 @@ class Process:
     def stop(self) -> None:
         """Stop looking, let what runs finish, close connections and database."""
         self._stopping.set()
+        self.pool.stopping.set()
         if self._scheduler is not None:
             self._scheduler.join(timeout=10)
             with self.services.store.begin() as tx:

@@ -97,12 +97,14 @@ class Topic(Part):
 
     Whether its mails wait for caps and for quiet hours: nothing said is yes for all topics but
     `service`. A `sensitive` one needs a person's yes and an `only_if`.
+    `give_up_after`: how long a provider may put a mail off; nothing said is a day for `service`.
     """
 
     consent: Literal["assumed", "required"] = "assumed"
     sensitive: bool = False
     caps: bool | None = None
     quiet_hours: bool | None = None
+    give_up_after: Duration | None = None
 
 
 class Activity(Part):
@@ -199,6 +201,7 @@ class Limits(Part):
     share: Share = 0.2
 
 
+SERVICE_WAITS = timedelta(days=1)  # what somebody waits for is of no use later
 DEFAULT_CHANNEL = "web"  # where neither the event nor its name says
 DEFAULT_CHANNELS: Mapping[str, str] = {
     "ticket.*": "ticket",
@@ -241,8 +244,16 @@ class Settings(Part):
     pace: Pace = Pace()
     support: Support | None = None
     breaker: Breaker = Breaker()
+    give_up_after: Duration = timedelta(days=3)  # of the provider's putting a mail off
     people: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     limits: Limits = Limits()
+
+    def patience_for(self, topic: str) -> timedelta:
+        """How long a provider may put off a mail on `topic` before it is given up."""
+        said = self.topics[topic].give_up_after if topic in self.topics else None
+        if said is None and topic == "service":
+            return min(SERVICE_WAITS, self.give_up_after)
+        return self.give_up_after if said is None else said
 
     @property
     def known_channels(self) -> frozenset[str]:

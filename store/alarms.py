@@ -10,6 +10,8 @@ from store.tables import alarms
 FAILED = "segment.failed"  # it cannot be evaluated
 STALE = "segment.stale"  # it is far behind
 UNWRITTEN = "mail.unwritten"  # the mails of a step fail
+GIVEN_UP = "mail.given_up"  # their provider put them off for too long
+PROVIDER = "provider.unavailable"  # it takes no mail at all
 
 
 def raise_alarm(tx: Connection, kind: str, subject: str, message: str, now: datetime) -> None:
@@ -36,6 +38,14 @@ def clear_alarms(tx: Connection, kind: str, subjects: Collection[str], now: date
         update(alarms)
         .where(alarms.c.kind == kind, alarms.c.subject.in_(subjects), alarms.c.cleared_at.is_(None))
         .values(cleared_at=now)
+    )
+
+
+def raised_until(connection: Connection, kind: str, until: datetime) -> frozenset[str]:
+    """Of what there is such an alarm since then or longer."""
+    is_old = (alarms.c.kind == kind) & (alarms.c.raised_at <= until)
+    return frozenset(
+        connection.scalars(select(alarms.c.subject).where(is_old, alarms.c.cleared_at.is_(None)))
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, case, func, insert, select, text
 
 from store.interventions import record_intervention
+from store.permission_changes import note_permission_change
 from store.records import Definition, DefinitionId
 from store.tables import definitions
 
@@ -109,6 +110,7 @@ def save_definitions(
     ]
     if rows:
         tx.execute(insert(definitions), rows)
+        note_permission_change(tx)
         record_intervention(tx, "applied", {}, now)
     return tuple((str(row["kind"]), str(row["name"])) for row in rows)
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     update,
 )
 
+from store.permission_changes import note_permission_change
 from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId, EventId, Said, make
 from store.sets import change_rows, fetch_rows, insert_rows
 from store.steps import STEP, intern_steps, name_steps
@@ -320,6 +321,8 @@ def end_enrollments(tx: Connection, ended: Sequence[Enrollment], now: datetime) 
     tx.execute(delete(positions).where(positions.c.enrollment_id.in_([one.id for one in ended])))
     at = microseconds(now)
     change_rows(tx, ENDED, [(one.ended, at, one.id) for one in ended])
+    left = (one.customer_id for one in ended if one.ended != "finished")
+    note_permission_change(tx, left)  # its last mail may still be on its way
 
 
 @dataclass(frozen=True)
@@ -360,6 +363,7 @@ def end_lost(tx: Connection, id_: EnrollmentId, now: datetime) -> None:
     """Close an enrollment that stands nowhere."""
     over = update(enrollments).where(enrollments.c.id == id_)
     tx.execute(over.values(ended="failed", ended_at=now))
+    note_permission_change(tx)
 
 
 def find_customer_of(connection: Connection, id_: EnrollmentId) -> CustomerId:

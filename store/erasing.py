@@ -27,6 +27,7 @@ from rekindle.addresses import canonical
 from rekindle.errors import NotNow
 from store.identities import EMAIL
 from store.mailboxes import forget_mailboxes
+from store.permission_changes import note_permission_change
 from store.records import NOBODY, CustomerId, MessageId
 from store.suppressions import keep_by_fingerprint
 from store.tables import (
@@ -198,6 +199,7 @@ def _forget_trips(tx: Connection, person: Person, now: datetime) -> None:
     _blank(tx, enrollments, under_way, {"ended": "exited", "ended_at": now})
     marks = {"key": "", "occurrence": literal(f"{ERASED}:") + cast(enrollments.c.id, Text)}
     _blank(tx, enrollments, own, marks)
+    note_permission_change(tx, person.ids)
 
 
 def _forget_events(tx: Connection, person: Person) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, exists, func, insert, select, update
 
 from store.alarms import clear_alarms, raise_alarm
 from store.bulk import read_rows
+from store.permission_changes import note_permission_change
 from store.tables import holds
 
 HELD = "sending.held"  # the kind of its alarm
@@ -42,6 +43,7 @@ def begin_hold(tx: Connection, reason: str, now: datetime) -> Hold:
     if (standing := find_hold(tx)) is not None:
         return standing
     tx.execute(insert(holds).values(began_at=now, reason=reason))
+    note_permission_change(tx)  # what is claimed already stays as well
     hold = Hold(now, reason)
     raise_alarm(tx, HELD, EVERYTHING, f"{hold.in_words()}.", now)
     return hold

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from store.bulk import read_rows
+from store.permission_changes import note_permission_change
 from store.records import DefinitionId
 from store.tables import journey_states
 from store.upserts import insert_or_replace
@@ -42,3 +43,4 @@ def find_stopped(connection: Connection) -> dict[str, str]:
 
 def save_journey_state(tx: Connection, state: JourneyState) -> None:
     tx.execute(insert_or_replace(tx, journey_states), [vars(state)])
+    note_permission_change(tx)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from rekindle.addresses import canonical
 from store.customers import load_traits
 from store.identities import EMAIL, Link, addresses_in, insert_links
+from store.permission_changes import note_permission_change
 from store.records import CustomerId, Identity
 from store.tables import consents, traits
 
@@ -135,3 +136,4 @@ def load_latest_values(connection: Connection, name: str) -> list[Any]:
 def insert_consents(tx: Connection, items: Iterable[NewConsent]) -> None:
     if rows := [vars(item) for item in items]:
         tx.execute(consents.insert(), rows)
+        note_permission_change(tx, (row["customer_id"] for row in rows))

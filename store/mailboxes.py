@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from store.knowledge import DENIED, UNKNOWN
+from store.permission_changes import note_permission_change
 from store.suppressions import fingerprint
 from store.tables import mailbox_consents
 
@@ -71,6 +72,7 @@ def save_mailbox_choices(
     ]
     if rows:
         tx.execute(insert(mailbox_consents), rows)
+        note_permission_change(tx)  # whoever has the address
     return bool(rows)
 
 

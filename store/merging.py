@@ -11,6 +11,7 @@ from store.events import OWN, NewEvent, insert_events, note_changes
 from store.interventions import record_intervention
 from store.kinds import Kind
 from store.knowledge import DENIED, GRANTED, UNKNOWN, NewConsent, insert_consents
+from store.permission_changes import note_permission_change
 from store.records import Actor, CustomerId, EventId
 from store.tables import (
     answers,
@@ -158,6 +159,7 @@ def _end(tx: Connection, ended: list[int], now: datetime) -> None:
         .where(messages.c.enrollment_id.in_(ended), messages.c.status.in_(("queued", "held")))
         .values(status="cancelled", reason="merged", due_at=None)
     )
+    note_permission_change(tx)
 
 
 def _move_enrollments(tx: Connection, merged: Mapping[CustomerId, CustomerId]) -> None:

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
-    case,
     func,
     not_,
     or_,
@@ -19,7 +18,6 @@ from sqlalchemy import (
     update,
 )
 
-from store.bulk import read_rows, write_many
 from store.records import CustomerId, Enrollment, EnrollmentId, Message, MessageId
 from store.tables import messages, stored_mails
 from store.upserts import insert_or_skip, insert_or_skip_returning
@@ -69,51 +67,6 @@ DUE = (
     .with_for_update(skip_locked=True)
 )
 DUE_OF = DUE.where(messages.c.id.in_(IDS))
-CLAIM = (
-    update(messages)
-    .where(messages.c.id == bindparam("id_"))
-    .values(
-        status="sending",
-        reason="",
-        address=bindparam("address_"),
-        due_at=None,
-        claimed_by=bindparam("claimed_by_"),
-        claimed_until=bindparam("claimed_until_"),
-    )
-)
-MARK = (
-    update(messages)
-    .where(messages.c.id == bindparam("id_"))
-    .values(handed_over_at=bindparam("handed_over_at_"))
-)
-SAVE = (
-    update(messages)
-    .where(messages.c.id == bindparam("id_"))
-    .values(
-        status=bindparam("status_"),
-        reason=bindparam("reason_"),
-        sent_at=bindparam("sent_at_"),
-        provider_message_id=bindparam("provider_message_id_"),
-    )
-)
-LET_GO = (
-    update(messages)
-    .where(messages.c.id == bindparam("id_"))
-    .values(
-        status=bindparam("status_"),
-        reason=bindparam("reason_"),
-        sent_at=bindparam("sent_at_"),
-        due_at=bindparam("due_at_"),
-        provider_message_id=bindparam("provider_message_id_"),
-        claimed_by=None,
-        claimed_until=None,
-        enqueued_until=None,
-        handed_over_at=case(
-            (bindparam("status_") == "queued", None), else_=messages.c.handed_over_at
-        ),
-        attempts=messages.c.attempts + 1,
-    )
-)
 ATTEMPTS = select(messages.c.id, messages.c.attempts).where(messages.c.id.in_(IDS))
 STORED = select(stored_mails.c.message_id, stored_mails.c.mime).where(
     stored_mails.c.message_id.in_(IDS)
@@ -147,15 +100,20 @@ class Sending:
     """What became of one attempt, as the worker that made it knows."""
 
     message_id: MessageId
-    status: str  # sent, refused, uncertain, queued (try again)
+    status: str  # sent, refused, uncertain, bounced, queued (try again)
     reason: str = ""
     sent_at: datetime | None = None
     due_at: datetime | None = None
+    deferred_at: datetime | None = None
     provider_message_id: str | None = None
     is_unwritten: bool = False  # refused because its template fails
+    is_given_up: bool = False  # refused because its provider put it off for too long
+    is_hard: bool = False  # bounced: the mailbox is no more
+    code: str = ""  # of a bounce: the enhanced status code
 
 
-def _message(row: Any) -> Message:
+def as_message(row: Any) -> Message:
+    """The message in the first columns of a row."""
     return Message(*tuple(row)[: len(COLUMNS)])
 
 
@@ -174,13 +132,13 @@ def messages_at(
     keys = [(one.id, one.step, one.visit) for one in standing]
     if not keys:
         return {}
-    found = [_message(row) for row in tx.execute(AT, {"keys": keys})]
+    found = [as_message(row) for row in tx.execute(AT, {"keys": keys})]
     return {(one.enrollment_id, one.step, one.visit): one for one in found if one.enrollment_id}
 
 
 def load_messages(tx: Connection, ids: Sequence[MessageId]) -> list[Message]:
     """Messages by id, oldest first."""
-    return [_message(row) for row in tx.execute(BY_ID, {"ids": ids})]
+    return [as_message(row) for row in tx.execute(BY_ID, {"ids": ids})]
 
 
 def refused_surveys(
@@ -212,7 +170,7 @@ def lock_due(
     seen: set[CustomerId] = set()
     chosen = []
     for row in tx.execute(query, {"now": now, "limit_rows": limit_rows, **asked}):
-        message = _message(row)
+        message = as_message(row)
         if message.customer_id == 0 or message.customer_id not in seen:
             chosen.append(message)
             seen.add(message.customer_id)
@@ -237,13 +195,6 @@ def find_due(
     if ids:
         tx.execute(update(messages).where(messages.c.id.in_(ids)).values(enqueued_until=until))
     return ids
-
-
-def claim(tx: Connection, addresses: Mapping[MessageId, str], worker: str, until: datetime) -> None:
-    """These messages are `worker`'s until `until` (wall time); nothing has left yet."""
-    holder = {"claimed_by_": worker, "claimed_until_": until}
-    rows = [{"id_": id_, "address_": address, **holder} for id_, address in addresses.items()]
-    write_many(tx, CLAIM, rows)
 
 
 def hold(tx: Connection, held: Mapping[MessageId, tuple[datetime, str, datetime | None]]) -> None:
@@ -287,63 +238,8 @@ def cancel_queued(tx: Connection, ids: Sequence[EnrollmentId], reason: str) -> N
         )
 
 
-def mark_handed_over(tx: Connection, ids: Sequence[MessageId], now: datetime) -> None:
-    """The second mark: committed before the last byte of these very messages leaves."""
-    write_many(tx, MARK, [{"id_": id_, "handed_over_at_": now} for id_ in ids])
-
-
-def save_sendings(tx: Connection, sendings: Sequence[Sending]) -> None:
-    """Results, still claimed: the claim is let go in the transaction that tells the rest of the
-    engine.
-    """
-    write_many(tx, SAVE, [_saved(one) for one in sendings])
-
-
-def _saved(one: Sending) -> dict[str, Any]:
-    return {
-        "id_": one.message_id,
-        "status_": one.status,
-        "reason_": one.reason,
-        "sent_at_": one.sent_at,
-        "provider_message_id_": one.provider_message_id,
-    }
-
-
-def let_go(tx: Connection, sendings: Sequence[Sending]) -> None:
-    """Final state of a batch: nobody's any more, due again only where it is to be tried again."""
-    write_many(tx, LET_GO, [{**_saved(one), "due_at_": one.due_at} for one in sendings])
-
-
 def attempts_of(tx: Connection, ids: Sequence[MessageId]) -> dict[MessageId, int]:
     return {MessageId(id_): number for id_, number in tx.execute(ATTEMPTS, {"ids": ids})}
-
-
-CLAIMED = select(*COLUMNS, messages.c.claimed_by, messages.c.claimed_until).where(
-    messages.c.claimed_by.is_not(None)
-)
-
-
-def claims(tx: Connection) -> list[tuple[Message, str, datetime]]:
-    """Every claimed message with its holder and the end of its lease (wall time)."""
-    rows = read_rows(tx, CLAIMED)
-    return [(_message(row), holder, until) for row in rows for holder, until in (row[-2:],)]
-
-
-def reclaim(tx: Connection, ids: Sequence[MessageId], now: datetime) -> None:
-    """Nobody holds these any more; they are due again."""
-    if ids:
-        tx.execute(
-            update(messages)
-            .where(messages.c.id.in_(ids))
-            .values(
-                status="queued",
-                due_at=now,
-                claimed_by=None,
-                claimed_until=None,
-                enqueued_until=None,
-                handed_over_at=None,
-            )
-        )
 
 
 def store_mails(tx: Connection, mails: Mapping[MessageId, bytes]) -> None:

@@ -4,24 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, Row, or_, select
 
 from rekindle.addresses import canonical
 from store.blocking import suppress_addresses
 from store.enrollments import wake_enrollments
+from store.fates import FOLLOWS, raise_status
 from store.intake import OwnEvent, record_own_events
 from store.records import NOBODY, Actor, CustomerId, Report
 from store.returns import find_failing
 from store.tables import delivery_events, messages
 from store.upserts import insert_or_skip_returning
 
-# what a mail may have been before: reports come in any order, and the graver one stays
-BEFORE = {
-    "delivered": ("sent", "uncertain"),
-    "refused": ("sent", "uncertain"),
-    "bounced": ("sent", "uncertain", "delivered"),
-    "complained": ("sent", "uncertain", "delivered", "bounced"),
-}
 BY_PEOPLE = ("opened", "clicked")
 Mails = Mapping[str, Row[Any]]  # by the report's mark
 
@@ -32,7 +26,7 @@ def record_reports(tx: Connection, reports: Sequence[Report], now: datetime) -> 
     once = {one.mark: one for one in reports}
     ours = [one for mark, one in once.items() if mark in found]
     news = _keep(tx, ours, found, now)
-    _mark(tx, news, found)
+    _mark(tx, news, found, now)
     told = [one for one in news if one.kind != "unsubscribed" and not one.is_machine]
     record_own_events(tx, [_event(one, found[one.mark]) for one in told], now)
     woken = {found[one.mark].enrollment_id for one in news} - {None}
@@ -94,19 +88,9 @@ def _keep(tx: Connection, reports: Sequence[Report], found: Mails, now: datetime
     return [one for one in reports if one.mark in written]
 
 
-def _mark(tx: Connection, news: Sequence[Report], found: Mails) -> None:
-    """The least grave first, so that the gravest stays. What arrived had been sent."""
-    for kind, before in BEFORE.items():
-        ids = sorted({found[one.mark].id for one in news if one.kind == kind})
-        if ids:
-            tx.execute(
-                update(messages)
-                .where(messages.c.id.in_(ids), messages.c.status.in_(before))
-                .values(
-                    status=kind,
-                    sent_at=func.coalesce(messages.c.sent_at, messages.c.handed_over_at),
-                )
-            )
+def _mark(tx: Connection, news: Sequence[Report], found: Mails, now: datetime) -> None:
+    for kind in FOLLOWS:
+        raise_status(tx, {found[one.mark].id for one in news if one.kind == kind}, kind, now)
 
 
 def _event(report: Report, mail: Row[Any]) -> OwnEvent:

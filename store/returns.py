@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, case, func, literal, select, update
+from sqlalchemy import Connection, func, literal, or_, select, update
 
 from rekindle.addresses import canonical
 from rekindle.settings import Settings
 from store.blocking import suppress_addresses
+from store.fates import raise_status
 from store.identities import load_owners
 from store.intake import OwnEvent, record_events, record_own_events
 from store.records import NOBODY, CustomerId, Identity, IncomingEvent, MessageId, Returned, Trust
@@ -24,6 +25,8 @@ REASONS = {"bounce": "hard_bounce", "complaint": "complaint"}
 SOFT_DAYS = 3
 FORTNIGHT = timedelta(days=14)
 SOURCE = "inbound"
+# what comes back may be quicker than our own note that it was sent
+HAS_LEFT = or_(messages.c.sent_at.is_not(None), messages.c.handed_over_at.is_not(None))
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def _came_back(tx: Connection, item: Returned, now: datetime) -> set[CustomerId]
     ours = _find_ours(tx, item)
     whose = {ours.customer_id} if ours else set()
     if ours is not None and _note(tx, item, ours, now):
-        _mark(tx, item, ours)
+        raise_status(tx, [ours.id], FATES[item.kind], now)
         _keep_gravest_reason(tx, item, ours)
         record_own_events(tx, [_event(item, ours, now)], now)
     if item.kind == "complaint" or item.hard:
@@ -102,7 +105,7 @@ def _find_ours(tx: Connection, item: Returned) -> Ours | None:
         messages.c.template,
         messages.c.topic,
         messages.c.address,
-    ).where(messages.c.sent_at.is_not(None), messages.c.customer_id != NOBODY)
+    ).where(messages.c.customer_id != NOBODY)
     if who := _owners(tx, item):
         query = query.where(messages.c.customer_id.in_(who))
     if item.header_id:
@@ -110,7 +113,8 @@ def _find_ours(tx: Connection, item: Returned) -> Ours | None:
     elif item.kind == "reply" or not who:
         return None
     else:
-        query = query.where(func.lower(messages.c.address) == canonical(item.recipient))
+        to_them = func.lower(messages.c.address) == canonical(item.recipient)
+        query = query.where(to_them, HAS_LEFT)
     row = tx.execute(query.order_by(messages.c.id.desc()).limit(1)).first()
     return Ours(*row) if row else None
 
@@ -128,13 +132,6 @@ def _note(tx: Connection, item: Returned, ours: Ours, now: datetime) -> bool:
     }
     statement = insert_or_skip_returning(tx, delivery_events, delivery_events.c.id)
     return tx.execute(statement, [row]).first() is not None
-
-
-def _mark(tx: Connection, item: Returned, ours: Ours) -> None:
-    """A complaint stays one, whatever else comes back."""
-    fate = FATES[item.kind]
-    status = case((messages.c.status == "complained", "complained"), else_=fate)
-    tx.execute(update(messages).where(messages.c.id == ours.id).values(status=status))
 
 
 def _keep_gravest_reason(tx: Connection, item: Returned, ours: Ours) -> None:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from rekindle.addresses import canonical
+from store.permission_changes import note_permission_change
 from store.tables import suppressions
 
 # what a report says outdoes what a lesser one said before it
@@ -71,6 +72,7 @@ def suppress(
     ]
     if rows:
         tx.execute(insert(suppressions), rows)
+        note_permission_change(tx)  # whoever has the address, however they spell it
     return len(rows)
 
 
@@ -106,4 +108,5 @@ def lift(tx: Connection, address: str, now: datetime, reason: str = "") -> bool:
         .values(lifted_at=now, lifted_because=reason)
         .returning(suppressions.c.id)
     )
+    note_permission_change(tx)
     return lifted.first() is not None

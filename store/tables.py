@@ -584,15 +584,17 @@ messages = Table(
     Column("queued_at", Instant, nullable=False),
     Column("due_at", Instant),  # null: nothing to do any more
     Column("enqueued_until", Instant),  # wall time
+    # how often its provider answered about this very mail
     Column("attempts", Integer, nullable=False, default=0),
-    Column("claimed_by", Text),  # a lease: freely retaken once its process is gone
-    Column("claimed_until", Instant),  # wall time
+    Column("claimed_by", Text),  # a lease, different each time: retaken once its process is gone
+    Column("claimed_until", Instant),  # the database's time
     Column("handed_over_at", Instant),  # committed before the last byte leaves
     Column("sent_at", Instant),  # the provider took it
     Column("header_id", Text, nullable=False),  # Message-ID, fixed before the first try
     Column("provider_message_id", Text),
     Column("priority", Integer, nullable=False, default=50, server_default="50"),
     Column("paced_at", Instant),  # the instant at which it has its place
+    Column("deferred_at", Instant),  # since when its provider puts it off
     Index("ix_messages_customer_id", "customer_id", "sent_at"),
     Index("ix_messages_survey", "survey", "customer_id"),
     UniqueConstraint("enrollment_id", "step", "visit"),
@@ -608,6 +610,26 @@ Index(
     messages.c.claimed_by,
     sqlite_where=messages.c.claimed_by.is_not(None),
     postgresql_where=messages.c.claimed_by.is_not(None),
+)
+
+provider_states = Table(
+    # providers that take no mail at the moment
+    "provider_states",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("fault", Text, nullable=False),  # as in rekindle.errors.ProviderFault
+    Column("reason", Text, nullable=False),  # in the provider's words
+    Column("since", Instant, nullable=False),
+    Column("paused_until", Instant, nullable=False),
+    Column("failures", Integer, nullable=False),
+)
+
+permission_changes = Table(
+    # what may have changed the permission of mails that are claimed; the oldest are forgotten
+    "permission_changes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("concerns", Id),  # a customer's id; null: everybody
 )
 
 stored_mails = Table(

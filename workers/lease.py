@@ -3,6 +3,7 @@
 import os
 import socket
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from sqlalchemy import Connection
 
@@ -14,6 +15,14 @@ LEASE = timedelta(minutes=10)  # wall time; longer than the slowest batch of mai
 def worker_name() -> str:
     """This process, so that another on the same machine can tell whether it lives."""
     return f"{socket.gethostname()}/{os.getpid()}/{_started_at(os.getpid())}"
+
+
+def new_claim() -> str:
+    """A name for what is claimed at one time, by which nothing else is ever claimed.
+
+    It ends like the name of this process, which tells others whether it lives.
+    """
+    return f"{uuid4().hex}@{worker_name()}"
 
 
 def take_turn(tx: Connection, name: str, wall: datetime, length: timedelta) -> bool:
@@ -28,7 +37,7 @@ def is_gone(holder: str, until: datetime, wall: datetime) -> bool:
     """Whether a claim may be taken over: its lease ended, or its process on this machine did."""
     if wall >= until:
         return True
-    host, _, rest = holder.partition("/")
+    host, _, rest = holder.rpartition("@")[2].partition("/")
     pid, _, started_at = rest.partition("/")
     if host != socket.gethostname() or not pid.isdigit():
         return False

@@ -1,17 +1,38 @@
-"""Makes the marks durable that stand before a mail's last byte, many connections in one commit."""
+"""Makes the marks durable that stand before a mail's last byte, many connections in one commit.
+
+The mark is also the last moment at which anybody may object: it is refused for a mail that is not
+ours any more, and for one whose permission was taken back since it was claimed.
+"""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from rekindle.errors import RekindleError
+from store.claims import mark_handed_over, save_sendings
 from store.editions import save_editions
-from store.messages import Sending, mark_handed_over, save_sendings, store_mails
+from store.messages import Sending, store_mails
 from store.records import MessageId
 from store.session import Store
 from workers.composing import Written
+
+# asked with each commit; which of the mails that are held may not leave any more
+FindWithdrawn = Callable[[Connection], Collection[MessageId]]
+
+
+class NotMarked(RekindleError):
+    """The mark could not be made durable: the database failed."""
+
+
+class NotOurs(RekindleError):
+    """The mail was taken over, reported, or its permission taken back: it must not be sent."""
+
+
+def nothing_withdrawn(_tx: Connection) -> Collection[MessageId]:
+    return ()
 
 
 @dataclass
@@ -33,14 +54,17 @@ class Ledger:
     """
 
     store: Store
+    claim: str
     now: datetime
+    find_withdrawn: FindWithdrawn = nothing_withdrawn
+    marked: set[MessageId] = field(default_factory=set)  # about to leave, or gone
     _asked: list[Entry] = field(default_factory=list)
     _editions: set[str] = field(default_factory=set)  # whose links were saved
     _asking: threading.Lock = field(default_factory=threading.Lock)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def write(self, entry: Entry) -> None:
-        """Return once the mark of `entry` is durable. Raises what kept it from being so."""
+        """Return once the mark of `entry` is durable. Raises NotMarked or NotOurs."""
         with self._asking:
             self._asked.append(entry)
         with self._turn:
@@ -54,21 +78,33 @@ class Ledger:
             entries, self._asked = self._asked, []
         try:
             with self.store.begin() as tx:
-                self._write_all(tx, entries)
+                marked = self._write_all(tx, entries)
         except Exception as error:  # nothing of it is durable: each of them is told
             for entry in entries:
-                entry.failure = error
+                entry.failure = NotMarked(f"{type(error).__name__}: {error}")
+                entry.failure.__cause__ = error
         else:
-            self._editions |= {entry.written.edition for entry in entries}
+            self.marked |= set(marked)
+            self._editions |= {one.written.edition for one in entries if one.message_id in marked}
+            for entry in entries:
+                if entry.message_id not in marked:
+                    entry.failure = NotOurs("the mail is not ours to send any more.")
         finally:
             for entry in entries:
                 entry.is_settled = True
 
-    def _write_all(self, tx: Connection, entries: Sequence[Entry]) -> None:
-        save_sendings(tx, [entry.unsaved for entry in entries if entry.unsaved])
-        mark_handed_over(tx, [entry.message_id for entry in entries], self.now)
-        kept = {one.message_id: one.written.email.mime for one in entries if one.is_kept}
-        store_mails(tx, kept)
-        written = [entry.written for entry in entries]
-        new = {one.edition: one.links for one in written if one.edition not in self._editions}
-        save_editions(tx, {edition: links for edition, links in new.items() if links})
+    def _write_all(self, tx: Connection, entries: Sequence[Entry]) -> Collection[MessageId]:
+        save_sendings(tx, [entry.unsaved for entry in entries if entry.unsaved], self.claim)
+        withdrawn = self.find_withdrawn(tx)
+        wanted = {one.message_id: one for one in entries if one.message_id not in withdrawn}
+        marked = mark_handed_over(tx, list(wanted), self.claim, self.now)
+        leaving = [wanted[id_] for id_ in marked]
+        store_mails(tx, {one.message_id: one.written.email.mime for one in leaving if one.is_kept})
+        self._save_links(tx, [one.written for one in leaving])
+        return marked
+
+    def _save_links(self, tx: Connection, written: Sequence[Written]) -> None:
+        new: Mapping[str, Sequence[str]] = {
+            one.edition: one.links for one in written if one.edition not in self._editions
+        }
+        save_editions(tx, {edition: tuple(links) for edition, links in new.items() if links})

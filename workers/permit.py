@@ -58,7 +58,7 @@ def permit(
     tx: Connection, library: Library, batch: Sequence[Message], now: datetime
 ) -> list[Permitted]:
     """Ask for every message of the batch as its step decides: allowed, held until, or refused."""
-    return _Asking(tx, library, batch, now).verdicts()
+    return _Asking(tx, library, batch, now, library.settings).verdicts()
 
 
 def permit_claims(
@@ -69,7 +69,8 @@ def permit_claims(
     Mails of customers for whom another worker asks at this moment are left out.
     """
     locked = lock_customers(tx, {one.customer_id for one in batch}) | {NOBODY}
-    asking = _Asking(tx, library, [one for one in batch if one.customer_id in locked], now)
+    ours = [one for one in batch if one.customer_id in locked]
+    asking = _Asking(tx, library, ours, now, library.settings)
     unwanted = asking.unwanted()
     verdicts = asking.verdicts(unwanted)
     allowed = [(one.message, one.address) for one in verdicts if isinstance(one.verdict, Allowed)]
@@ -85,6 +86,17 @@ def permit_claims(
     ]
 
 
+def permit_again(
+    tx: Connection, library: Library, batch: Sequence[Message], now: datetime
+) -> list[Permitted]:
+    """Ask for claimed messages once more, because something changed: has anybody said no since, or
+    stopped the journey? Caps, rest, hours and places were granted with the claim.
+    """
+    lenient = {"caps": {}, "survey_rest": timedelta(), "quiet_hours": None, "support": None}
+    settings = library.settings.model_copy(update={**lenient, "unhappy": "ignore"})
+    return _Asking(tx, library, batch, now, settings).verdicts()
+
+
 @dataclass(frozen=True)
 class _Asking:
     """A batch of messages, and what is known about them; each fact is fetched once for all."""
@@ -93,10 +105,7 @@ class _Asking:
     library: Library
     batch: Sequence[Message]
     now: datetime
-
-    @property
-    def settings(self) -> Settings:
-        return self.library.settings
+    settings: Settings
 
     @cached_property
     def ids(self) -> list[CustomerId]:

@@ -2,53 +2,103 @@
 twice.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from journeys.definition import SERVICE
+from sqlalchemy import Connection
+
+from rekindle.clock import seconds_running
 from rekindle.services import Services
-from store.messages import Sending, claims, reclaim
+from store.claims import claims, release, take_over
+from store.database_time import ask_database_time
+from store.messages import Sending
+from store.permission_changes import forget_permission_changes, has_many_changes
 from store.records import Message
 from workers.channels import ChannelPool
 from workers.counts import Counts
-from workers.lease import is_gone
-from workers.settling import settle
+from workers.lease import is_gone, new_claim
+from workers.settling import Rules, settle
+
+DIED = "its process died between handing it over and hearing the answer"
 
 
 @dataclass(frozen=True)
 class Abandoned:
-    """What to do with a message whose worker died: settle it, or let it be sent (again)."""
+    """What to do with messages whose worker died: settle them as these results, or let them be sent
+    as if nothing had been.
+    """
 
-    settle: tuple[Sending, ...]
+    results: tuple[Sending, ...]
     again: tuple[Message, ...]
 
 
-def sort_abandoned(messages: list[Message], *, is_idempotent: bool) -> Abandoned:
+def sort_abandoned(messages: Sequence[Message], now: datetime) -> Abandoned:
     """Sent but not told: tell. Never handed over: again. Handed over without a result: uncertain,
-    unless repeating is harmless (the provider keeps one of each, or it is service mail under one
-    Message-ID).
+    by the same rule as where a line broke; what may be repeated is due at once.
     """
-    settled = []
-    again = []
-    for one in messages:
-        if one.sent_at is not None:
-            settled.append(Sending(one.id, "sent", sent_at=one.sent_at))
-        elif one.handed_over_at is None or is_idempotent or one.topic == SERVICE:
-            again.append(one)
+    results, again = [], []
+    for message in messages:
+        if message.sent_at is not None:
+            results.append(Sending(message.id, "sent", sent_at=message.sent_at))
+        elif message.handed_over_at is None:
+            again.append(replace(message, status="queued"))
         else:
-            why = "its process died between handing it over and hearing the answer"
-            settled.append(Sending(one.id, "uncertain", why))
-    return Abandoned(tuple(settled), tuple(again))
+            results.append(Sending(message.id, "uncertain", DIED, due_at=now))
+    return Abandoned(tuple(results), tuple(again))
 
 
-def retake_claims(services: Services, pool: ChannelPool, now: datetime) -> Counts:
-    """Settle or free every message held by a process that is gone."""
+def retake_claims(
+    services: Services, pool: ChannelPool, now: datetime, patience: timedelta = timedelta()
+) -> Counts:
+    """Settle or free every message held by a process that is gone.
+
+    `patience`: for how long a claim must have been over, since it may only have been the database
+    that was away, so that nobody could renew it.
+    """
     with services.store.read() as connection:
         if not claims(connection):
+            pool.suspects.clear()
             return Counts()
-    wall = services.clock.wall()
+    rules = Rules(services.settings, pool.adapter.is_idempotent)
     with services.store.begin() as tx:
-        messages = [one for one, holder, until in claims(tx) if is_gone(holder, until, wall)]
-        abandoned = sort_abandoned(messages, is_idempotent=pool.adapter.is_idempotent)
-        reclaim(tx, [one.id for one in abandoned.again], now)
-        return settle(tx, messages, abandoned.settle, now)
+        gone = _find_gone(tx, pool, patience)
+        name = new_claim()
+        ids = {
+            id_
+            for holder, until in gone
+            for id_ in take_over(tx, holder, until, name, pool.timing.lease)
+        }
+        messages = [message for message, _, _ in claims(tx) if message.id in ids]
+        abandoned = sort_abandoned(messages, now)
+        release(tx, abandoned.again, name, now)
+        by_id = {message.id: message for message in messages}
+        return settle(tx, name, by_id, abandoned.results, now, rules)
+
+
+def _find_gone(
+    tx: Connection, pool: ChannelPool, patience: timedelta
+) -> Collection[tuple[str, datetime]]:
+    """The claims that nobody holds any more, each with the end of its lease."""
+    wall = ask_database_time(tx)
+    over = {
+        (holder, until)
+        for _, holder, until in claims(tx)
+        if holder not in pool.claims and is_gone(holder, until, wall)
+    }
+    seen = seconds_running()
+    pool.suspects = {holder: pool.suspects.get(holder, seen) for holder, _ in over}
+    return {
+        (holder, until)
+        for holder, until in over
+        if wall < until or seen - pool.suspects[holder] >= patience.total_seconds()
+    }
+
+
+def forget_changes(services: Services) -> None:
+    """What every worker has heard of by now; as long as there is little it only reads."""
+    with services.store.read() as connection:
+        if not has_many_changes(connection):
+            return
+    with services.store.begin() as tx:
+        forget_permission_changes(tx)

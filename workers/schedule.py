@@ -22,7 +22,15 @@ from store import enrollments as enrollment_rows
 from store import messages as message_rows
 from store.bulk import read_rows
 from store.holds import IS_ANY
-from store.tables import calendars, effects, memberships, messages, pending_changes, positions
+from store.tables import (
+    calendars,
+    effects,
+    memberships,
+    messages,
+    pending_changes,
+    positions,
+    provider_states,
+)
 from workers.advance import advance_due
 from workers.calendars import keep_calendars, run_calendars
 from workers.calls import CallLane, retake_effects
@@ -31,8 +39,9 @@ from workers.channels import ChannelPool
 from workers.counts import Counts
 from workers.deliver import deliver_due
 from workers.evaluate import evaluate_changes, evaluate_due
+from workers.giving_up import forget_given_up
 from workers.passes import Report, evaluate_everybody, find_due, unheard
-from workers.retake import retake_claims
+from workers.retake import forget_changes, retake_claims
 from workers.unwritten import forget_failures
 from workers.watching import watch_segments
 
@@ -94,21 +103,33 @@ def _is_due(column: Column[Any], *more: ColumnElement[bool]) -> ColumnElement[bo
     return exists(select(1).where(column <= bindparam("now"), *more))
 
 
+# mails wait while their provider takes none
+IS_PAUSED = exists(
+    select(1).where(
+        provider_states.c.provider == bindparam("provider"),
+        provider_states.c.paused_until > bindparam("now"),
+    )
+)
 # one statement, made once: it is asked before every round of work
 LOOK = select(
     exists(select(pending_changes.c.id)).label("changes"),
     _is_due(memberships.c.next_check_at).label("checks"),
     _is_due(positions.c.due_at).label("positions"),
-    _is_due(messages.c.due_at, messages.c.claimed_by.is_(None), ~IS_ANY).label("messages"),
+    _is_due(messages.c.due_at, messages.c.claimed_by.is_(None), ~IS_ANY, ~IS_PAUSED).label(
+        "messages"
+    ),
     _is_due(effects.c.due_at, effects.c.kind == "webhook", ~IS_ANY).label("webhooks"),
     _is_due(effects.c.due_at, effects.c.kind == "notify", ~IS_ANY).label("notices"),
     _is_due(calendars.c.due_at).label("calendars"),
 )
 
 
-def look(connection: Connection, now: datetime) -> Due:
-    """Whether anything is due at `now`, without locking or changing anything."""
-    [found] = read_rows(connection, LOOK, {"now": now})
+def look(connection: Connection, now: datetime, provider: str = "") -> Due:
+    """Whether anything is due at `now`, without locking or changing anything.
+
+    `provider`: whose pauses hold mails up; without one nothing does.
+    """
+    [found] = read_rows(connection, LOOK, {"now": now, "provider": provider})
     return Due(*map(bool, found))
 
 
@@ -123,7 +144,7 @@ def run_until_idle(services: Services, pool: ChannelPool, report: Report = unhea
     total += follow_versions(services, now)
     keep_calendars(services, now)
     forget_failures(services, now)
-    while (due := _look(services, now)).is_any:
+    while (due := _look(services, now, pool)).is_any:
         total += _do(services, pool, due, now)
     return total
 
@@ -148,7 +169,7 @@ def deliver_off(services: Services, pool: ChannelPool) -> None:
     """Send what is due; those who waited for it go on meanwhile in the journeys lane."""
     for _ in range(ROUNDS_A_WAKE):
         now = services.clock.now()
-        if not _look(services, now).messages or deliver_due(services, pool, now) == Counts():
+        if not _look(services, now, pool).messages or deliver_due(services, pool, now) == Counts():
             return
         services.wake.changed()
     services.wake.has_work(Lane.EMAILS)
@@ -160,9 +181,9 @@ def _wake_others(services: Services, due: Due) -> None:
             services.wake.has_work(lane)
 
 
-def _look(services: Services, now: datetime) -> Due:
+def _look(services: Services, now: datetime, pool: ChannelPool | None = None) -> Due:
     with services.store.read() as connection:
-        return look(connection, now)
+        return look(connection, now, pool.adapter.name if pool else "")
 
 
 def _do(services: Services, pool: ChannelPool, due: Due, now: datetime) -> Counts:
@@ -194,14 +215,14 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
     """Pass on whatever is due and held by no broker; run about once a second by the active
     scheduler.
     """
-    retake_claims(services, pool, now)
+    retake_claims(services, pool, now, pool.timing.patience)
     retake_effects(services, now)
     with services.store.read() as connection:
         is_outdated = bool(outdated_journeys(connection, services.library(connection)))
     if is_outdated or find_due(services, now).is_any:
         services.wake.everybody()
     keep_calendars(services, now)
-    due = _look(services, now)
+    due = _look(services, now, pool)
     if due.changes or due.checks or due.calendars:
         services.wake.changed()
     for lane in due.lanes:
@@ -210,12 +231,14 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
     pass_on(services, now, due)
     watch_segments(services, now)
     forget_failures(services, now)
+    forget_given_up(services, now)
+    forget_changes(services)
 
 
 def pass_on(services: Services, now: datetime, due: Due) -> None:
     """Hand due enrollments and messages to the workers, ids in batches."""
     for _ in range(MOST_BATCHES if due.positions or due.messages else 0):
-        steps, mails = _take(services, now)
+        steps, mails = _take(services, now, due)
         if steps:
             services.wake.advance(steps)
         if mails:
@@ -224,10 +247,11 @@ def pass_on(services: Services, now: datetime, due: Due) -> None:
             return
 
 
-def _take(services: Services, now: datetime) -> tuple[list[int], list[int]]:
+def _take(services: Services, now: datetime, due: Due) -> tuple[list[int], list[int]]:
     wall = services.clock.wall()
+    until = wall + BROKER_HOLDS
     with services.store.begin() as tx:
         return (
-            enrollment_rows.find_due(tx, now, wall, wall + BROKER_HOLDS, BATCH),
-            message_rows.find_due(tx, now, wall, wall + BROKER_HOLDS, BATCH),
+            enrollment_rows.find_due(tx, now, wall, until, BATCH),
+            message_rows.find_due(tx, now, wall, until, BATCH) if due.messages else [],
         )

@@ -22,8 +22,8 @@ from benchmarks.parts.notices import Notices
 from rekindle.clock import FixedClock, RunningClock
 from rekindle.process import Process, apply_once
 from rekindle.services import Services, open_services, state_folder
+from store.claims import claims
 from store.intake import record_customers, record_events
-from store.messages import claims
 from store.records import Identity, IncomingCustomer, IncomingEvent
 from workers.brokers import open_broker
 from workers.channels import ChannelPool

@@ -54,7 +54,9 @@ from tests.segments.rules import CUSTOMERS
 from web.visits import answer_event
 from workers.evaluate import evaluate_changes, evaluate_due, evaluate_segments
 from workers.passes import evaluate_everybody
-from workers.settling import settle
+from workers.settling import Rules, settle
+
+CLAIM = "a claim@here/1/1"
 
 
 class OneTransaction(Store):
@@ -105,7 +107,12 @@ class Walk:
         walk = cls(tx, world, clock, services, {c: found[str(c)] for c in CUSTOMERS}, world)
         history = History(tx)
         for number, mail in enumerate(world.mails, 1):
-            known = {"template": mail.template, "status": "sending", "address": address_of(number)}
+            known = {
+                "template": mail.template,
+                "status": "sending",
+                "claimed_by": CLAIM,
+                "address": address_of(number),
+            }
             walk.mails.append(history.message(walk.ids[mail.customer], None, **known))
         walk._look_first(at)
         made = library.lexicon.prepared
@@ -178,7 +185,9 @@ class Walk:
     def _send(self, mail: Mail, message: int, at: datetime) -> None:
         number = MessageId(message)
         batch = load_messages(self.tx, [number])
-        settle(self.tx, batch, [Sending(number, "sent", sent_at=at)], at)
+        rules = Rules(self.services.library().settings, is_idempotent=False)
+        by_id = {one.id: one for one in batch}
+        settle(self.tx, CLAIM, by_id, [Sending(number, "sent", sent_at=at)], at, rules)
         self._is_told(mail, "sent", at, at)
 
     def _is_told(self, mail: Mail, what: str, occurred_at: datetime, at: datetime) -> None:
