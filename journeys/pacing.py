@@ -2,7 +2,9 @@
 
 Each that is over the pace has its place at a later instant, so that it need not ask again and
 again. What has left is counted exactly to a short stretch, as if all of that had left last.
-A place that was slept through is made up for as soon as the cap allows, before anybody new.
+A place that was slept through is made up for as soon as the cap allows, before anybody new: so
+whoever looks now and then sends what somebody who looks all the time would have sent, but for what
+would be more in any one stretch than the pace allows.
 """
 
 from bisect import bisect_left, insort
@@ -19,6 +21,7 @@ COARSE = 24  # stretches in which what leaves under a cap is counted
 FINEST = timedelta(seconds=10)  # evener would be a transaction for every mail
 SHORTEST = timedelta(seconds=1)
 AHEAD = timedelta(seconds=5)  # of this worker's clock, another's may be
+NOTHING: Mapping[datetime, int] = {}
 INSTANT = timedelta(microseconds=1)  # as finely as instants are kept
 
 
@@ -139,26 +142,61 @@ class Ledger:
             self.instants.remove(at)
 
 
-def take_place(ledgers: Sequence[Ledger], now: datetime, *, is_next: bool) -> datetime | None:
-    """The first instant from `now` on that all of these allow, counted in each; None for never.
+@dataclass(frozen=True)
+class Paced:
+    """One scope in two ledgers, alike as long as somebody looks all the time.
 
-    One that is next had its place until now: it need not keep clear of those that come later.
+    In `places` each mail is where it would have left had somebody looked all the time; in `left` it
+    is where it did, or will: that keeps to the cap alone, however evenly places are given.
     """
-    may_leave = is_next and all(ledger.has_room(now) for ledger in ledgers)
-    place = now if may_leave else _find_place(ledgers, now)
-    if place is not None:
-        for ledger in ledgers:
-            ledger.leave(place) if place == now else ledger.plan(place)
-    return place
+
+    places: Ledger
+    left: Ledger
+
+    @classmethod
+    def load(
+        cls,
+        cap: Cap,
+        grain: Grain,
+        places: Mapping[datetime, int] = NOTHING,
+        left: Mapping[datetime, int] = NOTHING,
+    ) -> "Paced":
+        return cls(Ledger(cap, grain, places), Ledger(cap, Grain(grain.length, cap.count), left))
+
+
+def take_place(
+    scopes: Sequence[Paced], unplaced: Sequence[Paced], ready_at: datetime, now: datetime
+) -> datetime | None:
+    """When a mail leaves, `now` or later, counted in all of these; None for never.
+
+    It is ready since `ready_at`, and of the scopes has no place yet in those that are `unplaced`.
+    Where its place has passed it leaves now, unless as many as may have left lately.
+    """
+    place = _find_place([scope.places for scope in unplaced], ready_at)
+    if place is None:
+        return None
+    for scope in unplaced:
+        _count(scope.places, place, now)
+    is_free = place <= now and all(scope.left.has_room(now) for scope in scopes)
+    leaves_at = now if is_free else _find_place([one.left for one in scopes], max(place, now))
+    if leaves_at is not None:
+        for scope in scopes:
+            _count(scope.left, leaves_at, now)
+    return leaves_at
+
+
+def _count(ledger: Ledger, at: datetime, now: datetime) -> None:
+    ledger.leave(at) if at <= now else ledger.plan(at)
 
 
 def _find_place(ledgers: Sequence[Ledger], at: datetime) -> datetime | None:
+    """The first instant from `at` on that all of these allow; None if one of them never does."""
     place = at
     while True:
         wanted = [ledger.place_from(place) for ledger in ledgers]
-        known = [one for one in wanted if one is not None]
+        known = [instant for instant in wanted if instant is not None]
         if len(known) < len(wanted):
             return None
-        if all(one == place for one in known):
+        if all(instant == place for instant in known):
             return place
         place = max(known)

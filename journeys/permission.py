@@ -15,6 +15,8 @@ UNHAPPY_AT_MOST = timedelta(days=7)  # an offer to an unhappy customer waits a w
 SUPPORT_AT_MOST = timedelta(days=7)  # so does what would bring a busy support more work
 ASK_AGAIN_AFTER = timedelta(hours=6)
 ASK_SOON = timedelta(minutes=30)
+OPENS = ("ticket.opened", "ticket.reopened", "ticket.unsolved")
+CLOSES = ("ticket.solved", "ticket.closed")
 # Why a mail is held whose cause ends for many at once: they are let go evenly, not in one burst.
 PAUSED = "the journey is paused"
 RETIMED = "put off after an outage"

@@ -84,6 +84,7 @@ class Services:
     workspace: Path
     environment: Mapping[str, str]
     wake: Wake = field(default_factory=NoWake)
+    makes_up: bool = False  # looks now and then: what left no sooner for that leaves now
     is_rehearsal: bool = False  # on a scratch copy: effects are taken as done, and nothing leaves
     source: Source = wall_now  # of the time that the clock runs by
     as_of: datetime | None = None  # looking back: what was in force then; None: the newest version

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from sqlalchemy import (
     BindParameter,
@@ -149,16 +150,43 @@ def count_open_tickets(
     return tx.scalar(_open_tickets(tuple(opens), tuple(closes)), {"at": at}) or 0
 
 
+def find_relief(
+    tx: Connection, opens: Collection[str], closes: Collection[str], bound: int, at: datetime
+) -> datetime | None:
+    """When the open tickets came down to `bound` at the latest; None if they always were.
+
+    Going back, each ticket that was closed was open before; those opened since are left aside.
+    """
+    tickets = _tickets(tuple(opens), tuple(closes)).subquery()
+    closed = select(tickets.c.told).where(tickets.c.closed >= tickets.c.opened)
+    spare = bound - count_open_tickets(tx, opens, closes, at)
+    found = closed.order_by(tickets.c.told.desc()).offset(max(spare, 0)).limit(1)
+    relieved_at: datetime | None = tx.scalar(found, {"at": at})
+    return relieved_at
+
+
 @cache
 def _open_tickets(opens: tuple[str, ...], closes: tuple[str, ...]) -> Select[int]:
     """Made once: it is asked before every mail."""
+    tickets = _tickets(opens, closes).subquery()
+    is_open = or_(tickets.c.closed.is_(None), tickets.c.closed < tickets.c.opened)
+    return select(func.count()).select_from(tickets).where(is_open)
+
+
+@cache
+def _tickets(opens: tuple[str, ...], closes: tuple[str, ...]) -> Select[Any]:
+    """Every ticket that was ever opened: when at last, when closed at last and since when known."""
     at = bindparam("at", type_=events.c.occurred_at.type)
     ticket = events.c.properties["ticket_id"].as_string()
     when = events.c.occurred_at
+    is_close = event_kinds.c.name.in_(closes)
     opened = func.max(case((event_kinds.c.name.in_(opens), when)))
-    closed = func.max(case((event_kinds.c.name.in_(closes), when)))
-    tickets = (
-        select(ticket.label("ticket"))
+    return (
+        select(
+            opened.label("opened"),
+            func.max(case((is_close, when))).label("closed"),
+            func.max(case((is_close, events.c.known_at)), type_=when.type).label("told"),
+        )
         .join(event_kinds, event_kinds.c.id == events.c.kind_id)
         .where(
             event_kinds.c.name.in_([*opens, *closes]),
@@ -167,7 +195,5 @@ def _open_tickets(opens: tuple[str, ...], closes: tuple[str, ...]) -> Select[int
             ticket.is_not(None),
         )
         .group_by(ticket)
-        .having(opened.is_not(None), or_(closed.is_(None), closed < opened))
-        .subquery()
+        .having(opened.is_not(None))
     )
-    return select(func.count()).select_from(tickets)

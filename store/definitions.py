@@ -53,6 +53,14 @@ def load_applied(connection: Connection, newest: DefinitionId) -> list[Definitio
     return _load(connection, chosen.order_by(definitions.c.kind, definitions.c.name))
 
 
+def applied_at(connection: Connection, id_: DefinitionId) -> datetime:
+    """When this version was applied."""
+    known_at: datetime = connection.execute(
+        select(definitions.c.known_at).where(definitions.c.id == id_)
+    ).scalar_one()
+    return known_at
+
+
 def load_current(connection: Connection, at: datetime) -> list[Definition]:
     """Looking back: what was in force at `at`, or of each definition the first if none was known.
 

@@ -15,7 +15,7 @@ from journeys.graph import Graph
 from rekindle.services import Services
 from rekindle.workspace.library import Library
 from store.calendars import next_members
-from store.definitions import hold_definitions
+from store.definitions import applied_at, hold_definitions
 from store.enrollments import earlier_starts, save_decisions
 from store.inside import carry_over, change_versions, find_inside, next_visits
 from store.interventions import record_intervention
@@ -65,11 +65,16 @@ def _follow(
     with services.store.begin() as tx:
         if not _is_in_force(tx, services, name, version_id):
             return counts
-        state = JourneyState(name, version_id, graph.journey.status, graph.journey.backfill)
-        save_journey_state(tx, state)
+        journey = graph.journey
+        resumed_at = before.resumed_at if before else None
         was_closed = before is not None and (before.status == "paused" or before.stopped_at)
-        if was_closed and graph.journey.status != "paused":
-            let_go(tx, name, now)
+        if was_closed and journey.status != "paused":
+            resumed_at = min(applied_at(tx, version_id), now)  # however late it is acted upon
+            let_go(tx, name, resumed_at)
+        state = JourneyState(
+            name, version_id, journey.status, journey.backfill, resumed_at=resumed_at
+        )
+        save_journey_state(tx, state)
     return counts
 
 

@@ -88,7 +88,8 @@ def _claim(
                 is_probe = False
         due = lock_due(tx, now, limit_rows, ids)
         library, now = services.library(tx), services.clock.now()
-        permitted = permit_claims(tx, library, due, now) if due else []
+        makes_up = services.makes_up
+        permitted = permit_claims(tx, library, due, now, makes_up=makes_up) if due else []
         counts = apply_verdicts(tx, permitted, now).counts
         allowed = [one.message for one in permitted if isinstance(one.verdict, Allowed)]
         addresses = {one.message.id: one.address for one in permitted}

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from journeys.advance import questions
 from journeys.definition import SERVICE
-from journeys.permission import Allowed, Asked, Held, Verdict, ask, heeds_caps
+from journeys.permission import CLOSES, OPENS, Allowed, Asked, Held, Verdict, ask, heeds_caps
 from journeys.timing import zone_of
 from rekindle.addresses import EmailAddress, canonical
 from rekindle.settings import Settings
@@ -35,13 +35,11 @@ from store.messages import last_invitations, sent_lately
 from store.records import NOBODY, CustomerId, Enrollment, EnrollmentId, Message, MessageId
 from store.suppressions import find_suppressed
 from workers.asking import find_holding
-from workers.pacing import is_late, pace
+from workers.pacing import Pacer, is_late
 from workers.pausing import paused_journeys
 from workers.questions import reply_to
 
 BAD_SCORE = {"csat": 2, "ces": 3, "nps": 6}  # the highest score that is a bad answer
-OPENS = ("ticket.opened", "ticket.reopened", "ticket.unsolved")
-CLOSES = ("ticket.solved", "ticket.closed")
 ONLY_IF = "only_if"
 
 
@@ -62,11 +60,17 @@ def permit(
 
 
 def permit_claims(
-    tx: Connection, library: Library, batch: Sequence[Message], now: datetime
+    tx: Connection,
+    library: Library,
+    batch: Sequence[Message],
+    now: datetime,
+    *,
+    makes_up: bool = False,
 ) -> list[Permitted]:
     """Ask once more, in the transaction that claims them, and for a place in what is paced.
 
-    Mails of customers for whom another worker asks at this moment are left out.
+    With `makes_up` places that were slept through are taken now. Mails of customers for whom
+    another worker asks at this moment are left out.
     """
     locked = lock_customers(tx, {one.customer_id for one in batch}) | {NOBODY}
     ours = [one for one in batch if one.customer_id in locked]
@@ -79,7 +83,7 @@ def permit_claims(
         for message, _ in allowed
         if message.enrollment_id and (source := asking.sources.get(message.enrollment_id))
     }
-    paced = pace(tx, library, allowed, journeys, now)
+    paced = Pacer(tx, library, now, makes_up).pace(allowed, journeys)
     return [
         Permitted(one.message, one.address, paced.get(one.message.id, one.verdict))
         for one in verdicts

@@ -27,6 +27,7 @@ def run(
         )
     with Process(open_here(options().given_clock())) as process:
         process.services.announce("rekindle run")
+        process.services.makes_up = True
         apply_once(process.services)
         with shown("Looking at everybody") as report:
             counts = process.run_until_idle(report)
