@@ -24,6 +24,7 @@ from workers.brokers import start_worker
 from workers.calls import KINDS, CallLane
 from workers.channels import ChannelPool
 from workers.counts import Counts
+from workers.lanes import Pulse, Reporter
 from workers.lease import take_turn, worker_name
 from workers.passes import Report, unheard
 from workers.schedule import run_until_idle, sweep
@@ -46,6 +47,7 @@ class Process:
         self.pool = ChannelPool(open_adapter(settings.provider, settings, services.outbox))
         self._calls = {lane: CallLane(services, lane) for lane in KINDS}
         self._workers: dict[Lane, Worker] = {}
+        self._reporter: Reporter | None = None
         self._stopping = threading.Event()
         self._scheduler: threading.Thread | None = None
 
@@ -57,7 +59,8 @@ class Process:
     ) -> None:
         """Work in this process on what the broker brings, in each lane with threads of its own."""
         spare_what_stays()
-        declare_actors(broker, self.services, self.pool, self._calls)
+        pulse = Pulse()
+        declare_actors(broker, self.services, self.pool, self._calls, pulse)
         self.services.wake = Actors(broker)
         broker.emit_after("process_boot")  # starts the watch over time limits
         for lane in lanes:
@@ -65,6 +68,8 @@ class Process:
                 self._calls[lane].start()
             some = 1 if lane in self._calls else threads
             self._workers[lane] = start_worker(broker, QUEUES[lane], some)
+        served = dict.fromkeys(self._workers, threads)
+        self._reporter = Reporter(self.services, pulse, served, self._calls.values())
 
     def start_scheduler(self) -> None:
         """Sweep in a thread for as long as this process is the active scheduler."""
@@ -97,6 +102,8 @@ class Process:
             with self.services.store.begin() as tx:
                 release_lease(tx, "scheduler", worker_name())
         self._stop_workers()
+        if self._reporter is not None:
+            self._reporter.stop()
         self.pool.close()
         self.services.close()
 

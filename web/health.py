@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from rekindle.errors import BrokerUnavailable, RekindleError
+from rekindle.lanes import find_standstills
 from store.alarms import FAILED, load_standing
 from store.holds import find_hold
 from store.tables import leases
@@ -25,7 +26,8 @@ async def is_alive(_request: Request) -> Response:
 def is_ready(request: Request) -> Response:
     """200 once the database answers with our tables and the broker, where there is one, answers.
 
-    Segments that failed are named: they keep their members, so nobody is turned away for them.
+    Segments that failed and lanes that stand still are named: what comes in is kept all the same,
+    so nobody is turned away for them.
     """
     services = services_of(request)
     try:
@@ -33,10 +35,15 @@ def is_ready(request: Request) -> Response:
             connection.execute(select(leases.c.name).limit(1))
             failed = sorted(load_standing(connection, FAILED))
             hold = find_hold(connection)
+            standstills = find_standstills(connection, services.clock.now())
         check_broker(services.environment.get("REKINDLE_BROKER_URL", ""))
     except RekindleError as error:
         return PlainTextResponse(f"not ready: {type(error).__name__}\n", 503)
     lines = ["ready", *(f"segment failed: {segment}" for segment in failed)]
+    lines += [
+        f"lane stands still: {one.lane.value} since {one.since:%Y-%m-%d %H:%M} UTC"
+        for one in standstills
+    ]
     lines += [f"held: {hold.in_words()}"] if hold else []
     return PlainTextResponse("".join(f"{line}\n" for line in lines))
 

@@ -4,6 +4,7 @@ Every process shows the same figures, since the database is the truth; scrape on
 Prometheus' naming practices and exposition format 0.0.4, read 2026-11.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
@@ -14,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from rekindle.lanes import find_failing_receivers, find_standstills
+from rekindle.services import Lane
 from store.backlog import (
     Backlog,
     count_active_by_journey,
@@ -63,6 +66,15 @@ class Figures:
             k: v.lag.total_seconds() for k, v in load_freshness(self.connection, self.now).items()
         }
         yield _gauge("segment_lag_seconds", "How far behind its members are.", "segment", lags)
+        still = dict.fromkeys(map(str, Lane), 0.0)
+        for standstill in find_standstills(self.connection, self.now):
+            still[standstill.lane.value] = (self.now - standstill.since).total_seconds()
+        yield _gauge("lane_standstill_seconds", "How long a lane has stood still.", "lane", still)
+        failing = Counter(known.kind for known, _ in find_failing_receivers(self.connection))
+        yield _gauge(
+            "receivers_failing", "Who takes no webhooks or notices.", "kind",
+            {"webhook": 0, "notify": 0} | failing,
+        )  # fmt: skip
         yield _gauge("alarms", "Alarms nobody cleared.", "kind", count_alarms(self.connection))
 
 

@@ -3,7 +3,9 @@ to run twice. Each lane has a queue of its own.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import dramatiq
@@ -19,6 +21,7 @@ from workers.calls import CallLane
 from workers.changes import follow_versions
 from workers.channels import ChannelPool
 from workers.deliver import deliver_due
+from workers.lanes import Pulse
 from workers.passes import evaluate_everybody
 from workers.schedule import deliver_off, work_off
 
@@ -86,10 +89,16 @@ class Actors:
 
 
 def declare_actors(
-    broker: Broker, services: Services, pool: ChannelPool, calls: Mapping[Lane, CallLane]
+    broker: Broker,
+    services: Services,
+    pool: ChannelPool,
+    calls: Mapping[Lane, CallLane],
+    pulse: Pulse,
 ) -> None:
-    """Teach this process to do the work that `Actors` asks for."""
-    work = _Work(services, pool, calls)
+    """Teach this process to do the work that `Actors` asks for, and to say in `pulse` what it is
+    at.
+    """
+    work = _Work(services, pool, calls, pulse)
     doing: Mapping[Lane, Mapping[str, Callable[..., None]]] = {
         Lane.JOURNEYS: {
             "evaluate": work.evaluate,
@@ -112,17 +121,20 @@ def declare_actors(
                 max_retries=0,  # the sweep is the retry
                 time_limit=TIME_LIMIT_MS[lane],
             )
-            declare(_guarded(name, does))
+            declare(_guarded(name, does, partial(pulse.working, lane, work.says(lane, name))))
 
 
-def _guarded(name: str, does: Callable[..., None]) -> Callable[..., None]:
+def _guarded(
+    name: str, does: Callable[..., None], working: Callable[[], AbstractContextManager[None]]
+) -> Callable[..., None]:
     """The one place where a worker's failure is caught: it is logged with its cause, the rows stay
     due.
     """
 
     def act(*arguments: Any) -> None:
         try:
-            does(*arguments)
+            with working():
+                does(*arguments)
         except RekindleError as error:
             log.error("work.failed", actor=name, reason=str(error))
         except Interrupt as interrupt:
@@ -138,25 +150,30 @@ class _Work:
     services: Services
     pool: ChannelPool
     calls: Mapping[Lane, CallLane]
+    pulse: Pulse
+
+    def says(self, lane: Lane, name: str) -> str:
+        """What a thread is at, for people."""
+        return f"sending by {self.pool.adapter.name}" if lane is Lane.EMAILS else name
 
     def evaluate(self) -> None:
-        work_off(self.services)
+        work_off(self.services, self.pulse.beat)
 
     def everybody(self) -> None:
         now = self.services.clock.now()
-        evaluate_everybody(self.services, now)
+        evaluate_everybody(self.services, now, lambda *_: self.pulse.beat())
         follow_versions(self.services, now)
-        work_off(self.services)
+        work_off(self.services, self.pulse.beat)
 
     def advance(self, ids: list[int]) -> None:
         advance_due(self.services, ids)
-        work_off(self.services)
+        work_off(self.services, self.pulse.beat)
 
     def emails(self, ids: list[int]) -> None:
         if ids:
             deliver_due(self.services, self.pool, self.services.clock.now(), ids)
             self.services.wake.changed()
-        deliver_off(self.services, self.pool)
+        deliver_off(self.services, self.pool, self.pulse.beat)
 
     def webhooks(self) -> None:
         self.calls[Lane.WEBHOOKS].wake()

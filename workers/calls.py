@@ -81,6 +81,7 @@ class CallLane:
         self._has_news = True
         self._has_queued = False  # emails, with notices to our people
         self._renewed = seconds_running()
+        self._finished: float | None = None
         self._claims = count(1)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -102,6 +103,15 @@ class CallLane:
         self._news.put(None)
         if self._thread is not None:
             self._thread.join(seconds)
+
+    def look(self) -> tuple[int, float | None, str, float | None]:
+        """Return how many calls run, since when the oldest does and to whom, and when one last
+        ended.
+        """
+        running = list(self._running.values())
+        oldest = min(running, key=lambda call: call.claimed, default=None)
+        receiver = f"{self.kind} to {oldest.effect.receiver}" if oldest else ""
+        return len(running), oldest.claimed if oldest else None, receiver, self._finished
 
     # --- in its thread
 
@@ -177,6 +187,8 @@ class CallLane:
             may_claim = not self._stopping.is_set() and find_hold(tx) is None
             calls = self._claim(tx, book, now) if may_claim else []
         self._unsettled = self._unsettled[len(outcomes) :]
+        if outcomes or self._has_queued:
+            self._finished = seconds_running()
         self._renewed = seconds_running()
         for call in calls:
             self._begin(call)

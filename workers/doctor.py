@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from rekindle.lanes import find_failing_receivers, find_standstills
 from rekindle.services import Services
 from store.enrollments import Place, end_lost, find_place
 from store.figures import list_alarms
@@ -75,7 +76,11 @@ def examine(services: Services, now: datetime) -> list[Finding]:
         alarms = list_alarms(connection)
         if find_hold(connection) is not None:  # has an alarm; what may not leave is not late
             overdue = replace(overdue, mails=0, effects=0)
+        standstills = find_standstills(connection, now)
+        failing = find_failing_receivers(connection)
     found = [*_stuck(stuck), *_overdue(overdue)]
+    found += [Finding(f"lane.{one.lane.value}", 0, one.said) for one in standstills]
+    found += [Finding("receiver.failing", 0, said) for _, said in failing]
     if failed:
         found.append(Finding("effects.failed", len(failed), _failed(failed)))
     found += [Finding(f"{ALARM}{one.kind}", 1, one.message) for one in alarms]

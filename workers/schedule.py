@@ -2,7 +2,7 @@
 where that is asked for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -48,6 +48,7 @@ from workers.watching import watch_segments
 BROKER_HOLDS = timedelta(seconds=60)  # wall time after which a passed-on id is passed on again
 BATCH = 500  # ids in one message to a broker
 MOST_BATCHES = 20  # passed on in one sweep
+Beat = Callable[[], None]
 ROUNDS_A_WAKE = 100  # then another wake has its turn: minutes at most, never the time limit
 
 
@@ -149,14 +150,20 @@ def run_until_idle(services: Services, pool: ChannelPool, report: Report = unhea
     return total
 
 
-def work_off(services: Services) -> None:
+def unheard_beat() -> None:
+    """A beat that nobody listens to."""
+
+
+def work_off(services: Services, beat: Beat = unheard_beat) -> None:
     """Do what is due in the journeys lane, at once and in this thread, however it came about, and
     wake the other lanes as soon as there is something for them: what an event sets off never waits
     for another wake, and nothing in here waits for anybody outside.
 
-    What other workers hold is left to them; they join when the sweep passes on what is due.
+    What other workers hold is left to them; they join when the sweep passes on what is due. `beat`
+    is called after each round.
     """
     for _ in range(ROUNDS_A_WAKE):
+        beat()
         now = services.clock.now()
         due = _look(services, now)
         _wake_others(services, due)
@@ -165,9 +172,12 @@ def work_off(services: Services) -> None:
     services.wake.changed()
 
 
-def deliver_off(services: Services, pool: ChannelPool) -> None:
-    """Send what is due; those who waited for it go on meanwhile in the journeys lane."""
+def deliver_off(services: Services, pool: ChannelPool, beat: Beat = unheard_beat) -> None:
+    """Send what is due; those who waited for it go on meanwhile in the journeys lane. `beat` is
+    called after each batch.
+    """
     for _ in range(ROUNDS_A_WAKE):
+        beat()
         now = services.clock.now()
         if not _look(services, now, pool).messages or deliver_due(services, pool, now) == Counts():
             return

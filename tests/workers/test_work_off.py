@@ -16,6 +16,7 @@ from tests.shop import Shop
 from workers.actors import QUEUES, Actors, declare_actors
 from workers.brokers import open_broker
 from workers.counts import Counts
+from workers.lanes import Pulse
 from workers.schedule import deliver_off, look, work_off
 
 WELCOME = """
@@ -132,7 +133,7 @@ def test_what_an_earlier_version_sent_is_passed_on_to_its_lane(
     shop: Shop, actor: str, arguments: tuple[Any, ...], lanes: set[Lane]
 ) -> None:
     broker = open_broker(None)
-    declare_actors(broker, shop.services, shop.process.pool, {})
+    declare_actors(broker, shop.services, shop.process.pool, {}, Pulse())
     shop.services.wake = Actors(broker)
 
     broker.get_actor(actor).fn(*arguments)

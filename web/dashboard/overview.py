@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rekindle.lanes import find_failing_receivers, find_standstills
 from rekindle.workspace.library import Library
 from store.approvals import list_waiting_steps
 from store.figures import (
@@ -52,6 +53,8 @@ def show_overview(request: Request) -> Response:
             "mails": count_mails(connection),
             "sent_by_day": count_sent_by_day(connection, now, days=SENT_DAYS),
             "alarms": [alarm for alarm in list_alarms(connection) if alarm.kind != HELD],
+            "standstills": find_standstills(connection, now),
+            "failing": [said for _, said in find_failing_receivers(connection)],
             "asked": sum(one.count for one in list_waiting_steps(connection, now)),
         }
     values |= {
