@@ -10,6 +10,7 @@ from store.tables import alarms
 FAILED = "segment.failed"  # it cannot be evaluated
 STALE = "segment.stale"  # it is far behind
 UNWRITTEN = "mail.unwritten"  # the mails of a step fail
+COMPLAINTS = "journey.complaints"  # nearly as many as stop it
 GIVEN_UP = "mail.given_up"  # their provider put them off for too long
 PROVIDER = "provider.unavailable"  # it takes no mail at all
 

@@ -10,8 +10,10 @@ from sqlalchemy import (
     BindParameter,
     Connection,
     Select,
+    and_,
     bindparam,
     case,
+    exists,
     func,
     or_,
     select,
@@ -19,7 +21,14 @@ from sqlalchemy import (
 )
 
 from store.records import CustomerId, DefinitionId, EnrollmentId, MessageId
-from store.tables import customers, enrollments, event_kinds, events, messages
+from store.tables import (
+    customers,
+    delivery_events,
+    enrollments,
+    event_kinds,
+    events,
+    messages,
+)
 
 IDS: BindParameter[list[int]] = bindparam("ids", expanding=True)
 SOURCES = select(
@@ -41,6 +50,7 @@ RIVALS = select(
         *(messages.c.reason.like(why) for why in CONTESTED),
     ),
 )
+LATEST_MAILS = 10_000  # of all journeys, that tell how those of late fared
 WENT = ("sent", "delivered", "bounced", "complained")
 
 
@@ -111,26 +121,43 @@ def free_held(tx: Connection, journey: str, reason: str, now: datetime) -> None:
 
 @dataclass(frozen=True)
 class Fates:
-    """What became of a journey's mails."""
+    """What became of mails that a provider took."""
 
     went: int
-    bounced: int
+    bounced: int  # hard or soft
+    bounced_hard: int
     complained: int
 
+    @property
+    def delivered(self) -> int:
+        """As far as anybody told us."""
+        return self.went - self.bounced
 
-def count_fates(tx: Connection, journey: str, since: datetime) -> Fates:
-    """Of those that a provider took after `since`."""
-    status = messages.c.status
+
+def count_fates(tx: Connection, journey: str | None, since: datetime) -> Fates:
+    """Of those taken after `since`: a journey's, or the latest of all journeys."""
     query = (
-        select(
-            func.count(),
-            func.count().filter(status == "bounced"),
-            func.count().filter(status == "complained"),
-        )
+        select(messages.c.id, messages.c.status)
         .join(enrollments, enrollments.c.id == messages.c.enrollment_id)
-        .where(enrollments.c.journey == journey, messages.c.sent_at > since, status.in_(WENT))
+        .where(messages.c.sent_at > since, messages.c.status.in_(WENT))
     )
-    return Fates(*tx.execute(query).one())
+    if journey is None:  # newest first: a table of millions is not read for it
+        query = query.order_by(messages.c.id.desc()).limit(LATEST_MAILS)
+    else:
+        query = query.where(enrollments.c.journey == journey)
+    went = query.subquery()
+    is_bounced = went.c.status == "bounced"
+    told = select(delivery_events.c.id).where(
+        delivery_events.c.message_id == went.c.id, delivery_events.c.kind == "bounced"
+    )
+    is_hard = exists(told.where(delivery_events.c.details["hard"].as_boolean())) | ~exists(told)
+    counts = select(
+        func.count(),
+        func.count().filter(is_bounced),
+        func.count().filter(and_(is_bounced, is_hard)),
+        func.count().filter(went.c.status == "complained"),
+    ).select_from(went)
+    return Fates(*tx.execute(counts).one())
 
 
 def journeys_of(tx: Connection, ids: Collection[MessageId]) -> set[str]:

@@ -39,6 +39,17 @@ def record_intervention(tx: Connection, kind: Kind, said: Mapping[str, Any], now
     tx.execute(insert(interventions).values(row))
 
 
+def last_resumed(connection: Connection, journey: str | None = None) -> datetime | None:
+    """When somebody last let a journey go on, this one or whichever."""
+    query = select(func.max(interventions.c.known_at, type_=interventions.c.known_at.type)).where(
+        interventions.c.kind == "resumed"
+    )
+    if journey is not None:
+        query = query.where(interventions.c.said["journey"].as_string() == journey)
+    resumed_at: datetime | None = connection.scalar(query)
+    return resumed_at
+
+
 def last_rows(tx: Connection) -> dict[str, int]:
     """The newest row of each table in which an import leaves some; 0: none."""
     return {one.name: tx.scalar(select(func.max(one.c.id))) or 0 for one in IMPORTED}

@@ -3,19 +3,18 @@ after all.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from rekindle.counting import counted
 from rekindle.services import Services
-from store.alarms import GIVEN_UP, clear_alarms, load_standing, raise_alarm, raised_until
+from store.alarms import GIVEN_UP, clear_alarms, load_standing, raise_alarm
 from store.contacts import load_sources
 from store.given_up import count_given_up, find_given_up, queue_again
 from store.records import Message
 
 OUR_PEOPLE = "-"  # in place of a journey: a notice
-FORGOTTEN_AFTER = timedelta(days=7)
 A_CHUNK = 1_000  # messages
 
 
@@ -63,12 +62,3 @@ def retry_given_up(
     if queued:
         services.wake.changed()
     return queued
-
-
-def forget_given_up(services: Services, now: datetime) -> None:
-    """An alarm that has stood for a week has been seen; without any it only reads."""
-    with services.store.read() as connection:
-        old = raised_until(connection, GIVEN_UP, now - FORGOTTEN_AFTER)
-    if old:
-        with services.store.begin() as tx:
-            clear_alarms(tx, GIVEN_UP, old, now)

@@ -6,14 +6,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from journeys.definition import SERVICE
 from journeys.permission import PAUSED
 from rekindle.errors import NotFound
 from rekindle.settings import Breaker
 from rekindle.workspace.library import Library
-from store.alarms import clear_alarms, raise_alarm
+from store.alarms import COMPLAINTS, clear_alarms, raise_alarm, restate_alarm
 from store.contacts import Fates, count_fates, free_held, journeys_of
 from store.inside import wake_journey
-from store.interventions import record_intervention
+from store.interventions import last_resumed, record_intervention
 from store.journey_states import (
     JourneyState,
     find_stopped,
@@ -58,6 +59,7 @@ def let_go(tx: Connection, name: str, now: datetime) -> None:
     wake_journey(tx, name, now)
     free_held(tx, name, PAUSED, now)
     clear_alarms(tx, STOPPED, [name], now)
+    clear_alarms(tx, COMPLAINTS, [name], now)
 
 
 def _state(tx: Connection, library: Library, name: str) -> JourneyState:
@@ -72,7 +74,9 @@ def _state(tx: Connection, library: Library, name: str) -> JourneyState:
 def trip_breakers(
     tx: Connection, library: Library, fresh: Sequence[FreshEvent], now: datetime
 ) -> None:
-    """Stop the journeys of mails that just came back, if too many of theirs do."""
+    """Stop the journeys of mails that just came back, if too many of theirs do; and all that do not
+    serve, if too many of all do.
+    """
     ids = {
         MessageId(id_)
         for one in fresh
@@ -80,22 +84,41 @@ def trip_breakers(
     }
     if not ids:
         return
-    standing_still = paused_journeys(tx, library)
-    for name in sorted(journeys_of(tx, ids) & library.journeys.keys() - standing_still):
-        why = too_many(count_fates(tx, name, now - WATCHED), library.settings.breaker)
-        if why is not None:
-            _stop(tx, library, name, why, now)
-            raise_alarm(tx, STOPPED, name, f"the journey {name} stopped itself: {why}.", now)
+    breaker, since = library.settings.breaker, now - WATCHED
+    running = library.journeys.keys() - paused_journeys(tx, library)
+    for name in sorted(journeys_of(tx, ids) & running):
+        fates = count_fates(tx, name, max(since, last_resumed(tx, name) or since))
+        if why := too_many(fates, breaker):
+            _trip(tx, library, name, why, now)
+        elif why := nearly_too_many(fates, breaker):
+            words = f"the journey {name} may soon stop itself: {why}."
+            raise_alarm(tx, COMPLAINTS, name, words, now)
+            restate_alarm(tx, COMPLAINTS, name, words)
+    fates = count_fates(tx, None, max(since, last_resumed(tx) or since))
+    if why := too_many(fates, breaker):
+        for name in sorted(running - paused_journeys(tx, library)):
+            if library.journeys[name].topic != SERVICE:
+                _trip(tx, library, name, f"of all journeys {why}", now)
+
+
+def _trip(tx: Connection, library: Library, name: str, why: str, now: datetime) -> None:
+    _stop(tx, library, name, why, now)
+    raise_alarm(tx, STOPPED, name, f"the journey {name} stopped itself: {why}.", now)
 
 
 def too_many(fates: Fates, breaker: Breaker) -> str | None:
     """What is too much about mails that came back, or None."""
-    if fates.went < breaker.after:
+    if fates.went >= breaker.after and fates.bounced_hard > breaker.bounces * fates.went:
+        return f"{fates.bounced_hard} of {fates.went} mails bounced for good"
+    return _complaints(fates, breaker.complaints, breaker)
+
+
+def nearly_too_many(fates: Fates, breaker: Breaker) -> str | None:
+    """What is worth a warning, or None."""
+    return _complaints(fates, breaker.complaints_warn, breaker)
+
+
+def _complaints(fates: Fates, share: float, breaker: Breaker) -> str | None:
+    if fates.delivered < breaker.after or fates.complained <= share * fates.delivered:
         return None
-    for what, count, bound in (
-        ("bounced", fates.bounced, breaker.bounces),
-        ("complained", fates.complained, breaker.complaints),
-    ):
-        if count > bound * fates.went:
-            return f"{count} of {fates.went} mails {what}"
-    return None
+    return f"{fates.complained} of {fates.delivered} mails complained"

@@ -39,11 +39,10 @@ from workers.channels import ChannelPool
 from workers.counts import Counts
 from workers.deliver import deliver_due
 from workers.evaluate import evaluate_changes, evaluate_due
-from workers.giving_up import forget_given_up
 from workers.passes import Report, evaluate_everybody, find_due, unheard
 from workers.retake import forget_changes, retake_claims
 from workers.unwritten import forget_failures
-from workers.watching import watch_segments
+from workers.watching import forget_news, watch_segments
 
 BROKER_HOLDS = timedelta(seconds=60)  # wall time after which a passed-on id is passed on again
 BATCH = 500  # ids in one message to a broker
@@ -241,7 +240,7 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
     pass_on(services, now, due)
     watch_segments(services, now)
     forget_failures(services, now)
-    forget_given_up(services, now)
+    forget_news(services, now)
     forget_changes(services)
 
 
