@@ -7,9 +7,12 @@ from contextlib import contextmanager
 import typer
 
 from rekindle.cli.context import leave, options, say
+from rekindle.cli.opening import open_here
 from rekindle.migrating import current_revision, newest_revision
 from rekindle.migrating import upgrade as migrate
 from rekindle.services import embedded_url, state_folder
+from store.holds import begin_hold
+from store.restoring import skip_numbers
 from store.session import Store
 
 db = typer.Typer(help="The database: migrations.", no_args_is_help=True)
@@ -41,6 +44,19 @@ def check() -> None:
         {"current": current, "needed": needed},
     )
     leave(1)
+
+
+@db.command()
+def restored() -> None:
+    """Say that the database comes from a backup: nothing leaves until `release`, and no number that
+    may have been given since is given again.
+    """
+    with open_here() as services, services.store.begin() as tx:
+        now = services.clock.now()
+        hold = begin_hold(tx, "restored from a backup", now)
+        skip_numbers(tx, now)
+    words = hold.in_words()
+    say(f"{words[:1].upper()}{words[1:]}.", {"held_since": hold.began_at.isoformat()})
 
 
 @contextmanager

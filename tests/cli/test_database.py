@@ -3,10 +3,15 @@
 import json
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from rekindle.cli.app import main
+from store.customers import find_customer
+from store.holds import find_hold
+from store.restoring import SKIPPED
+from tests.shop import Shop
 
 
 @pytest.fixture
@@ -78,3 +83,21 @@ def test_a_file_with_tables_of_something_else_is_left_alone(here, tmp_path, caps
 
     assert code == 1
     assert "rekindle db upgrade" in capsys.readouterr().err
+
+
+def test_after_a_restore_nothing_leaves_and_no_number_comes_again(database_url, here, now, capsys):
+    shop = Shop(Path(here[1]), database_url, now)
+    shop.customer("ana")
+
+    code = main(["db", "restored", *here, "--database", database_url])
+    shop.customer("bea")
+
+    assert code == 0
+    assert "(restored from a backup), until 'rekindle release'" in capsys.readouterr().out
+    with shop.services.store.read() as connection:
+        ana, bea = (find_customer(connection, name) for name in ("ana", "bea"))
+        assert find_hold(connection) is not None
+    assert ana is not None
+    assert bea is not None
+    assert bea > ana + SKIPPED
+    shop.close()

@@ -221,6 +221,7 @@ class Place:
         store = Store(self.url)
         with store.read() as connection:
             query = select(messages.c.header_id, messages.c.status)
+            query = query.where(messages.c.status != "cancelled")  # a number that is skipped
             found = {f"<{id_}>": status for id_, status in connection.execute(query)}
         store.close()
         return found
@@ -263,6 +264,7 @@ def test_what_was_backed_up_while_sending_is_looked_at_and_then_goes_on_without_
             known = place.messages()
 
             assert place.command("db", "check") == 0
+            assert place.command("db", "restored") == 0
             port = free_port()
             with place.running("up", "--hold", "--port", str(port)) as (looked_at, said):
                 order(port)
@@ -281,7 +283,7 @@ def test_what_was_backed_up_while_sending_is_looked_at_and_then_goes_on_without_
     unknown = {id_ for id_ in reached if known.get(id_) != "sent"}  # left after the backup
     doubtful = {id_ for id_, status in after.items() if status == "uncertain"}
     assert {"queued", "sending"} & set(known.values())  # it was in the middle
-    assert len(after) == 2 * PEOPLE + 1
+    assert len(after) == 2 * PEOPLE + 1  # somebody's order
     assert set(after.values()) <= {"sent", "uncertain"}
     assert sink.received.keys() >= after.keys() - doubtful
     assert {id_ for id_, count in sink.received.items() if count > 1} <= unknown
