@@ -17,22 +17,23 @@ def clean_address(address: str) -> str:
 
 
 def scheme_of(address: str) -> str:
-    """`mailto` of `MAILTO:ana@example.com`; empty for an address that leads on from a page."""
-    found = SCHEME.match(clean_address(address))
+    """`mailto` of a clean `MAILTO:ana@example.com`; empty for one that leads on from a page."""
+    found = SCHEME.match(address)
     return found[1].lower() if found else ""
 
 
 def web_address(address: str) -> str | None:
     """The page that a browser opens, in ASCII; None for what is not on the web or cannot be."""
+    address = clean_address(address)
     if scheme_of(address) not in WEB:
         return None
     try:
-        return URL(clean_address(address)).href
+        return URL(address).href
     except ValueError:
         return None
 
 
 def check_scheme(address: str) -> None:
-    """Raises ValueError for an address that a mail may not link to."""
+    """Raises ValueError for a clean address that a mail may not link to."""
     if (scheme := scheme_of(address)) in REFUSED:
         raise ValueError(f"a mail cannot link to a {scheme}: address.")

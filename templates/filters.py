@@ -17,7 +17,7 @@ from rekindle.locales import (
     write_time,
     write_weekday,
 )
-from templates.addresses import check_scheme, clean_address, web_address
+from templates.addresses import WEB, check_scheme, clean_address, scheme_of
 from templates.attributes import decode_attribute
 from templates.links import MailLinks
 from templates.rendering import current
@@ -89,10 +89,10 @@ def signed_link(address: str) -> str:
 
 
 def _signed(address: str, links: MailLinks | None) -> str:
+    if links is not None and scheme_of(address) in WEB:
+        return address if address.startswith(links.own_prefixes) else links.click_url(address)
     check_scheme(address)
-    if links is None or address.startswith(links.own_prefixes) or not web_address(address):
-        return address
-    return links.click_url(address)
+    return address
 
 
 def _moment(value: Any) -> datetime | date:

@@ -6,13 +6,16 @@ what matches nothing here: mail programs put their own elements and classes arou
 style could depend on what is rendered, the template says so, and each mail is inlined by itself.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
+from functools import cached_property, lru_cache
+from itertools import count, pairwise
+from threading import Lock
 
 from templates.cascade import Cascade, Kept, Moved, Weight
 from templates.elements import UNSTYLED, Page
-from templates.markup import TOKEN, Protected, Tag, edited, scan
+from templates.markup import TOKEN, Protected, Tag, Words, edited, scan
 from templates.stylesheets import (
     AtRule,
     Rule,
@@ -25,11 +28,18 @@ from templates.stylesheets import (
 OPENS = ("if", "for", "filter", "call", "with")
 TURNS = ("elif", "else")
 ALL_MEDIA = ("", "all")
+READ = frozenset({"class", "id", "media", "style", "type"})  # whatever CSS asks for
+
+
+MOST_KEPT = 500  # plans; a few kB each
+_plans: OrderedDict["_Shape", "_Plan"] = OrderedDict()
+_lock = Lock()
 
 
 def inline_styles(protected: Protected) -> bool:
     """Inline the CSS of a template; False where each mail must be inlined by itself instead."""
-    sheets = [sheet for sheet in _sheets(protected.text) if sheet.is_for_all]
+    markup = _Markup(protected.text)
+    sheets = [sheet for sheet in markup.sheets if sheet.is_for_all]
     if any(TOKEN.search(sheet.css) for sheet in sheets):
         return False
     page = Page(protected.text)
@@ -38,14 +48,24 @@ def inline_styles(protected: Protected) -> bool:
         return False
     if _depends_on_rendering(protected, page, selectors):
         return False
-    protected.text = _inlined(protected.text, page)
+    protected.text = _carried_out(_plan(markup, page), markup)
     return True
 
 
 def inline_mail(html: str) -> str:
-    """A rendered mail with its CSS inlined."""
-    html = html.replace("\r\n", "\n").replace("\r", "\n")  # as a browser's parser counts them
-    return _inlined(html, Page(html))
+    """A rendered mail with its CSS inlined; what is alike in other mails is worked out once."""
+    markup = _Markup(html.replace("\r\n", "\n").replace("\r", "\n"))  # as a browser counts them
+    shape = markup.shape
+    with _lock:
+        if plan := _plans.get(shape):
+            _plans.move_to_end(shape)
+    if not plan:
+        plan = _plan(markup, Page(markup.text))
+        with _lock:
+            _plans[shape] = plan
+            while len(_plans) > MOST_KEPT:
+                _plans.popitem(last=False)
+    return _carried_out(plan, markup)
 
 
 @dataclass(frozen=True)
@@ -59,17 +79,72 @@ class _Sheet:
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        return read_sheet(self.css)
+        """None of a sheet that is only complete once rendered."""
+        return () if TOKEN.search(self.css) else read_sheet(self.css)
 
 
-def _sheets(text: str) -> Iterator[_Sheet]:
-    tag: Tag | None = None
-    for found in scan(text):
-        if isinstance(found, Tag):
-            tag = found
-        elif found.within == "style" and tag and _attribute(tag, "type") in ("", "text/css"):
-            is_for_all = _attribute(tag, "media") in ALL_MEDIA
-            yield _Sheet(found.text, found.start, found.end, is_for_all)
+class _Markup:
+    """The tags and sheets of a page."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._found = list(scan(text))
+        self.tags = [tag for tag in self._found if isinstance(tag, Tag) and not tag.is_end]
+
+    @cached_property
+    def sheets(self) -> list[_Sheet]:
+        sheets = []
+        for before, found in pairwise(self._found):
+            if isinstance(found, Words) and found.within == "style" and isinstance(before, Tag):
+                is_css = _attribute(before, "type") in ("", "text/css")
+                is_for_all = _attribute(before, "media") in ALL_MEDIA
+                if is_css:
+                    sheets.append(_Sheet(found.text, found.start, found.end, is_for_all))
+        return sheets
+
+    @property
+    def shape(self) -> "_Shape":
+        """All that its styles can depend on: neither words nor where links lead."""
+        asked = READ.union(*(_attributes_asked(sheet.css) for sheet in self.sheets))
+        doctype = self.text[: self.tags[0].start] if self.tags else ""
+        return ((doctype,), *(_outline(found, asked) for found in self._found))
+
+
+_Shape = tuple[tuple[object, ...], ...]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What each sheet becomes, and what each tag's style gets before and after its own."""
+
+    heads: tuple[str, ...]
+    styles: Mapping[int, tuple[str, str]]  # by the number of the tag
+
+
+def _outline(found: Tag | Words, asked: frozenset[str]) -> tuple[object, ...]:
+    match found:
+        case Words(within="style"):
+            return (found.text,)
+        case Words():
+            return (bool(found.text.strip()),)
+        case Tag(is_end=True):
+            return "/", found.name
+        case Tag():
+            read = ((one.name, one.value) for one in found.attributes if one.name in asked)
+            return found.name, found.is_open, *read
+
+
+@lru_cache(maxsize=200)
+def _attributes_asked(css: str) -> frozenset[str]:
+    return frozenset().union(*(selector.attributes for selector in _selectors(read_sheet(css))))
+
+
+def _selectors(rules: Sequence[Rule]) -> Iterator[Selector]:
+    for rule in rules:
+        if isinstance(rule, StyleRule):
+            yield from rule.selectors
+        else:
+            yield from _selectors(rule.rules or ())
 
 
 def _attribute(tag: Tag, name: str) -> str:
@@ -88,22 +163,29 @@ def _inlinable(rules: Sequence[Rule]) -> list[Selector]:
     ]
 
 
-def _inlined(text: str, page: Page) -> str:
+def _plan(markup: _Markup, page: Page) -> _Plan:
     division = _Division(page)
     sheets = [
         (sheet, [division.divide(rule, can_move=sheet.is_for_all) for rule in sheet.rules])
-        for sheet in _sheets(text)
-        if not TOKEN.search(sheet.css)
+        for sheet in markup.sheets
     ]
-    tags = [found for found in scan(text) if isinstance(found, Tag) and not found.is_end]
-    own = {tag.start: style for tag in tags if (style := tag.attribute("style"))}
+    own = {tag.start: style for tag in markup.tags if (style := tag.attribute("style"))}
     written = {at: read_declarations(style.decoded) for at, style in own.items()}
     cascade = Cascade(division.moved, division.kept, written)
     cascade.raise_kept()
     styles = cascade.styles()
-    edits = [(sheet.start, sheet.end, _head_css(sheet, parts)) for sheet, parts in sheets]
-    edits += [_style_edit(tag, *styles[tag.start]) for tag in tags if tag.start in styles]
-    return edited(text, edits)
+    numbers = {tag.start: number for number, tag in enumerate(markup.tags)}
+    return _Plan(
+        heads=tuple(_head_css(sheet, parts) for sheet, parts in sheets),
+        styles={numbers[at]: style for at, style in styles.items()},
+    )
+
+
+def _carried_out(plan: _Plan, markup: _Markup) -> str:
+    heads = zip(markup.sheets, plan.heads, strict=True)
+    edits = [(sheet.start, sheet.end, head) for sheet, head in heads]
+    edits += [_style_edit(markup.tags[at], *style) for at, style in plan.styles.items()]
+    return edited(markup.text, edits)
 
 
 @dataclass(frozen=True)
@@ -179,7 +261,7 @@ class _Division:
 
     def _elements(self, selector: Selector) -> frozenset[int]:
         """Those that it means, or may mean in a state or within a mail program."""
-        if selector.is_generated:
+        if selector.is_generated or not selector.compounds:
             return frozenset()
         plain = selector.text if selector.is_static else selector.bare
         return self._page.matching(plain) or self._page.matching(selector.compounds[-1])
@@ -240,9 +322,9 @@ def _has_computed_attributes(text: str, selectors: Sequence[Selector]) -> bool:
     for tag in (found for found in scan(text) if isinstance(found, Tag)):
         bare = edited(tag.inside, [
             (one.start - tag.inside_start, one.end - tag.inside_start, "")
-            for one in tag.attributes() if not TOKEN.search(one.name)
+            for one in tag.attributes if not TOKEN.search(one.name)
         ])  # fmt: skip
-        computed = (one for one in tag.attributes() if one.name in asked)
+        computed = (one for one in tag.attributes if one.name in asked)
         if TOKEN.search(bare) or any(TOKEN.search(one.value) for one in computed):
             return True
     return False

@@ -4,8 +4,10 @@ Jinja's tags are first replaced by tokens of private-use characters, which mean 
 they come back when all work on the HTML is done.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from re import compile as pattern
 
 from turbohtml import Token, TokenType, tokenize
@@ -87,21 +89,24 @@ class Tag:
         """Starts an element that will be closed."""
         return not self.is_end and self.name not in VOID and not self.inside.endswith("/")
 
-    def attributes(self) -> Iterator[Attribute]:
-        for found in ATTRIBUTE.finditer(self.inside):
-            kind = found.lastgroup or "name"
-            value = found[kind] if kind != "name" else ""
-            name = TOKEN.sub("", found["name"])  # `{% if x %}href="…"{% endif %}`
-            before = len(found["name"]) - len(found["name"].rpartition(CLOSE)[2]) if name else 0
-            start, end = found.start("name") + before, found.end()
-            yield Attribute(
-                name.lower() or found["name"], value, start + self.inside_start,
-                end + self.inside_start,
-            )  # fmt: skip
+    @cached_property
+    def attributes(self) -> Sequence[Attribute]:
+        if not self.inside:
+            return ()
+        return [self._attribute(found) for found in ATTRIBUTE.finditer(self.inside)]
 
     def attribute(self, name: str) -> Attribute | None:
         """The first so called: browsers ignore all others."""
-        return next((found for found in self.attributes() if found.name == name), None)
+        return next((found for found in self.attributes if found.name == name), None)
+
+    def _attribute(self, found: re.Match[str]) -> Attribute:
+        kind = found.lastgroup or "name"
+        name, value = found["name"], found[kind] if kind != "name" else ""
+        start, end = found.start("name") + self.inside_start, found.end() + self.inside_start
+        before, _, named = name.rpartition(CLOSE)  # `{% if x %}href="…"{% endif %}`
+        if before and named:
+            name, start = named, start + len(name) - len(named)
+        return Attribute(name.lower(), value, start, end)
 
 
 @dataclass(frozen=True)

@@ -192,7 +192,7 @@ def _selector(tokens: Tokens) -> Selector:
         specificity=_specificity(tokens),
         attributes=frozenset(filter(None, map(_attribute_name, blocks))),
         is_static=pseudos <= STRUCTURAL,
-        is_known=pseudos <= STRUCTURAL | STATES,
+        is_known=bool(parts) and pseudos <= STRUCTURAL | STATES,
         is_generated=bool(pseudos & GENERATED),
         looks_beside=bool(pseudos & PLACES) or any(map(_is_sibling, tokens)),
         looks_inside=bool(pseudos & CONTENTS),

@@ -17,10 +17,8 @@ from rekindle.services import Services
 from rekindle.workspace.library import Library
 from segments.subjects import Scope
 from store.portraits import DecisionLine, MailLine, Trip, find_mail, load_trips
-from store.providers import find_provider_state
 from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId, EventId, MessageId
 from store.tables import delivery_events, enrollments, event_kinds, events, messages
-from workers.providers import say_outage
 from workers.questions import reply_to
 
 ADVICE = {  # how a reason begins -> what would have to change
@@ -111,7 +109,6 @@ def find_chain(services: Services, message_id: MessageId) -> Chain:
         mail = find_mail(connection, message_id)
         if mail is None:
             raise NotFound(f"no mail has the number {message_id}.")
-        mail = _with_outage(connection, mail, library.settings.provider)
         deliveries = _deliveries(connection, message_id)
         row = connection.execute(
             select(enrollments, messages.c.queued_at)
@@ -124,12 +121,6 @@ def find_chain(services: Services, message_id: MessageId) -> Chain:
         links = _links(connection, library, row, trip)
         start = _load_start(connection, row.event_id)
     return Chain(mail, trip, _explain(services, start, row.customer_id), links, deliveries)
-
-
-def _with_outage(connection: Connection, mail: MailLine, provider: str) -> MailLine:
-    """A mail that waits because its provider takes none at the moment says so."""
-    state = find_provider_state(connection, provider) if mail.status == "queued" else None
-    return replace(mail, reason=say_outage(state)) if state else mail
 
 
 def _deliveries(connection: Connection, message_id: MessageId) -> tuple[Delivery, ...]:

@@ -1,66 +1,56 @@
 """How Chromium would show a mail: the computed style of every element, on several screens."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
 WIDTHS = (360, 600)
 SCHEMES = ("light", "dark")
-STYLES = """(document) => [...document.querySelectorAll("html, body, body *")].map(element => {
-  const style = document.defaultView.getComputedStyle(element);
-  const values = [...style].map(name => style.getPropertyValue(name));
-  return [element.tagName + "." + element.className, values.join(";")];
-})"""
-IN_FRAMES = f"""pages => pages.map(page => {{
+# transitions would be seen half-way
+STYLES = """([pages, widths]) => pages.flatMap(page => widths.map(width => {
   const frame = document.createElement("iframe");
-  frame.style.width = "360px";
+  frame.style.width = width + "px";
   document.body.append(frame);
-  frame.contentDocument.write(page);
-  frame.contentDocument.close();
-  const styles = ({STYLES})(frame.contentDocument);
+  const inside = frame.contentDocument;
+  inside.write(page);
+  inside.close();
+  inside.head.append(Object.assign(inside.createElement("style"), {
+    textContent: "* { transition: none !important }",
+  }));
+  const styles = [...inside.querySelectorAll("html, body, body *")].map(element => {
+    const style = frame.contentWindow.getComputedStyle(element);
+    const values = [...style].map(name => style.getPropertyValue(name));
+    return [element.tagName + "." + element.className, values.join(";")];
+  });
   frame.remove();
   return styles;
-}})"""
+}))"""
 NAMES = "() => [...getComputedStyle(document.body)]"
 
 Look = list[tuple[str, str]]
 
 
-def differences(browser: Any, before: str, after: str) -> Iterator[str]:
-    """Every element that looks otherwise after than before."""
-    page = browser.new_page()
-    names = page.evaluate(NAMES)
-    page.close()
-    looks_after = _looks(browser, after)
-    for screen, wanted in _looks(browser, before).items():
-        yield from _differing(names, f"{screen}", wanted, looks_after[screen])
-
-
-def phone_differences(browser: Any, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """The same of many small pages, on a phone only."""
-    page = browser.new_page()
-    page.set_content("<body></body>")
-    names = page.evaluate(NAMES)
-    before, after = (page.evaluate(IN_FRAMES, list(pages)) for pages in zip(*pairs, strict=True))
-    page.close()
-    for (html, _after), wanted, now in zip(pairs, before, after, strict=True):
-        yield from _differing(names, html, wanted, now)
-
-
-def _looks(browser: Any, html: str) -> Mapping[tuple[int, str], Look]:
-    """Each element and its style, by width of the screen and by colour scheme."""
+def differences(
+    browser: Any,
+    pairs: Sequence[tuple[str, str]],
+    widths: Sequence[int] = WIDTHS,
+    schemes: Sequence[str] = SCHEMES,
+) -> Iterator[str]:
+    """Every element that looks otherwise in the second page of a pair than in the first."""
     page = browser.new_page()
     page.route("**/*", lambda route: route.abort())
-    page.set_content(html)
-    page.add_style_tag(content="* { transition: none !important }")  # else seen half-way
-    found = {}
-    for width, scheme in product(WIDTHS, SCHEMES):
-        page.set_viewport_size({"width": width, "height": 800})
+    page.set_content("<body></body>")
+    names = page.evaluate(NAMES)
+    screens = [f"{width} px" for _pair in pairs for width in widths]
+    for scheme in schemes:
         page.emulate_media(color_scheme=scheme)
-        found[width, scheme] = page.evaluate(f"() => ({STYLES})(document)")
+        before, after = (
+            page.evaluate(STYLES, [list(pages), list(widths)]) for pages in zip(*pairs, strict=True)
+        )
+        for number, (screen, wanted, now) in enumerate(zip(screens, before, after, strict=True)):
+            html = pairs[number // len(widths)][0]
+            yield from _differing(names, f"{html} {screen} {scheme}", wanted, now)
     page.close()
-    return found
 
 
 def _differing(names: Sequence[str], where: str, wanted: Look, now: Look) -> Iterator[str]:

@@ -12,7 +12,7 @@ from rekindle import ENGINE_ROOT
 from rekindle.workspace.folder import read_folder
 from templates.compile import compile_mail, flat_mail
 from templates.context import build_context
-from templates.inline import inline_mail, inline_styles
+from templates.inline import _plans, inline_mail, inline_styles
 from templates.markup import protect, restore
 from templates.render import _message_values
 from templates.rendering import Rendering, under_way
@@ -282,6 +282,23 @@ def test_pages_come_to_the_same_styles():
     for _ in range(400):
         page = some_page(random, on_phones=False)
         assert _computed(inline_mail(page)) == _computed(page), page
+
+
+def test_what_was_worked_out_for_a_mail_is_used_only_for_mails_of_its_kind():
+    css = "<style>.a, [lang=fa], p + p, p:empty { color: red }</style>"
+    variants = (
+        "<p>x</p>", "<p>y</p>", "<p class=a>x</p>", "<p id=a>x</p>", "<p lang=fa>x</p>", "<p></p>",
+        "<p>x</p><p>x</p>", "<p>x<p>x", "<p style='width: 1%'>x</p>", "<b>x</b>",
+        "<p title=a>x</p>",
+    )  # fmt: skip
+    pages = [f"{css}{body}" for body in variants]
+    cold = []
+    for page in pages:
+        _plans.clear()
+        cold.append(inline_mail(page))
+
+    assert [inline_mail(page) for page in pages] == cold
+    assert len(_plans) == len(pages) - 2  # words and titles make no difference
 
 
 def _computed(page):

@@ -1,7 +1,5 @@
 """The pages in a real browser: without scripts, by keyboard, from right to left, on a phone."""
 
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,26 +8,19 @@ import pytest
 import uvicorn
 
 from store.tables import answers, consents
+from tests.browser import launched, needs_chromium
 from tests.web.conftest import Site
 from web.app import create_app
 from web.sign_in import make_sign_in_link
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and os.environ.get("REKINDLE_REQUIRE_SERVICES") != "1",
-    reason="chromium is not installed",
-)
+pytestmark = needs_chromium
 PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    assert CHROMIUM, "chromium is required here and is missing"
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
