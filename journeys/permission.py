@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from journeys.definition import SERVICE
+from journeys.definition import SERVICE, Again
 from journeys.timing import quiet_until
 from rekindle.durations import write_duration
 from rekindle.settings import Cap, Settings
@@ -21,6 +22,8 @@ CLOSES = ("ticket.solved", "ticket.closed")
 PAUSED = "the journey is paused"
 RETIMED = "put off after an outage"
 BUSY = "support has"
+ONE_OCCASION = timedelta(days=1)
+COPY = "another customer has this address"
 ON_HOLD = "nothing leaves at the moment"
 PACED = "paced: "  # and then what paces it: it has its place
 
@@ -71,6 +74,7 @@ class Asked:
     is_on_hold: bool = False  # everything is
     is_wanted: bool = True  # what its step's `only_if` says now
     is_approved: bool = False  # a person said yes to it
+    is_copy: bool = False  # another customer at this mailbox gets, or got, this very email
 
 
 def ask(asked: Asked, settings: Settings, now: datetime) -> Verdict:
@@ -83,6 +87,34 @@ def ask(asked: Asked, settings: Settings, now: datetime) -> Verdict:
         or _not_now(asked, settings, now)
         or Allowed()
     )
+
+
+class Stay(Protocol):
+    """When somebody was in a journey."""
+
+    @property
+    def started_at(self) -> datetime: ...
+    @property
+    def ended_at(self) -> datetime | None: ...
+
+
+def is_same_occasion(again: Again, one: Stay, other: Stay) -> bool:
+    """Whether two customers with one mailbox are in a journey for the same occasion: a single
+    customer would not have started twice. What begins within a day always is, since a journey that
+    only sends is over at once.
+    """
+    first, second = (one, other) if one.started_at <= other.started_at else (other, one)
+    apart = second.started_at - first.started_at
+    match again.rule:
+        case "never":
+            return True
+        case "after":
+            assert again.after is not None
+            return apart < max(again.after, ONE_OCCASION)
+        case "after_exit" | "always":
+            return (
+                apart < ONE_OCCASION or first.ended_at is None or second.started_at < first.ended_at
+            )
 
 
 def heeds_caps(topic: str, settings: Settings) -> bool:
@@ -105,7 +137,11 @@ def _never(asked: Asked, settings: Settings) -> Verdict | None:
         return Refused("no usable address")
     if asked.suppressed is not None:
         return Refused(f"suppressed: {asked.suppressed}")
-    return _without_consent(asked, settings) or _without_approval(asked, settings)
+    return (
+        _without_consent(asked, settings)
+        or _without_approval(asked, settings)
+        or (Refused(COPY) if asked.is_copy else None)
+    )
 
 
 def _without_consent(asked: Asked, settings: Settings) -> Verdict | None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from store.messages import TAKEN
 from store.records import CustomerId, DefinitionId, EnrollmentId, MessageId
 from store.tables import (
     customers,
@@ -52,6 +53,57 @@ RIVALS = select(
 )
 LATEST_MAILS = 10_000  # of all journeys, that tell how those of late fared
 WENT = ("sent", "delivered", "bounced", "complained")
+
+
+COPIES = (
+    select(
+        messages.c.id,
+        messages.c.customer_id,
+        messages.c.template,
+        messages.c.visit,
+        messages.c.status.in_(TAKEN).label("has_left"),
+        messages.c.address,
+        messages.c.priority,
+        enrollments.c.id.label("enrollment_id"),
+        enrollments.c.journey,
+        enrollments.c.key,
+        enrollments.c.started_at,
+        enrollments.c.ended_at,
+    )
+    .join(enrollments, enrollments.c.id == messages.c.enrollment_id)
+    .where(
+        messages.c.customer_id.in_(IDS),
+        messages.c.template.in_(bindparam("templates", expanding=True)),
+        messages.c.status.in_((*TAKEN, "queued", "held")),
+    )
+)
+
+
+class Copy(NamedTuple):
+    """An email of an enrollment that has left or may, as others at its mailbox may get it too."""
+
+    id: MessageId
+    customer_id: CustomerId
+    template: str
+    visit: int
+    has_left: bool
+    address: str  # empty until it leaves
+    priority: int
+    enrollment_id: EnrollmentId
+    journey: str
+    key: str
+    started_at: datetime
+    ended_at: datetime | None
+
+    @property
+    def email(self) -> tuple[str, str, str, int]:
+        """What is the same email to whoever gets it."""
+        return self.journey, self.key, self.template, self.visit
+
+    @property
+    def rank(self) -> tuple[int, EnrollmentId]:
+        """The lowest gets it: the higher priority, then whoever was enrolled first."""
+        return -self.priority, self.enrollment_id
 
 
 @dataclass(frozen=True)
@@ -95,6 +147,17 @@ def load_rivals(
     found: dict[CustomerId, list[Rival]] = {}
     for id_, customer_id, *rest in tx.execute(RIVALS, {"ids": list(ids), "now": now}):
         found.setdefault(customer_id, []).append(Rival(id_, *rest))
+    return found
+
+
+def load_copies(
+    tx: Connection, ids: Sequence[CustomerId], templates: Collection[str]
+) -> dict[CustomerId, list[Copy]]:
+    """Return the emails of these templates that these customers were sent or may be."""
+    found: dict[CustomerId, list[Copy]] = {}
+    for row in tx.execute(COPIES, {"ids": list(ids), "templates": sorted(templates)}):
+        copy = Copy(*row)
+        found.setdefault(copy.customer_id, []).append(copy)
     return found
 
 

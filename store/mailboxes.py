@@ -5,10 +5,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from store.identities import EMAIL
 from store.knowledge import DENIED, UNKNOWN
 from store.permission_changes import note_permission_change
+from store.records import CustomerId
 from store.suppressions import fingerprint
-from store.tables import mailbox_consents
+from store.tables import identities, mailbox_consents
 
 BY_PERSON = "person"  # the source of what one of our own people lifted
 NEWEST = func.row_number().over(
@@ -29,6 +31,11 @@ RANKED = (
     .subquery()
 )
 IN_FORCE = select(RANKED.c.mailbox, RANKED.c.topic, RANKED.c.status).where(RANKED.c.newest == 1)
+
+BEARERS = select(identities.c.value, identities.c.customer_id).where(
+    identities.c.kind == EMAIL,
+    identities.c.value.in_(bindparam("mailboxes", expanding=True)),
+)
 
 
 def load_mailbox_consents(
@@ -74,6 +81,17 @@ def save_mailbox_choices(
         tx.execute(insert(mailbox_consents), rows)
         note_permission_change(tx)  # whoever has the address
     return bool(rows)
+
+
+def load_bearers(
+    connection: Connection, mailboxes: Iterable[str]
+) -> dict[str, frozenset[CustomerId]]:
+    """Return for each mailbox all customers who ever had it; by the index of identities."""
+    found: dict[str, set[CustomerId]] = {}
+    asked = {"mailboxes": sorted(set(mailboxes) - {""})}
+    for mailbox, customer_id in connection.execute(BEARERS, asked):
+        found.setdefault(mailbox, set()).add(CustomerId(customer_id))
+    return {mailbox: frozenset(bearers) for mailbox, bearers in found.items()}
 
 
 def lift_refusals(tx: Connection, mailbox: str, now: datetime, reason: str) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
@@ -75,7 +75,7 @@ INVITATIONS = select(
     messages.c.enrollment_id, messages.c.survey, messages.c.status, messages.c.reason
 ).where(messages.c.enrollment_id.in_(IDS), messages.c.survey.is_not(None))
 SENT = (
-    select(messages.c.customer_id, LEFT_AT.label("at"), messages.c.topic)
+    select(messages.c.customer_id, LEFT_AT.label("at"), messages.c.topic, messages.c.address)
     .where(
         messages.c.customer_id.in_(IDS),
         messages.c.status.in_(TAKEN),
@@ -85,7 +85,9 @@ SENT = (
     .order_by(LEFT_AT.desc())
 )
 INVITED = (
-    select(messages.c.customer_id, LEFT_AT.label("at"), messages.c.enrollment_id)
+    select(
+        messages.c.customer_id, LEFT_AT.label("at"), messages.c.enrollment_id, messages.c.address
+    )
     .where(
         messages.c.customer_id.in_(IDS),
         messages.c.survey.is_not(None),
@@ -93,6 +95,22 @@ INVITED = (
     )
     .order_by(LEFT_AT.desc())
 )
+
+
+class SentLately(NamedTuple):
+    """An email that a customer was sent, for the contact budget."""
+
+    at: datetime
+    topic: str
+    address: str
+
+
+class Invited(NamedTuple):
+    """A survey invitation that left, for the rest after it."""
+
+    at: datetime
+    enrollment_id: EnrollmentId | None
+    address: str
 
 
 @dataclass(frozen=True)
@@ -259,25 +277,21 @@ def load_stored(tx: Connection, ids: Sequence[MessageId]) -> dict[MessageId, byt
 
 def sent_lately(
     tx: Connection, customer_ids: Sequence[CustomerId], since: datetime
-) -> dict[CustomerId, list[tuple[datetime, str]]]:
-    """Newest first, when each customer was sent a mail after `since`, and on which topic; service
-    mail aside.
-    """
-    found: dict[CustomerId, list[tuple[datetime, str]]] = {}
-    for row in tx.execute(SENT, {"ids": customer_ids, "since": since}):
-        found.setdefault(row.customer_id, []).append((row.at, row.topic))
+) -> dict[CustomerId, list[SentLately]]:
+    """Return what each customer was sent after `since`, newest first; service email aside."""
+    found: dict[CustomerId, list[SentLately]] = {}
+    for customer_id, *sent in tx.execute(SENT, {"ids": customer_ids, "since": since}):
+        found.setdefault(customer_id, []).append(SentLately(*sent))
     return found
 
 
 def last_invitations(
     tx: Connection, customer_ids: Sequence[CustomerId]
-) -> dict[CustomerId, list[tuple[datetime, EnrollmentId | None]]]:
-    """For each customer the instants of survey invitations that left, newest first, with their
-    enrollments.
-    """
-    found: dict[CustomerId, list[tuple[datetime, EnrollmentId | None]]] = {}
-    for row in tx.execute(INVITED, {"ids": customer_ids}):
-        found.setdefault(row.customer_id, []).append((row.at, row.enrollment_id))
+) -> dict[CustomerId, list[Invited]]:
+    """Return the survey invitations that left to each customer, newest first."""
+    found: dict[CustomerId, list[Invited]] = {}
+    for customer_id, *invited in tx.execute(INVITED, {"ids": customer_ids}):
+        found.setdefault(customer_id, []).append(Invited(*invited))
     return found
 
 

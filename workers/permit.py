@@ -4,15 +4,24 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from journeys.advance import questions
 from journeys.definition import SERVICE
-from journeys.permission import CLOSES, OPENS, Allowed, Asked, Held, Verdict, ask, heeds_caps
+from journeys.permission import (
+    CLOSES,
+    OPENS,
+    Allowed,
+    Asked,
+    Held,
+    Refused,
+    Verdict,
+    ask,
+    heeds_caps,
+)
 from journeys.timing import zone_of
-from rekindle.addresses import EmailAddress, canonical
 from rekindle.settings import Settings
 from rekindle.workspace.library import Library
 from segments.definition import Condition, parse_condition
@@ -31,16 +40,25 @@ from store.enrollments import load_standing
 from store.holds import find_hold
 from store.knowledge import DENIED
 from store.mailboxes import load_mailbox_consents
-from store.messages import last_invitations, sent_lately
+from store.messages import Invited, SentLately, last_invitations, sent_lately
 from store.records import NOBODY, CustomerId, Enrollment, EnrollmentId, Message, MessageId
 from store.suppressions import find_suppressed
 from workers.asking import find_holding
+from workers.mailboxes import Mailboxes, gather
 from workers.pacing import Pacer, is_late
 from workers.pausing import paused_journeys
 from workers.questions import reply_to
 
 BAD_SCORE = {"csat": 2, "ces": 3, "nps": 6}  # the highest score that is a bad answer
 ONLY_IF = "only_if"
+
+
+class Contacts(NamedTuple):
+    """What customers were sent, want to be sent, and were asked, by customer."""
+
+    sent: Mapping[CustomerId, Sequence[SentLately]]
+    rivals: Mapping[CustomerId, Sequence[Rival]]
+    invited: Mapping[CustomerId, Sequence[Invited]]
 
 
 @dataclass(frozen=True)
@@ -69,11 +87,11 @@ def permit_claims(
 ) -> list[Permitted]:
     """Ask once more, in the transaction that claims them, and for a place in what is paced.
 
-    With `makes_up` places that were slept through are taken now. Mails of customers for whom
-    another worker asks at this moment are left out.
+    With `makes_up` places that were slept through are taken now. Mails to mailboxes for which
+    another worker asks at this moment are left out, as are all but one to a mailbox whose budget
+    they share.
     """
-    locked = lock_customers(tx, {one.customer_id for one in batch}) | {NOBODY}
-    ours = [one for one in batch if one.customer_id in locked]
+    ours = _locked(tx, library, batch, now)
     asking = _Asking(tx, library, ours, now, library.settings)
     unwanted = asking.unwanted()
     verdicts = asking.verdicts(unwanted)
@@ -101,6 +119,26 @@ def permit_again(
     return _Asking(tx, library, batch, now, settings).verdicts()
 
 
+def _locked(
+    tx: Connection, library: Library, batch: Sequence[Message], now: datetime
+) -> list[Message]:
+    """Whoever shares a mailbox is locked together: two claims at once would share a budget."""
+    mailboxes = _Asking(tx, library, batch, now, library.settings).mailboxes
+    locked = lock_customers(tx, mailboxes.customers) | {NOBODY}
+    seen: set[str] = set()
+    free = []
+    for message in batch:
+        if not {message.customer_id, *mailboxes.others(message)} <= locked:
+            continue
+        mailbox = mailboxes.of(message)
+        if mailboxes.others(message) and heeds_caps(message.topic, library.settings):
+            if mailbox in seen:
+                continue
+            seen.add(mailbox)
+        free.append(message)
+    return free
+
+
 @dataclass(frozen=True)
 class _Asking:
     """A batch of messages, and what is known about them; each fact is fetched once for all."""
@@ -119,11 +157,34 @@ class _Asking:
     def sources(self) -> Mapping[EnrollmentId, Source]:
         return load_sources(self.tx, {one.enrollment_id for one in self.batch if one.enrollment_id})
 
+    @cached_property
+    def traits(self) -> Mapping[CustomerId, Mapping[str, Any]]:
+        held = load_traits(self.tx, self.ids, self.now, names=("email", "zone"))
+        return {id_: held.get(id_, {}) for id_ in self.ids}
+
+    @cached_property
+    def mailboxes(self) -> Mailboxes:
+        return Mailboxes(self.tx, self.batch, self.now, self.traits)
+
     def verdicts(self, unwanted: Collection[MessageId] = ()) -> list[Permitted]:
+        """Each for itself, then those again whose very email another at their mailbox gets."""
         asked = self._asked(unwanted)
+        verdicts = [self._mark_late(m, one) for m, one in zip(self.batch, asked, strict=True)]
+        refused = {
+            message.id
+            for message, verdict in zip(self.batch, verdicts, strict=True)
+            if isinstance(verdict, Refused)
+        }
+        copies = self.mailboxes.find_copies(self.library, self.sources, refused)
         return [
-            Permitted(message, one.address, self._mark_late(message, one))
-            for message, one in zip(self.batch, asked, strict=True)
+            Permitted(
+                message,
+                one.address,
+                ask(replace(one, is_copy=True), self.settings, self.now)
+                if message.id in copies
+                else verdict,
+            )
+            for message, one, verdict in zip(self.batch, asked, verdicts, strict=True)
         ]
 
     def _mark_late(self, message: Message, asked: Asked) -> Verdict:
@@ -135,15 +196,12 @@ class _Asking:
 
     def _asked(self, unwanted: Collection[MessageId]) -> list[Asked]:
         tx, settings, now, ids = self.tx, self.settings, self.now, self.ids
-        traits = load_traits(tx, ids, now, names=("email", "zone"))
-        addresses = {one.id: _address(one, traits) for one in self.batch}
-        mailboxes = {id_: canonical(address) for id_, address in addresses.items()}
-        suppressed = find_suppressed(tx, set(mailboxes.values()), now)
-        said = load_mailbox_consents(tx, set(mailboxes.values()), now)
+        traits, at = self.traits, self.mailboxes
+        mailboxes = {at.of(one) for one in self.batch} - {""}
+        suppressed = find_suppressed(tx, mailboxes, now)
+        said = load_mailbox_consents(tx, mailboxes, now)
         consents = load_consents(tx, ids, now)
-        sent = sent_lately(tx, ids, now - _longest_cap(settings)) if settings.caps else {}
-        rivals = load_rivals(tx, ids, now) if settings.caps else {}
-        invited = last_invitations(tx, ids) if any(one.survey for one in self.batch) else {}
+        sent, rivals, invited = self._contacts()
         unhappy = self._unhappy()
         paused = paused_journeys(tx, self.library)
         is_on_hold = find_hold(tx) is not None
@@ -155,13 +213,13 @@ class _Asking:
                 queued_at=one.queued_at or now,
                 zone=zone_of(traits.get(one.customer_id, {}).get("zone"), settings.brand.tz),
                 survey=one.survey,
-                address=addresses[one.id],
-                suppressed=suppressed.get(mailboxes[one.id]),
-                refused_by_mailbox=said.get(mailboxes[one.id], {}).get(one.topic) == DENIED,
+                address=address.deliverable if (address := at.addresses[one.id]) else "",
+                suppressed=suppressed.get(at.of(one)),
+                refused_by_mailbox=said.get(at.of(one), {}).get(one.topic) == DENIED,
                 consent=consents.get(one.customer_id, {}).get(one.topic, "unknown"),
-                sent=sent.get(one.customer_id, ()),
-                rivals=_before(one, rivals.get(one.customer_id, ()), settings),
-                invited_at=_invited_at(invited.get(one.customer_id, ()), one.enrollment_id),
+                sent=[(before.at, before.topic) for before in at.sent(one, sent)],
+                rivals=_before(one, at.waiting(one, rivals), settings),
+                invited_at=_invited_at(at.sent(one, invited), one.enrollment_id),
                 unhappy=one.customer_id in unhappy,
                 open_tickets=open_tickets,
                 ended=source.ended if (source := self._source(one)) else None,
@@ -172,6 +230,18 @@ class _Asking:
             )
             for one in self.batch
         ]
+
+    def _contacts(self) -> Contacts:
+        """What each customer at these mailboxes was sent, wants to be sent, and was asked."""
+        tx, settings, ids = self.tx, self.settings, self.mailboxes.customers
+        since = self.now - _longest_cap(settings)
+        capped = ids if settings.caps else []
+        asked = ids if any(one.survey for one in self.batch) else []
+        return Contacts(
+            gather(lambda some: sent_lately(tx, some, since), capped),
+            gather(lambda some: load_rivals(tx, some, self.now), capped),
+            gather(lambda some: last_invitations(tx, some), asked),
+        )
 
     def _source(self, message: Message) -> Source | None:
         return self.sources.get(message.enrollment_id) if message.enrollment_id else None
@@ -228,14 +298,6 @@ class _Asking:
         return {message.id for message, stands in group if stands.id in out}
 
 
-def _address(message: Message, traits: Mapping[CustomerId, Mapping[str, object]]) -> str:
-    """Our own people's address is in the row; a customer's is what is known now."""
-    if message.customer_id == NOBODY:
-        return message.address
-    found = EmailAddress.find(traits.get(message.customer_id, {}).get("email"))
-    return found.deliverable if found else ""
-
-
 def _longest_cap(settings: Settings) -> timedelta:
     return max((cap.within for cap in settings.caps.values()), default=timedelta())
 
@@ -249,10 +311,15 @@ def _before(message: Message, rivals: Sequence[Rival], settings: Settings) -> li
 
 
 def _invited_at(
-    invitations: Sequence[tuple[datetime, EnrollmentId | None]], enrollment_id: EnrollmentId | None
+    invitations: Sequence[Invited], enrollment_id: EnrollmentId | None
 ) -> datetime | None:
     """The last invitation of another enrollment: a reminder never loses against its own."""
-    return next((at for at, of in invitations if of is None or of != enrollment_id), None)
+    others = (
+        invited.at
+        for invited in invitations
+        if invited.enrollment_id is None or invited.enrollment_id != enrollment_id
+    )
+    return next(others, None)
 
 
 def find_unhappy(

@@ -110,7 +110,16 @@ def _funnels(plan: Plan) -> Iterable[str]:
         if one.start or because:
             start = f"{len(one.start):,} {'starts' if len(one.start) == 1 else 'start'}"
             mailed = f"{start} {one.journey}, {one.mailed:,} mailed in 24 hours"
-            yield f"{mailed}, because: {because}." if because else f"{mailed}."
+            said = f"{mailed}, because: {because}." if because else f"{mailed}."
+            yield said + _sharing(one)
+
+
+def _sharing(one: JourneyPlan) -> str:
+    """` 5 of them share 2 mailboxes.` or nothing."""
+    if not one.sharing:
+        return ""
+    mailboxes = "one mailbox" if one.shared == 1 else f"{one.shared:,} mailboxes"
+    return f" {one.sharing:,} of them share {mailboxes}."
 
 
 def _columns(heads: Sequence[str], rows: Rows) -> str:

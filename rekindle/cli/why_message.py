@@ -28,6 +28,8 @@ ADVICE = {  # how a reason begins -> what would have to change
     "this mailbox said no to": "its owner would have to allow it by a link in an email, or "
     "'customer unsuppress'",
     "has not said yes to": "the customer would have to say yes to the topic",
+    "another customer has this address": "nothing: each mailbox gets one copy of an email that is "
+    "not of the topic service",
     "over the cap": "fewer other mails, a larger cap, or a higher priority",
     "was asked on": "the rest after the last survey has to pass",
     "quiet hours": "it waits until they are over",

@@ -6,16 +6,20 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Table, func, or_, select
 
+from rekindle.addresses import canonical
 from rekindle.workspace.library import Library
 from segments.compile import Subjects, compile_condition
 from segments.conditions.drift import Drift
 from segments.definition import walk
+from store.customers import load_traits
+from store.identities import EMAIL
 from store.memberships import load_member_ids
 from store.records import NOBODY, CustomerId, EnrollmentId
 from store.session import Store
 from store.steps import STEP
 from store.tables import customers, enrollments, event_kinds, events, messages, positions
 from workers.drift import as_of_now
+from workers.mailboxes import gather
 
 HIGHEST_ID = 2**62
 Members = Mapping[str, frozenset[int]]
@@ -139,6 +143,17 @@ def load_mails_after(connection: Connection, last: int) -> dict[EnrollmentId, li
     for row in connection.execute(query):
         found.setdefault(EnrollmentId(row[0]), []).append(Mail(*row))
     return found
+
+
+def load_mailboxes(
+    connection: Connection, ids: Collection[int], now: datetime
+) -> dict[CustomerId, str]:
+    """The mailbox of each of these customers who has one."""
+    traits = gather(
+        lambda some: load_traits(connection, some, now, names=(EMAIL,)), map(CustomerId, ids)
+    )
+    found = {id_: canonical(said.get(EMAIL)) for id_, said in traits.items()}
+    return {id_: mailbox for id_, mailbox in found.items() if mailbox}
 
 
 def load_told(connection: Connection, last_event: int) -> list[tuple[str, str, str, int]]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import Connection
+
 from journeys.changes import find_ambiguous
 from rekindle.rehearsal import people
 from rekindle.rehearsal.exclusions import (
@@ -22,7 +24,7 @@ from rekindle.settings import Limits
 from rekindle.workspace.applying import Applied, Change, apply_folder
 from rekindle.workspace.files import path_of
 from rekindle.workspace.library import Library
-from store.records import EnrollmentId
+from store.records import CustomerId, EnrollmentId
 from store.tables import enrollments, events
 
 AHEAD = timedelta(hours=24)
@@ -55,6 +57,9 @@ class JourneyPlan:
     mails_24h: int = 0
     mailed: int = 0  # of those who start
     excluded: Mapping[str, int] = field(default_factory=dict)  # why the others are not mailed
+    mailboxes: int = 0  # of those who start
+    sharing: int = 0  # how many of them have the same mailbox as another of them
+    shared: int = 0  # how many mailboxes those have
 
 
 @dataclass(frozen=True)
@@ -249,6 +254,7 @@ def _plan(
         mails = people.load_mails_after(connection, before.last_enrollment)
         told = people.load_told(connection, before.last_event)
         customers = people.count_living(connection)
+        at_mailboxes = _mailboxes(connection, movements[0], now)
     fresh = Counter(journey for id_, journey in sent.items() if id_ not in before.sent)
     start, move, leave = movements
     excluded = why_not_mailed(
@@ -266,6 +272,7 @@ def _plan(
             fresh[name],
             excluded.get(name, Excluded()).mailed,
             {**excluded.get(name, Excluded()).reasons, **unstarted.get(name, {})},
+            *at_mailboxes.get(name, ()),
         )
         for name in sorted({*before.library.journeys, *library.journeys, *fresh} - {""})
     )  # one that was retired long ago still mails those who are on their way
@@ -281,6 +288,21 @@ def _plan(
         asks=_asks(before, library, said),
         world=World(before.definitions, folder_of(services), _touched(segments, journeys)),
     )
+
+
+def _mailboxes(
+    connection: Connection, start: Movement, now: datetime
+) -> dict[str, tuple[int, int, int]]:
+    """For each journey how many mailboxes those have who start, how many customers share one, and
+    how many mailboxes they share.
+    """
+    mailbox_of = people.load_mailboxes(connection, set().union(*start.values()), now)
+    found = {}
+    for journey, ids in start.items():
+        counts = Counter(mailbox for id_ in ids if (mailbox := mailbox_of.get(CustomerId(id_))))
+        shared = [number for number in counts.values() if number > 1]
+        found[journey] = len(counts), sum(shared), len(shared)
+    return found
 
 
 def _concerned(
@@ -334,6 +356,8 @@ def as_document(plan: Plan, *, allow: int = 0) -> dict[str, Any]:
                 "start": len(one.start),
                 "move": len(one.move),
                 "exit": len(one.exit),
+                "mailboxes": one.mailboxes,
+                "sharing": one.sharing,
                 "mails_24h": one.mails_24h,
                 "excluded": dict(one.excluded),
             }

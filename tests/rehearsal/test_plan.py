@@ -254,3 +254,18 @@ def test_who_moves_and_who_is_put_out_is_counted(shop: Shop) -> None:
 
     assert journey(moving, "waits") == ("changed", 0, 1, 0, 1)
     assert journey(drained, "waits") == ("changed", 0, 0, 1, 0)
+
+
+def test_customers_who_share_a_mailbox_are_counted_and_get_one_copy(shop: Shop) -> None:
+    shop.write("segments/buyers.yaml", BUYERS)
+    shop.write("journeys/thanks.yaml", THANKS)
+    shop.mail("thanks")
+    buyers(shop, ana=1, bob=1, cy=1)
+    shop.customer("bob", email="Ana <ANA@example.com>")
+
+    plan = make_plan(shop.services)
+
+    [one] = plan.journeys
+    assert (one.mails_24h, one.mailboxes, one.sharing) == (2, 2, 2)
+    assert one.excluded == {"another customer has this address": 1}
+    assert "2 of them share one mailbox." in as_markdown(plan)

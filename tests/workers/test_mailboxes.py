@@ -4,19 +4,21 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from rekindle.customers import erase, tell, unsuppress
 from rekindle.errors import NotFound
 from store.blocking import suppress_addresses
 from store.consents import save_preferences
 from store.mailboxes import load_mailbox_consents
+from store.messages import load_messages
 from store.records import CustomerId, MessageId, Returned
 from store.returns import act_on
 from store.suppressions import fingerprint
 from store.tables import consents, mailbox_consents, messages
 from tests.shop import SETTINGS, Shop
 from tests.workers.journeys import write_journey
+from workers.permit import permit_claims
 
 ORDERED = "start: [{event: order.completed}]\nagain: always\nholdout: none\nbecause: a test\n"
 SHARED = "shared@example.com"
@@ -36,7 +38,8 @@ def family(shop: Shop) -> Shop:
 
 
 def order(shop: Shop, who: str) -> str:
-    """Bring somebody into the journey; returns what became of their email."""
+    """Bring somebody into the journey, days later; returns what became of their email."""
+    shop.clock.move(timedelta(days=2))
     shop.happens("order.completed", who)
     shop.run()
     query = select(messages.c.status, messages.c.reason).order_by(messages.c.id.desc()).limit(1)
@@ -132,3 +135,100 @@ def test_a_no_outlives_the_last_customer_of_its_mailbox_without_its_name(family:
         assert load_mailbox_consents(connection, [SHARED], now) == {SHARED: {"offers": "denied"}}
     family.customer("dee", email=SHARED)
     assert order(family, "dee") == REFUSED
+
+
+COPY = "another customer has this address"
+
+
+def fates(shop: Shop) -> list[tuple[int, str]]:
+    """Of every message, in order, whose it is, and its reason or status."""
+    query = select(messages.c.customer_id, messages.c.status, messages.c.reason)
+    with shop.services.store.read() as connection:
+        rows = connection.execute(query.order_by(messages.c.id))
+        return [(row.customer_id, row.reason or row.status) for row in rows]
+
+
+def test_a_mailbox_gets_one_copy_and_service_email_goes_to_each(family: Shop):
+    write_journey(family, "parcel", ORDERED + "steps: [{send: parcel}]\n")
+    family.mail("parcel", subject="Parcel")
+    family.apply()
+    family.clock.move(timedelta(days=2))
+    family.happens("order.completed", "ana")
+    family.happens("order.completed", "bo")
+
+    family.run()
+
+    subjects = sorted(str(mail["Subject"]) for mail in family.mails()[1:])
+    assert subjects == ["Offer", "Parcel", "Parcel"]
+    assert (2, COPY) in fates(family)
+
+
+def test_who_may_not_be_emailed_keeps_the_copy_from_nobody(family: Shop):
+    tell(family.services, "ana", {}, {"offers": "denied"})
+    family.clock.move(timedelta(days=2))
+    family.happens("order.completed", "ana")
+    family.happens("order.completed", "bo")
+
+    family.run()
+
+    assert fates(family)[1:] == [(1, "said no to offers"), (2, "sent")]
+
+
+def test_what_a_second_customer_is_sent_another_day_is_no_copy(family: Shop):
+    assert order(family, "bo") == "sent"
+
+
+def test_caps_and_the_rest_after_a_survey_count_by_mailbox(family: Shop):
+    more = "topics: {offers: {consent: assumed}, surveys: {consent: assumed}}\n"
+    family.write("rekindle.yaml", f"{SETTINGS}{more}caps: {{offers: 1 per 7 days}}\n")
+    family.write("surveys/nps.yaml", "survey: nps\nkind: nps\n")
+    family.mail("asked", body='{{ survey("nps") }}', subject="Asked")
+    for name, event in (("ask", "order.shipped"), ("ask_more", "order.rated")):
+        start = f"start: [{{event: {event}}}]\nholdout: none\nbecause: a test\n"
+        steps = "steps: [{survey: nps, template: asked}]\n"
+        write_journey(family, name, start + steps, topic="surveys")
+    family.apply()
+
+    assert order(family, "bo").startswith("over the cap 'offers'")
+    family.happens("order.shipped", "ana")
+    family.run()
+    family.happens("order.rated", "bo")
+    family.run()
+
+    assert fates(family)[-2] == (1, "sent")
+    assert fates(family)[-1][1].startswith("was asked on")
+
+
+def test_two_workers_never_claim_for_one_mailbox_at_once(family: Shop):
+    """On SQLite there is one writer at a time; on PostgreSQL the second leaves the mailbox out."""
+    store, now = family.services.store, family.clock.now()
+    family.clock.move(timedelta(days=2))
+    family.happens("order.completed", "ana")
+    family.happens("order.completed", "bo")
+    family.customer("cem")
+    family.happens("order.completed", "cem")
+    library = family.services.library()
+    with store.begin() as tx:
+        tx.execute(
+            insert(messages),
+            [
+                {
+                    "customer_id": customer, "template": "other", "topic": "offers",
+                    "status": "queued", "queued_at": now, "due_at": now, "header_id": "x@x",
+                }
+                for customer in (1, 2, 3)
+            ],
+        )  # fmt: skip
+        ids = list(tx.scalars(select(messages.c.id).where(messages.c.template == "other")))
+    if store.is_sqlite:
+        with store.begin() as tx:
+            both = permit_claims(tx, library, load_messages(tx, ids), now)
+        assert [one.message.customer_id for one in both] == [1, 3]  # the rest in the next round
+        return
+
+    with store.begin() as first, store.begin() as second:
+        claimed = permit_claims(first, library, load_messages(first, ids[:1]), now)
+        meanwhile = permit_claims(second, library, load_messages(second, ids[1:]), now)
+
+    assert [one.message.customer_id for one in claimed] == [1]
+    assert [one.message.customer_id for one in meanwhile] == [3]
