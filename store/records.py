@@ -112,6 +112,7 @@ class Returned:
     status: str  # enhanced status, or empty
     mark: str  # of the mail it is from: the same bytes have the same one
     header_id: str = ""  # Message-ID of ours that it is about, or empty
+    said: str = ""  # of a bounce: the server's words, without addresses
 
 
 @dataclass(frozen=True)

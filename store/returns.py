@@ -76,7 +76,7 @@ def _came_back(tx: Connection, item: Returned, now: datetime) -> set[CustomerId]
         canonical(item.recipient),
         canonical(ours.address) if ours and item.header_id else "",
     } - {""}
-    items = [(address, item.status) for address in sorted(addresses)]
+    items = [(address, _detail(item, ours)) for address in sorted(addresses)]
     return {*suppress_addresses(tx, items, now, reason=reason).customer_ids, *whose}
 
 
@@ -155,7 +155,16 @@ def _event(item: Returned, ours: Ours, now: datetime) -> OwnEvent:
 
 
 def _details(item: Returned) -> dict[str, Any]:
-    return {"hard": item.hard, "status": item.status} if item.kind == "bounce" else {}
+    if item.kind != "bounce":
+        return {}
+    said = {"said": item.said} if item.said else {}
+    return {"hard": item.hard, "status": item.status, **said}
+
+
+def _detail(item: Returned, ours: Ours | None) -> str:
+    """Which report suppressed an address, for whoever asks later."""
+    about = f"email {ours.id}" if ours else "an email that is not known"
+    return ": ".join(part for part in (f"report on {about}", item.status, item.said) if part)
 
 
 def find_failing(

@@ -8,6 +8,7 @@ of 5 alone does not mean that the address is at fault: policy, spam and full mai
 import re
 from dataclasses import dataclass
 
+from adapters.inbound.addresses import ADDRESS
 from rekindle.addresses import canonical
 
 STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
@@ -15,6 +16,7 @@ REPLY = re.compile(r"(?<![\d.])(55[01346]|501|521|542)(?![\d.])")
 GONE = ("1.1", "1.2", "1.3", "1.6", "1.10")
 OF_SENDER = ("1.7", "1.8", "7.27")
 LONGEST = 2000  # characters of what was said that are read
+MOST_SAID = 200  # characters of it that are kept
 TEMPORARY = re.compile(
     r"quota|mailbox (is )?full|disk space|over ?limit|too many|rate limit|rate that|too quickly"
     r"|disabled|suspended|procmail|try again|greylist|recipient preferences|exceeded storage",
@@ -72,6 +74,7 @@ class Failure:
     status: str  # enhanced status, or empty where none was given
     is_hard: bool  # the address is no more: never mail it again
     is_final: bool = True  # False: still being tried, or delivered after all
+    said: str = ""  # the server's words, without addresses
 
 
 def judge(recipient: str, status: str, said: str, *, is_final: bool = True) -> Failure:
@@ -80,7 +83,8 @@ def judge(recipient: str, status: str, said: str, *, is_final: bool = True) -> F
     told = _best_status(status, plain)
     is_hard = _is_hard(recipient, told, f"{told} {plain}")
     is_final = is_final and not told.startswith("2")  # a class of success, whatever the action says
-    return Failure(canonical(recipient), told, is_hard, is_final)
+    words = ADDRESS.sub("…", plain)[:MOST_SAID]
+    return Failure(canonical(recipient), told, is_hard, is_final, words)
 
 
 def _best_status(status: str, said: str) -> str:

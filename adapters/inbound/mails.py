@@ -61,7 +61,8 @@ def _kind(mail: Mail, sender: str) -> str:
 def _bounced(failure: Failure, mark: str, reference: str) -> Returned:
     kind = "bounce" if failure.is_final else "report"
     hard = failure.is_final and failure.is_hard
-    return Returned(failure.recipient, kind, hard, failure.status, mark, reference)
+    said = failure.said if failure.is_final else ""
+    return Returned(failure.recipient, kind, hard, failure.status, mark, reference, said)
 
 
 def _complained(feedback: Feedback, mark: str, reference: str) -> list[Returned]:

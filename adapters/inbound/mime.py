@@ -156,14 +156,18 @@ def parse_fields(block: bytes) -> Fields:
 
 
 def decode_text(given: bytes, charset: str = "") -> str:
-    """Text as its charset says; else as UTF-8; else as Windows-1252, which knows any byte."""
+    """Text as its charset says; else as UTF-8; else as Windows-1252, which knows any byte.
+
+    Without NUL, which no database takes.
+    """
     for name in (charset, "utf-8"):
         if CHARSET.fullmatch(name):
             try:
-                return given.decode(name, "strict" if name == "utf-8" else "replace")
+                text = given.decode(name, "strict" if name == "utf-8" else "replace")
             except (LookupError, UnicodeError):
                 continue
-    return given.decode("cp1252", "replace")
+            return text.replace("\0", "")
+    return given.decode("cp1252", "replace").replace("\0", "")
 
 
 def decode_words(value: str) -> str:

@@ -13,10 +13,12 @@ from rekindle.cli.stamps import IN_UTC, stamp
 from rekindle.cli.why_effects import undone_of
 from rekindle.cli.why_journey import Standing, decision_line, stand
 from rekindle.cli.why_mails import Mail
-from rekindle.cli.why_message import Chain, advice_for, condition_line, find_chain
+from rekindle.cli.why_message import Chain, Delivery, advice_for, condition_line, find_chain
 from rekindle.errors import WrongUse
 from store.portraits import Trip
 from store.records import MessageId
+
+TELLERS = {"inbound": "says an email that came back", "sendgrid": "says SendGrid"}
 
 
 def why(
@@ -66,8 +68,22 @@ def _chain_lines(chain: Chain) -> Iterator[str]:
         yield decision_line(one.decision)
         yield from (f"    {condition_line(row)}" for row in one.conditions)
     for delivery in chain.deliveries:
-        by = " by a machine" if delivery.is_machine else ""
-        yield f"{stamp(delivery.at)}  {delivery.kind}{by}"
+        yield f"{stamp(delivery.at)}  {_delivery_text(delivery)}"
+    for suppression in chain.suppressions:
+        detail = f" ({suppression.detail})" if suppression.detail else ""
+        since = stamp(suppression.known_at)
+        yield f"{since}  the address was suppressed: {suppression.reason}{detail}"
+
+
+def _delivery_text(delivery: Delivery) -> str:
+    """What became of it, whose word that is, and what the server said."""
+    told = delivery.details
+    by = " by a machine" if delivery.is_machine else ""
+    final = " for good" if delivery.kind == "bounced" and told.get("hard") else ""
+    source = f", {TELLERS[delivery.source]}" if delivery.source in TELLERS else ""
+    words = [told.get("status"), told.get("said") or told.get("reason") or told.get("response")]
+    said = ": ".join(str(word) for word in words if word)
+    return f"{delivery.kind}{final}{by}{source}" + (f": {said}" if said else "")
 
 
 def _journey(trip: Trip | None) -> str:

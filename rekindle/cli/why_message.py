@@ -11,14 +11,23 @@ from sqlalchemy import Connection, select
 from journeys.advance import questions
 from journeys.graph import build_graph
 from journeys.permission import PAUSED
+from rekindle.addresses import canonical
 from rekindle.errors import NotFound
 from rekindle.looking import explained, looking
 from rekindle.services import Services
 from rekindle.workspace.library import Library
 from segments.subjects import Scope
+from store.customers import load_traits
 from store.portraits import DecisionLine, MailLine, Trip, find_mail, load_trips
 from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId, EventId, MessageId
-from store.tables import delivery_events, enrollments, event_kinds, events, messages
+from store.tables import (
+    delivery_events,
+    enrollments,
+    event_kinds,
+    events,
+    messages,
+    suppressions,
+)
 from workers.questions import reply_to
 
 ADVICE = {  # how a reason begins -> what would have to change
@@ -69,6 +78,16 @@ class Delivery:
     at: datetime
     is_machine: bool
     details: Mapping[str, Any]
+    source: str  # who told it: inbound, sendgrid, …; empty for ourselves
+
+
+@dataclass(frozen=True)
+class SuppressionLine:
+    """Why an address was not to be emailed, and since when."""
+
+    reason: str
+    detail: str
+    known_at: datetime
 
 
 @dataclass(frozen=True)
@@ -80,6 +99,7 @@ class Chain:
     start: Start | None
     links: tuple[Link, ...]
     deliveries: tuple[Delivery, ...]
+    suppressions: tuple[SuppressionLine, ...] = ()  # of an email that was refused for it
 
     @property
     def change(self) -> str:
@@ -95,6 +115,7 @@ class Chain:
                 {**asdict(one.decision), "conditions": list(one.conditions)} for one in self.links
             ],
             "deliveries": [asdict(one) for one in self.deliveries],
+            "suppressions": [asdict(one) for one in self.suppressions],
             "change": self.change,
         }
 
@@ -112,17 +133,19 @@ def find_chain(services: Services, message_id: MessageId) -> Chain:
         if mail is None:
             raise NotFound(f"no mail has the number {message_id}.")
         deliveries = _deliveries(connection, message_id)
+        suppressed = _suppressions(connection, mail)
         row = connection.execute(
             select(enrollments, messages.c.queued_at)
             .join(messages, messages.c.enrollment_id == enrollments.c.id)
             .where(messages.c.id == message_id)
         ).first()
         if row is None:  # to our own people, or of a customer who was erased
-            return Chain(mail, None, None, (), deliveries)
+            return Chain(mail, None, None, (), deliveries, suppressed)
         trip = next(one for one in load_trips(connection, row.customer_id) if one.id == row.id)
         links = _links(connection, library, row, trip)
         start = _load_start(connection, row.event_id)
-    return Chain(mail, trip, _explain(services, start, row.customer_id), links, deliveries)
+    started = _explain(services, start, row.customer_id)
+    return Chain(mail, trip, started, links, deliveries, suppressed)
 
 
 def _deliveries(connection: Connection, message_id: MessageId) -> tuple[Delivery, ...]:
@@ -132,9 +155,35 @@ def _deliveries(connection: Connection, message_id: MessageId) -> tuple[Delivery
         .order_by(delivery_events.c.occurred_at, delivery_events.c.id)
     )
     return tuple(
-        Delivery(row.kind, row.occurred_at, row.is_machine, row.details)
+        Delivery(row.kind, row.occurred_at, row.is_machine, row.details, _teller(row))
         for row in connection.execute(query)
     )
+
+
+def _teller(row: Any) -> str:
+    """Ids of others' reports begin with whose they are."""
+    return str(row.provider_event_id or "").partition(":")[0]
+
+
+def _address_of(connection: Connection, mail: MailLine) -> object:
+    """The address that its customer had then."""
+    owner = select(messages.c.customer_id).where(messages.c.id == mail.id)
+    customer = CustomerId(connection.scalars(owner).one())
+    traits = load_traits(connection, [customer], mail.at, names={"email"})
+    return traits.get(customer, {}).get("email")
+
+
+def _suppressions(connection: Connection, mail: MailLine) -> tuple[SuppressionLine, ...]:
+    """Each that holds or held for the address of an email that was refused for being suppressed."""
+    if not mail.reason.startswith("suppressed"):
+        return ()
+    address = mail.address or _address_of(connection, mail)  # refused before it was written
+    query = (
+        select(suppressions.c.reason, suppressions.c.detail, suppressions.c.known_at)
+        .where(suppressions.c.address == canonical(address))
+        .order_by(suppressions.c.id)
+    )
+    return tuple(SuppressionLine(*row) for row in connection.execute(query))
 
 
 def _links(connection: Connection, library: Library, row: Any, trip: Trip) -> tuple[Link, ...]:

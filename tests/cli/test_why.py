@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from rekindle.cli.app import main
 from rekindle.cli.why_journey import Standing, stand
 from rekindle.cli.why_message import find_chain
 from rekindle.errors import NotFound
-from store.records import MessageId
+from store.records import MessageId, Returned
+from store.returns import act_on
 from store.tables import delivery_events, messages
 from tests.rehearsal.conftest import shop
 from tests.shop import SETTINGS, Shop
@@ -296,6 +297,37 @@ def test_a_sent_mail_that_came_back_later_was_sent_then(shop: Shop) -> None:
             is_machine=False, details={}))  # fmt: skip
 
     assert [(one.status, one.reason) for one in ask(shop, "waiting").mails] == [("sent", "")]
+
+
+def test_a_mail_tells_which_report_ended_it_and_the_next_what_suppressed_its_address(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.customer("ana")
+    shop.write(
+        "journeys/waiting.yaml", WAITING.replace("{wait: 2 days}", "{send: thanks}") + "per: id\n"
+    )
+    shop.mail("thanks")
+    shop.apply()
+    shop.happens("order.completed", "ana", id="1")
+    shop.run()
+    said = "550 5.1.1 user unknown"
+    with shop.services.store.begin() as tx:
+        mail = tx.execute(select(messages.c.address, messages.c.header_id)).one()
+        bounce = Returned(mail.address, "bounce", True, "5.1.1", "m", mail.header_id, said)
+        act_on(tx, [bounce], shop.clock.now(), shop.services.settings)
+    shop.later(days=1)
+    shop.happens("order.completed", "ana", id="2")
+    shop.run()
+
+    lines = []
+    for message in ("1", "2"):
+        main(["why", message, "--workspace", str(shop.folder), "--database", shop.url])
+        lines.append(capsys.readouterr().out.splitlines()[-1].split("  ", 1)[-1])
+
+    assert lines == [
+        f"bounced for good, says an email that came back: 5.1.1: {said}",
+        f"the address was suppressed: hard_bounce (report on email 1: 5.1.1: {said})",
+    ]
 
 
 def test_who_is_inside_with_an_older_key_is_under_way(shop: Shop) -> None:

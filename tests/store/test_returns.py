@@ -1,5 +1,6 @@
 """What follows from a mail that came back."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from store.records import IncomingCustomer, Returned
 from store.returns import act_on
 from store.session import Store
 from store.suppressions import find_suppressed
-from store.tables import delivery_events, messages, metadata
+from store.tables import delivery_events, messages, metadata, suppressions
 from tests.conftest import MONDAY
 
 ANA = "ana@example.com"
@@ -82,6 +83,17 @@ def test_the_same_mail_again_changes_nothing(shop: Store):
     act(shop, BOUNCE, days=1)
 
     assert standing(shop) == once
+
+
+def test_a_suppression_tells_which_report_made_it(shop: Store):
+    act(shop, replace(BOUNCE, said="550 5.1.1 user unknown"))
+
+    with shop.read() as connection:
+        mail = connection.scalar(select(messages.c.id))
+        detail = connection.scalar(select(suppressions.c.detail))
+        told = connection.scalar(select(delivery_events.c.details))
+    assert detail == f"report on email {mail}: 5.1.1: 550 5.1.1 user unknown"
+    assert told == {"hard": True, "status": "5.1.1", "said": "550 5.1.1 user unknown"}
 
 
 def test_a_complaint_suppresses_even_where_the_reporter_hides_the_address(shop: Store):

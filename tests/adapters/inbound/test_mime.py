@@ -135,6 +135,16 @@ def test_bytes_are_read_or_refused(raw: bytes):
     assert costs(raw) < MOST_CALLS
 
 
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16", "iso-8859-1", "x-unheard-of"])
+def test_no_text_of_a_mail_has_what_databases_refuse(charset: str):
+    words = "ana@example.com\n550 5.1.1 \0unknown \0\n\nMessage-ID: <m\0@shop>\n"
+    plain = from_daemon(words, f"Content-Type: text/plain; charset={charset}")
+    reply = a_mail("From: ana@example.com", "References: <a\0@shop>", "Subject: \0")
+
+    for found in [*read_returned(plain), *read_returned(reply)]:
+        assert "\0" not in "".join(map(str, (found.recipient, found.header_id, found.said)))
+
+
 @pytest.mark.parametrize(
     "raw",
     [
