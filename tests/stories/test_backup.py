@@ -52,6 +52,7 @@ steps: [{{send: hello}}]
 """
 PEOPLE, SOME = 60, 20  # who are owed something, and emails after which the backup is made
 PATIENCE_SECONDS = 40
+Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
@@ -252,7 +253,7 @@ def sending(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Pl
 
 
 def test_what_was_backed_up_while_sending_is_looked_at_and_then_goes_on_without_a_loss(
-    sending, tmp_path, request
+    sending, tmp_path, request, capsys
 ):
     before, sink = sending
     with before.running("up", "--port", str(free_port())) as (old, _):
@@ -265,6 +266,7 @@ def test_what_was_backed_up_while_sending_is_looked_at_and_then_goes_on_without_
 
             assert place.command("db", "check") == 0
             assert place.command("db", "restored") == 0
+            bring_back_suppressions(before, place, capsys)
             port = free_port()
             with place.running("up", "--hold", "--port", str(port)) as (looked_at, said):
                 order(port)
@@ -284,11 +286,24 @@ def test_what_was_backed_up_while_sending_is_looked_at_and_then_goes_on_without_
     doubtful = {id_ for id_, status in after.items() if status == "uncertain"}
     assert {"queued", "sending"} & set(known.values())  # it was in the middle
     assert len(after) == 2 * PEOPLE + 1  # somebody's order
-    assert set(after.values()) <= {"sent", "uncertain"}
-    assert sink.received.keys() >= after.keys() - doubtful
+    refused = {id_ for id_, status in after.items() if status == "refused"}
+    assert set(after.values()) <= {"sent", "uncertain", "refused"}
+    assert len(refused) == 2  # whoever said no after the backup
+    assert sink.received.keys() >= after.keys() - doubtful - refused
     assert {id_ for id_, count in sink.received.items() if count > 1} <= unknown
     assert max(sink.received.values()) <= 2
     assert all(known.get(id_) == "sending" for id_ in doubtful)
+
+
+def bring_back_suppressions(before: Place, place: Place, capsys: Capture) -> None:
+    """Somebody wanted no more email after the backup was made."""
+    assert before.command("customer", "suppress", f"c{PEOPLE - 1}") == 0
+    capsys.readouterr()
+    assert before.command("export", "suppressions") == 0
+    file = place.folder / "suppressions.jsonl"
+    file.write_text(capsys.readouterr().out)
+    told = ["--kind", "suppressions", "--map", "email=address"]
+    assert place.command("import", str(file), *told) == 0
 
 
 @contextmanager
