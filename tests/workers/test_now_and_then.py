@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from rekindle.approving import answer_some
+from rekindle.cli.app import main
 from store.holds import begin_hold, end_hold
 from store.tables import approvals, messages
 from tests.shop import LAYOUT, SETTINGS, Shop
@@ -226,3 +227,26 @@ def test_it_is_all_the_same_when_somebody_looks(name, lives):
     assert len(awake) == CUSTOMERS
     for looks in [case.looks, *(sorted(chance.sample(hours, 4)) for _ in range(4))]:
         check(case, awake, run_at(lives(case), case, looks))
+
+
+def test_the_command_makes_up_for_what_was_held_over_night(lives):
+    shop = lives(Case("quiet_hours: 11:00-08:00\npace: {late: 20 per hour}\n"))
+    orders(shop)
+    for hours in (8, 25):  # late already when they are held; and two hours after they might leave
+        at = (shop.clock.now() + hours * HOUR).isoformat()
+        place = ["--workspace", str(shop.folder), "--database", shop.url]
+        assert main(["run", "--until-idle", "--now", at, *place]) == 0
+
+    assert len(sent(shop)) == CUSTOMERS
+
+
+def test_a_server_lets_what_a_hold_kept_leave_evenly(lives):
+    shop = lives(Case("pace: {late: 20 per hour}\n", steps=AT_ONCE))
+    in_transaction(begin_hold, "a look")(shop)
+    orders(shop)
+    shop.run()
+    in_transaction(end_hold)(shop)
+
+    left = [len(sent(shop)) for _ in range(3) if shop.later(minutes=3)]
+
+    assert left == [1, 2, 3]
