@@ -29,6 +29,8 @@ INVISIBLE = re.compile(
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 JOINERS = re.compile("[\u200c\u200d]")
+# those that stand beside an ASCII character, where no rule of RFC 5892 appendix A has one
+STRAY_JOINERS = re.compile(r"(?<![^\x00-\x7f])[\u200c\u200d]+|[\u200c\u200d]+(?![^\x00-\x7f])")
 BLANK = "\\s\u2800\u200c\u200d"  # Unicode's spaces, the Braille blank, joiners
 EDGES = re.compile(rf"\A[{BLANK},;]+|[{BLANK},;]+\Z")
 SPACE = re.compile("[\\s\u2800]")
@@ -101,8 +103,7 @@ def _read(text: str) -> tuple[str, EmailAddress] | str:
 
 
 def _read_field(text: str) -> tuple[str, EmailAddress]:
-    text = _trim(INVISIBLE.sub("", text).translate(WIDTHS))
-    text = _without_scheme(_trim(_without_comments(text)))
+    text = _without_scheme(_trim(_without_comments(_visible(text))))
     named = NAMED.fullmatch(text)
     if named is None:
         return "", _parse_spec(_without_outer_quotes(text))
@@ -110,6 +111,11 @@ def _read_field(text: str) -> tuple[str, EmailAddress]:
     if "@" in QUOTED.sub("", name) and canonical(name) != address.canonical:
         raise NotAnAddress("it names two addresses")
     return _plain_name(name), address
+
+
+def _visible(text: str) -> str:
+    """What is to be seen of it, narrow."""
+    return _trim(STRAY_JOINERS.sub("", INVISIBLE.sub("", text).translate(WIDTHS)))
 
 
 def _trim(text: str) -> str:
@@ -122,8 +128,7 @@ def _without_scheme(text: str) -> str:
     scheme = MAILTO.match(text)
     if scheme is None:
         return text
-    plain = unquote(text[scheme.end() :].partition("?")[0])
-    return _trim(INVISIBLE.sub("", plain).translate(WIDTHS))
+    return _visible(unquote(text[scheme.end() :].partition("?")[0]))
 
 
 def _without_outer_quotes(text: str) -> str:
