@@ -7,6 +7,7 @@ before, that one becomes important; and where this one beat them, it becomes imp
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from re import compile as pattern
 
 from templates.stylesheets import Declaration, Specificity, overlap
@@ -77,8 +78,7 @@ class Cascade:
     ) -> None:  # fmt: skip
         self._moved, self._kept, self._own = moved, kept, own
         self._moved_rivals, self._kept_rivals = _rivals(moved), _rivals(kept)
-        self._names = {*self._moved_rivals, *self._kept_rivals}
-        self._related: dict[str, list[str]] = {}
+        self._names = _Names({*self._moved_rivals, *self._kept_rivals})
 
     def raise_kept(self) -> None:
         """Mark in `raised` what must become important."""
@@ -152,7 +152,7 @@ class Cascade:
             return False
         rivals = [
             rival
-            for name in self._names_like(one.declaration.name)
+            for name in self._names.like(one.declaration.name)
             for rival in self._kept_rivals.get(name, {}).get(at, ())
             if rival.is_loud
         ]
@@ -161,17 +161,38 @@ class Cascade:
 
     def _meeting(self, rule: Kept, number: int, rivals: Rivals) -> Iterator[tuple[_Rival, _Rival]]:
         """What sets the same of the same element, each after the declaration itself."""
-        for name in self._names_like(rule.declarations[number].name):
+        for name in self._names.like(rule.declarations[number].name):
             by_element = rivals.get(name, {})
             for at in by_element.keys() & rule.reach.keys():
                 own = _rival(rule, number, at)
                 yield from ((own, rival) for rival in by_element[at])
 
-    def _names_like(self, name: str) -> list[str]:
-        """The properties in use that set something in common with one."""
-        if name not in self._related:
-            self._related[name] = [other for other in self._names if overlap(name, other)]
-        return self._related[name]
+
+class _Names:
+    """The properties in use, and which of them set something in common."""
+
+    def __init__(self, names: set[str]) -> None:
+        self._names = names
+        self._beginning = defaultdict[str, set[str]](set)
+        for name in names:
+            for beginning in _beginnings(name):
+                self._beginning[beginning].add(name)
+        self._like: dict[str, list[str]] = {}
+
+    def like(self, name: str) -> list[str]:
+        if name not in self._like:
+            beginnings = _beginnings(name)
+            near = {*beginnings, *self._beginning[name], "all", "font", "line-height"}
+            if beginnings[0] == "border":
+                near |= self._beginning["border"]
+            candidates = self._names if name == "all" else near & self._names
+            self._like[name] = [other for other in candidates if overlap(name, other)]
+        return self._like[name]
+
+
+def _beginnings(name: str) -> list[str]:
+    """`border`, `border-top` and `border-top-color` of the last."""
+    return list(accumulate(name.split("-"), "{}-{}".format))
 
 
 def _rank(declaration: Declaration, weight: Weight, number: int) -> Rank:

@@ -104,14 +104,19 @@ Rule = StyleRule | AtRule
 @lru_cache(maxsize=200)
 def read_sheet(css: str) -> tuple[Rule, ...]:
     """The rules of a style element, what browsers pass over left out."""
-    nodes = parse_stylesheet(css, skip_comments=True, skip_whitespace=True)
-    return tuple(_rules(nodes))
+    try:
+        return tuple(_rules(parse_stylesheet(css, skip_comments=True, skip_whitespace=True)))
+    except RecursionError:  # brackets within brackets without end: it stays as it is
+        return (AtRule(css),)
 
 
 @lru_cache(maxsize=2000)
 def read_declarations(css: str) -> tuple[Declaration, ...]:
     """Those of a style attribute."""
-    return _declarations(parse_blocks_contents(css, skip_comments=True, skip_whitespace=True))
+    try:
+        return _declarations(parse_blocks_contents(css, skip_comments=True, skip_whitespace=True))
+    except RecursionError:
+        return ()
 
 
 @lru_cache(maxsize=5000)

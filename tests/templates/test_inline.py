@@ -3,6 +3,7 @@
 from html.parser import HTMLParser
 from pathlib import Path
 from random import Random
+from re import compile as pattern
 
 import pytest
 from turbohtml import parse
@@ -170,6 +171,7 @@ def test_rules_for_wide_and_dark_screens_and_for_states_stay_in_the_head():
 FIELD = {
     file.name.partition(".")[0]: file.read_text() for file in Path(__file__).parent.glob("field/*")
 }
+STYLE = pattern(r' style="[^"]*"')
 PHONES = "@media (max-width:480px)"
 
 
@@ -282,6 +284,27 @@ def test_pages_come_to_the_same_styles():
     for _ in range(400):
         page = some_page(random, on_phones=False)
         assert _computed(inline_mail(page)) == _computed(page), page
+
+
+DEEP = ("(" * 5_000, "a{" * 5_000, "@media x{" * 5_000, ":not(" * 5_000, '"' * 5_000, "{}" * 500)
+
+
+@pytest.mark.parametrize("css", DEEP, ids=lambda css: css[:9])
+def test_no_sheet_is_too_odd_to_be_kept(css):
+    page = f'<style>{css}</style><p style="{css[:50]}">x</p>'
+
+    assert "<p style=" in inline_mail(page).partition("</style>")[2]
+
+
+def test_any_sheet_leaves_the_page_as_it_was():
+    random = Random(3)
+    bits = [*"{}()[];:,.#*>+~'/@!-= ", '"', "p", ".a", "@media", "url(", "/*", "*/", "<!--", "&"]
+
+    for _ in range(1_000):
+        css = "".join(random.choices(bits, k=random.randint(1, 40)))
+        page = f"<style>b {{ color: red }} {css}</style><p class=a>x</p><b>y</b>"
+        body = inline_mail(page).partition("</style>")[2]
+        assert STYLE.sub("", body) == "<p class=a>x</p><b>y</b>", css
 
 
 def test_what_was_worked_out_for_a_mail_is_used_only_for_mails_of_its_kind():

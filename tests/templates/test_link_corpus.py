@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from re import compile as pattern
 
 import pytest
@@ -37,6 +38,22 @@ def test_every_link_leads_where_a_browser_would_have_gone():
     for link, in_html, in_text in followed(list(opened)):
         assert _as_chromium(in_html) == opened[link], link
         assert in_text == in_html, link
+
+
+def test_query_strings_that_failed_in_the_field():
+    source = Path(__file__).with_name("field") / "r7-ampersands.html.j2"
+    mail = compile_mail("mail", "en", {"mail": source.read_text(encoding="utf-8")})
+    sent = render(mail, build_context(told(), BRAND), links())
+    addresses = [tag.attribute("href") for tag in scan(sent.html) if isinstance(tag, Tag)]
+    tracked = [href.value for href in addresses if href and f"{BASE}/c/" in href.value]
+
+    assert [_destination(address, mail.links) for address in tracked[1:]] == [
+        "https://shop.example.com/basket?id=7&currency=EUR&region=eu",
+        "https://shop.example.com/x?a=1&section=2&timestamp=3&notify=4&parameters=5&gtm=6&ltv=7"
+        "&order=8&image=9",
+        "https://shop.example.com/c?u=c3&currency=EUR",
+        "https://shop.example.com/ok?id=7&currency=EUR",
+    ]
 
 
 @needs_chromium
