@@ -101,7 +101,7 @@ def addresses_of(
 ) -> list[str]:
     """Every mailbox these customers ever had, and the one they have now."""
     known = {i.value for i in load_identities(connection, ids) if i.kind == EMAIL}
-    now = load_customers(connection, ids, services.clock.now()).values()
+    now = load_customers(connection, ids, services.clock.now(), known_by=services.as_of).values()
     return sorted({*known, *(canonical(found.email) for found in now)} - {""})
 
 

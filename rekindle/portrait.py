@@ -64,7 +64,7 @@ class Portrait:
 def load_portrait(services: Services, external_id: str) -> Portrait:
     """The customer as they stand at the clock's now. Raises NotFound for a stranger."""
     with looking_at(services, external_id) as (connection, id_):
-        return _portrait(connection, id_, services.library(), services.clock.now())
+        return _portrait(connection, id_, services)
 
 
 @contextmanager
@@ -83,14 +83,15 @@ def looking_at(services: Services, external_id: str) -> Iterator[tuple[Connectio
         yield connection, id_
 
 
-def _portrait(connection: Connection, id_: CustomerId, library: Library, now: datetime) -> Portrait:
+def _portrait(connection: Connection, id_: CustomerId, services: Services) -> Portrait:
+    library, now, known_by = services.library(), services.clock.now(), services.as_of
     timeline = load_timeline(connection, id_, now)
-    customer = load_customers(connection, [id_], now)[id_]
+    customer = load_customers(connection, [id_], now, known_by=known_by)[id_]
     return Portrait(
         customer=customer,
         identities=load_identities(connection, [id_]),
-        consents=load_consents(connection, [id_], now).get(id_, {}),
-        mailbox=_load_mailbox(connection, customer, now),
+        consents=load_consents(connection, [id_], now, known_by=known_by).get(id_, {}),
+        mailbox=_load_mailbox(connection, customer, now, known_by),
         events=timeline,
         segments=_load_segments(connection, id_, timeline, now),
         drift=_load_drift(connection, id_, library, now),
@@ -100,12 +101,14 @@ def _portrait(connection: Connection, id_: CustomerId, library: Library, now: da
     )
 
 
-def _load_mailbox(connection: Connection, customer: Customer, now: datetime) -> Mailbox:
+def _load_mailbox(
+    connection: Connection, customer: Customer, now: datetime, known_by: datetime | None
+) -> Mailbox:
     address = canonical(customer.email)
     return Mailbox(
         address,
-        find_suppressed(connection, [address], now).get(address),
-        load_mailbox_consents(connection, [address], now).get(address, {}),
+        find_suppressed(connection, [address], now, known_by=known_by).get(address),
+        load_mailbox_consents(connection, [address], now, known_by=known_by).get(address, {}),
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Integer,
     Select,
     and_,
+    case,
     column,
     false,
     func,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 )
 
 from segments.folding import opposite
-from segments.instants import NULL_INSTANT, Micros, micros
+from segments.instants import NEVER, NULL_INSTANT, Micros, least, micros
 from segments.lexicon import Lexicon
 from segments.planning import looked_up_by
 from segments.sources import Source
@@ -112,6 +113,7 @@ class Compilation:
     round: Round | None = None
     is_of_nobody: bool = False  # as if no leaf of this round had found anything
     range: IdRange | None = None  # of the subjects, where they are all customers of one
+    known_by: Micros = NEVER  # when all that is stored is known at the latest
     tells_of_all: bool = False  # a family also tells of whoever has none of its events
     book: Book = field(default_factory=Book)  # shared by all views
     passed: tuple[str, ...] = ()  # segments on the way here, to stop at a circle
@@ -131,11 +133,33 @@ class Compilation:
         once = "NOT MATERIALIZED" if subjects.sort is Sort.CUSTOMER else "MATERIALIZED"
         cte = subjects.select.cte(name).prefix_with(once)
         own_per = per if is_alone else None
-        return cls(cte, subjects.sort, lexicon, scope, own_per, is_alone, range=subjects.range)
+        return cls(
+            cte,
+            subjects.sort,
+            lexicon,
+            scope,
+            own_per,
+            is_alone,
+            range=subjects.range,
+            known_by=subjects.known_by,
+        )
 
     @property
     def at(self) -> Micros:
         return self.subjects.c.at
+
+    def known_at(self, stored: Micros) -> Micros:
+        """When something was known, by the instant that was stored with it."""
+        return least(stored, self.known_by)
+
+    def seen_at(self, happened_at: Micros, known_at: Micros) -> Micros:
+        """From when on something is seen: once it has happened and is known.
+
+        What is stored as known once it had happened has happened by the time it is known: only what
+        was dated ahead when it was told lies in the future.
+        """
+        known = self.known_at(known_at)
+        return case((happened_at <= known_at, known), else_=happened_at)
 
     @property
     def due(self) -> list[str]:

@@ -22,7 +22,8 @@ from store.tables import MICROSECOND, Instant, microseconds
 
 Micros = ColumnElement[int]
 # beyond every instant that can be written, and safe to add a window to
-NEVER: Micros = literal_column(str(2**62), BigInteger)
+LATEST = 2**62
+NEVER: Micros = literal_column(str(LATEST), BigInteger)
 LONG_AGO: Micros = literal_column(str(-(2**62)), BigInteger)
 NULL_INSTANT: Micros = null().cast(BigInteger)
 

@@ -12,12 +12,13 @@ from sqlalchemy import BigInteger, Select, bindparam
 from segments.choosing import IdList
 from segments.compile import compile_condition, compile_together
 from segments.conditions.base import ConditionBase
+from segments.instants import LATEST
 from segments.lexicon import Lexicon
 from segments.sharing import share_out
 from segments.subjects import Scope, Sort, Subjects, Window
 from store.tables import microseconds
 
-IDS, AT = "asked_ids", "asked_at"
+IDS, AT, KNOWN_BY = "asked_ids", "asked_at", "all_known_by"
 LOW, HIGH = "asked_from", "asked_to"
 MOST_MEETINGS = 64
 
@@ -75,25 +76,35 @@ def groups_of(segments: Sequence[str], lexicon: Lexicon) -> list[list[str]]:
     return kept.get(names) or [[name] for name in segments]
 
 
-def parameters(ids: Collection[int], at: datetime) -> dict[str, Any]:
-    """What a prepared statement is run with; a range means all from its first to its last."""
+def parameters(
+    ids: Collection[int], at: datetime, *, known_by: datetime | None = None
+) -> dict[str, Any]:
+    """What a prepared statement is run with; a range means all from its first to its last.
+
+    Where `known_by` lies after `at`, as for live work, all that is stored counts as known at `at`,
+    whatever the clock of whoever stored it; else what became known later counts from then on.
+    """
+    is_live = known_by is not None and known_by > at
+    instants = {AT: microseconds(at), KNOWN_BY: microseconds(at) if is_live else LATEST}
     if isinstance(ids, range):
-        return {LOW: ids[0], HIGH: ids[-1], AT: microseconds(at)}
-    return {IDS: sorted(set(ids)), AT: microseconds(at)}
+        return {LOW: ids[0], HIGH: ids[-1], **instants}
+    return {IDS: sorted(set(ids)), **instants}
 
 
 def _between() -> Subjects:
-    low, high, at = (bindparam(name, type_=BigInteger) for name in (LOW, HIGH, AT))
-    return Subjects.customers_between(low, high, at)
+    low, high, at, known_by = (
+        bindparam(name, type_=BigInteger) for name in (LOW, HIGH, AT, KNOWN_BY)
+    )
+    return Subjects.customers_between(low, high, at, known_by)
 
 
 def _subjects(sort: Sort, window: Window | None = None) -> Subjects:
     ids = bindparam(IDS, type_=IdList())
-    at = bindparam(AT, type_=BigInteger)
+    at, known_by = bindparam(AT, type_=BigInteger), bindparam(KNOWN_BY, type_=BigInteger)
     match sort:
         case Sort.CUSTOMER:
-            return Subjects.customers_in(ids, at)
+            return Subjects.customers_in(ids, at, known_by)
         case Sort.ENROLLMENT:
-            return Subjects.enrollments_in(ids, at, window)
+            return Subjects.enrollments_in(ids, at, window, known_by)
         case Sort.EVENT:
-            return Subjects.events_in(ids, at)
+            return Subjects.events_in(ids, at, known_by)

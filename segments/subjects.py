@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from segments.choosing import listed
-from segments.instants import Micros, instant, length, micros
+from segments.instants import NEVER, Micros, instant, least, length, micros
 from store.tables import customers, enrollments, events, positions
 
 At = datetime | ColumnElement[Any]
@@ -72,29 +72,38 @@ class Subjects:
     """A set of subjects as a statement: id, customer_id, at, and the scope of those not customers.
 
     `at` is one instant for all, or a column of the subjects' own table so that each has its own.
+    Whatever is stored counts as known by `known_by`, though it bears a later instant: live work
+    gives its now, and so sees all that is committed; a look back gives none.
     """
 
     sort: Sort
     select: Select[Any]
     range: IdRange | None = None  # of customers' ids, where they are one
+    known_by: Micros = NEVER
 
     @classmethod
-    def customers_between(cls, low: Bound, high: Bound, at: At) -> Self:
+    def customers_between(cls, low: Bound, high: Bound, at: At, known_by: At = NEVER) -> Self:
         """Living customers known at `at`, with ids from `low` to `high`, both included."""
         theirs = IdRange(_whole(low), _whole(high), _micros(at))
-        return cls(Sort.CUSTOMER, _customers(at).where(theirs.has(customers.c.id)), theirs)
+        people = _customers(at, known_by).where(theirs.has(customers.c.id))
+        return cls(Sort.CUSTOMER, people, theirs, _micros(known_by))
 
     @classmethod
-    def customers_in(cls, ids: Ids, at: At) -> Self:
+    def customers_in(cls, ids: Ids, at: At, known_by: At = NEVER) -> Self:
         """Those of `ids` who are neither erased nor merged away, as far as known at `at`."""
+        by = _micros(known_by)
         if not isinstance(ids, BindParameter):
-            return cls(Sort.CUSTOMER, _customers(at).where(customers.c.id.in_(ids)))
+            people = _customers(at, known_by).where(customers.c.id.in_(ids))
+            return cls(Sort.CUSTOMER, people, known_by=by)
         each = listed(ids)  # named by the list itself: few of them need to be looked up
-        people = each.join(customers, customers.c.id == each.c.value)
-        return cls(Sort.CUSTOMER, _customers(at, each.c.value).select_from(people))
+        named = each.join(customers, customers.c.id == each.c.value)
+        people = _customers(at, known_by, each.c.value).select_from(named)
+        return cls(Sort.CUSTOMER, people, known_by=by)
 
     @classmethod
-    def enrollments_in(cls, ids: Ids, at: At, window: Window | None = None) -> Self:
+    def enrollments_in(
+        cls, ids: Ids, at: At, window: Window | None = None, known_by: At = NEVER
+    ) -> Self:
         """Enrollments, active or ended, with where they started and where they stand.
 
         Each is asked about at `at`, but never past its `window`. One that another journey started
@@ -117,10 +126,11 @@ class Subjects:
             _chosen(statement, enrollments, ids)
             .outerjoin(events, is_start)
             .outerjoin(positions, positions.c.enrollment_id == enrollments.c.id),
+            known_by=_micros(known_by),
         )
 
     @classmethod
-    def events_in(cls, ids: Ids, at: At) -> Self:
+    def events_in(cls, ids: Ids, at: At, known_by: At = NEVER) -> Self:
         """Single events: an event condition asks about that very one."""
         statement = select(
             events.c.id,
@@ -128,16 +138,17 @@ class Subjects:
             _micros(at).label("at"),
             events.c.id.label("event_id"),
         )
-        return cls(Sort.EVENT, _chosen(statement, events, ids))
+        return cls(Sort.EVENT, _chosen(statement, events, ids), known_by=_micros(known_by))
 
 
-def _customers(at: At, id_: ColumnElement[int] = customers.c.id) -> Select[Any]:
+def _customers(at: At, known_by: At, id_: ColumnElement[int] = customers.c.id) -> Select[Any]:
     alive = customers.c.merged_into.is_(None) & customers.c.erased_at.is_(None)
     now = _micros(at)
     columns: list[ColumnElement[Any]] = [
         id_.label("id"), id_.label("customer_id"), now.label("at")
     ]  # fmt: skip
-    return select(*columns).where(alive, micros(customers.c.known_at) <= now)
+    is_known = least(micros(customers.c.known_at), _micros(known_by)) <= now
+    return select(*columns).where(alive, is_known)
 
 
 def _chosen(statement: Select[Any], table: Table, ids: Ids) -> Select[Any]:

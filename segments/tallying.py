@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from segments.counting import Amount, count
-from segments.instants import NULL_INSTANT, Micros, greatest, length, micros
+from segments.instants import NULL_INSTANT, Micros, length, micros
 from segments.newest import Meant, find_newest, newest
 from segments.sources import Source
 from segments.subjects import Sort
@@ -80,7 +80,7 @@ def tally(view: "Compilation", members: Mapping[Names, Tallied]) -> Source:
 def _read_all(view: "Compilation", widest: Tallied, ranks: Sequence[int], fewest: int) -> CTE:
     """As `find_newest`, by reading every event that may count."""
     own, occurred_at = view.subjects.c, micros(events.c.occurred_at)
-    begins = greatest(occurred_at, micros(events.c.known_at))
+    begins = view.seen_at(occurred_at, micros(events.c.known_at))
     rank = func.row_number().over(partition_by=own.id, order_by=occurred_at.desc())
     ranked = (
         widest.found(view)

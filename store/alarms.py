@@ -8,6 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 from store.tables import alarms
 
 FAILED = "segment.failed"  # it cannot be evaluated
+AHEAD = "clock.ahead"  # what is stored lies in the future
 STALE = "segment.stale"  # it is far behind
 UNWRITTEN = "mail.unwritten"  # the mails of a step fail
 COMPLAINTS = "journey.complaints"  # nearly as many as stop it

@@ -32,6 +32,7 @@ def save_choices(
             NewConsent(customer_id, topic, status, source, now, now)
             for topic, status in news.items()
         ],
+        now,
     )
     note_changes(tx, [(customer_id, None)])
     return True
@@ -86,6 +87,7 @@ def _unsuppress(tx: Connection, mailbox: str, now: datetime, reason: str) -> boo
                 NewConsent(customer_id, topic, UNKNOWN, BY_PERSON, now, now)
                 for customer_id, topic in _refused_by_mailbox(tx, owners, topics)
             ],
+            now,
         )
     note_changes(tx, [(customer_id, None) for customer_id in sorted(owners)])
     return was_suppressed or bool(topics)

@@ -280,8 +280,7 @@ def _tickets(opens: tuple[str, ...], closes: tuple[str, ...]) -> Select[Any]:
         .join(event_kinds, event_kinds.c.id == events.c.kind_id)
         .where(
             event_kinds.c.name.in_([*opens, *closes]),
-            when <= at,
-            events.c.known_at <= at,
+            or_(when <= at, when <= events.c.known_at),  # all that is committed
             ticket.is_not(None),
         )
         .group_by(ticket)

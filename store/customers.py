@@ -12,11 +12,13 @@ from sqlalchemy import (
     Table,
     bindparam,
     func,
+    or_,
     select,
     update,
 )
 
 from store.records import Customer, CustomerId
+from store.session import sees_until
 from store.tables import consents, customers, traits
 from store.upserts import insert_or_skip
 
@@ -29,7 +31,11 @@ def _in_force(table: Table, what: Column[str], said: Column[Any], *only: Any) ->
         partition_by=(table.c.customer_id, what),
         order_by=(table.c.occurred_at.desc(), table.c.id.desc()),
     )
-    is_known = (table.c.occurred_at <= bindparam("at"), table.c.known_at <= bindparam("at"))
+    # what is stored as known once it had happened has happened, though both lie ahead of `at`
+    has_happened = or_(
+        table.c.occurred_at <= bindparam("at"), table.c.occurred_at <= table.c.known_at
+    )
+    is_known = (table.c.known_at <= bindparam("known_by"), has_happened)
     ranked = (
         select(table.c.customer_id, what, said, newest.label("newest"))
         .where(table.c.customer_id.in_(IDS), *is_known, *only)
@@ -105,11 +111,15 @@ def external_ids_of(connection: Connection, ids: Iterable[CustomerId]) -> dict[C
 
 
 def load_customers(
-    connection: Connection, ids: Iterable[CustomerId], at: datetime
+    connection: Connection,
+    ids: Iterable[CustomerId],
+    at: datetime,
+    *,
+    known_by: datetime | None = None,
 ) -> dict[CustomerId, Customer]:
     """Customers by id, with the traits in force at `at`; ids that do not exist are left out."""
     wanted = list(ids)
-    found = load_traits(connection, wanted, at)
+    found = load_traits(connection, wanted, at, known_by=known_by)
     return {
         number: Customer(number, external_id, found.get(number, {}))
         for number, external_id in external_ids_of(connection, wanted).items()
@@ -122,25 +132,36 @@ def load_traits(
     at: datetime,
     *,
     names: Collection[str] = (),
+    known_by: datetime | None = None,
 ) -> dict[CustomerId, Mapping[str, Any]]:
     """Each customer's traits in force at `at`: per name the latest one, then the later arrival.
 
-    What is dated or became known after `at` does not exist yet; a null has cleared its name.
-    With `names` only these are read.
+    What is dated after `at` does not exist yet; a look back also says until when something must be
+    known, live work sees all that is committed. A null has cleared its name. With `names` only
+    these are read.
     """
     found: dict[CustomerId, dict[str, Any]] = {}
-    query, asked = (SOME_TRAITS, {"names": list(names)}) if names else (TRAITS, {})
-    for id_, name, value in connection.execute(query, {"ids": list(ids), "at": at, **asked}):
+    query, some = (SOME_TRAITS, {"names": list(names)}) if names else (TRAITS, {})
+    asked = {"ids": list(ids), "at": at, "known_by": known_by or sees_until(connection, at), **some}
+    for id_, name, value in connection.execute(query, asked):
         if value is not None:
             found.setdefault(CustomerId(id_), {})[name] = value
     return dict(found)
 
 
 def load_consents(
-    connection: Connection, ids: Iterable[CustomerId], at: datetime
+    connection: Connection,
+    ids: Iterable[CustomerId],
+    at: datetime,
+    *,
+    known_by: datetime | None = None,
 ) -> dict[CustomerId, Mapping[str, str]]:
-    """Each customer's latest word on each topic at `at`; topics never spoken of are left out."""
+    """Each customer's latest word on each topic at `at`; topics never spoken of are left out.
+
+    `known_by` as for traits.
+    """
     found: dict[CustomerId, dict[str, str]] = {}
-    for row in connection.execute(CONSENTS, {"ids": list(ids), "at": at}):
+    asked = {"ids": list(ids), "at": at, "known_by": known_by or sees_until(connection, at)}
+    for row in connection.execute(CONSENTS, asked):
         found.setdefault(CustomerId(row.customer_id), {})[row.topic] = row.status
     return dict(found)

@@ -48,7 +48,7 @@ def export_person(
     connection: Connection, customer_id: CustomerId, addresses: Sequence[str], at: datetime
 ) -> dict[str, Any]:
     """Everything stored of one customer, by noun, with every version of every trait."""
-    customer = load_customers(connection, [customer_id], at)[customer_id]
+    customer = load_customers(connection, [customer_id], at, known_by=at)[customer_id]
     person: dict[str, Any] = {"id": customer.external_id, "traits": customer.traits}
     for noun, query in NOUNS.items():
         if noun == "suppressions":
@@ -72,7 +72,7 @@ def _rows(connection: Connection, query: Select[Any]) -> list[dict[str, Any]]:
 def _customers(connection: Connection, at: datetime) -> Iterator[dict[str, Any]]:
     last = 0
     while ids := _next_customers(connection, last, at):
-        for customer in load_customers(connection, ids, at).values():
+        for customer in load_customers(connection, ids, at, known_by=at).values():
             yield {"id": customer.external_id or None, "traits": customer.traits}
         last = ids[-1]
 

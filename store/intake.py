@@ -3,7 +3,7 @@
 Everything works on a whole batch: the number of statements does not depend on the number of events.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -123,7 +123,7 @@ def record_told(
     """
     make_customers(tx, {external_id: now})
     customer = ids_of(tx, [external_id])[external_id]
-    held = load_traits(tx, [customer], now, names=list(traits)).get(customer, {}) if traits else {}
+    held = _traits(tx, customer, traits, now) if traits else {}
     stand = load_consents(tx, [customer], now).get(customer, {})
     news = Told(
         customer,
@@ -137,6 +137,12 @@ def record_told(
     joined = _join(tx, {Identity(EXTERNAL, external_id), *addresses}, now)
     note_changes(tx, [(customer, None), *((item.customer_id, item.id) for item in joined)])
     return customer
+
+
+def _traits(
+    tx: Connection, customer: CustomerId, names: Collection[str], now: datetime
+) -> Mapping[str, Any]:
+    return load_traits(tx, [customer], now, names=names).get(customer, {})
 
 
 def merge_people(tx: Connection, merged: Mapping[CustomerId, CustomerId], now: datetime) -> None:
@@ -178,7 +184,8 @@ def _waits(
 
 
 def _known_at(event: IncomingEvent, now: datetime) -> datetime:
-    return event.occurred_at if event.is_known_since_occurred else now
+    """History is known since it happened; what it dates ahead, from now on."""
+    return min(event.occurred_at, now) if event.is_known_since_occurred else now
 
 
 def _open_directory(tx: Connection, events: Sequence[IncomingEvent], now: datetime) -> Directory:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Column, Connection, Select, Table, bindparam, func, select
 
 from rekindle.addresses import canonical
 from store.customers import load_traits
@@ -17,6 +17,24 @@ from store.tables import consents, traits
 GRANTED = "granted"
 DENIED = "denied"
 UNKNOWN = "unknown"
+
+
+def _ahead(table: Table, what: Column[str]) -> Select[Any]:
+    """When the latest of those was told that are stored as told later than `now`."""
+    known_at = func.max(table.c.known_at, type_=table.c.known_at.type)
+    return (
+        select(table.c.customer_id, what, known_at)
+        .where(
+            table.c.customer_id.in_(bindparam("ids", expanding=True)),
+            table.c.known_at > bindparam("now"),
+            table.c.occurred_at <= table.c.known_at,
+        )
+        .group_by(table.c.customer_id, what)
+    )
+
+
+TRAITS_AHEAD = _ahead(traits, traits.c.name)
+CONSENTS_AHEAD = _ahead(consents, consents.c.topic)
 LATEST_VALUES = 100  # enough to see of what type a trait is
 
 
@@ -65,7 +83,7 @@ class _Emails:
 def learn(tx: Connection, items: Sequence[Told], now: datetime) -> list[Identity]:
     """Store what was told, as far as it may be believed; returns the addresses that it names."""
     believed = _believable(tx, [item for item in items if item.traits or item.consents], now)
-    insert_traits(tx, believed)
+    insert_traits(tx, believed, now)
     insert_consents(
         tx,
         [
@@ -73,6 +91,7 @@ def learn(tx: Connection, items: Sequence[Told], now: datetime) -> list[Identity
             for i in believed
             for topic, status in i.consents.items()
         ],
+        now,
     )
     links = [
         Link(address, item.customer_id, item.known_at)
@@ -98,7 +117,7 @@ def _without_doubtful(item: Told, *, may_set_email: bool) -> Told:
     return replace(item, traits=allowed, consents=refusals)
 
 
-def insert_traits(tx: Connection, items: Iterable[Told]) -> None:
+def insert_traits(tx: Connection, items: Sequence[Told], now: datetime) -> None:
     """A version for each top-level name."""
     rows = [
         {
@@ -112,7 +131,28 @@ def insert_traits(tx: Connection, items: Iterable[Told]) -> None:
         for name, value in item.traits.items()
     ]
     if rows:
-        tx.execute(traits.insert(), rows)
+        tx.execute(traits.insert(), _over_what_lies_ahead(tx, TRAITS_AHEAD, "name", rows, now))
+
+
+Row = dict[str, Any]
+
+
+def _over_what_lies_ahead(
+    tx: Connection, ahead: Select[Any], what: str, rows: Sequence[Row], now: datetime
+) -> list[Row]:
+    """These rows, each later than what was said before it by a clock that ran ahead.
+
+    What is said now holds from now on, also once that clock's instant has come.
+    """
+    asked = {"ids": list({row["customer_id"] for row in rows}), "now": now}
+    found = {(id_, name): known_at for id_, name, known_at in tx.execute(ahead, asked)}
+    return [
+        {**row, "occurred_at": at, "known_at": at}
+        if (at := found.get((row["customer_id"], row[what])))
+        and row["occurred_at"] <= row["known_at"] == now
+        else row
+        for row in rows
+    ]
 
 
 def load_trait_names(connection: Connection) -> frozenset[str]:
@@ -133,7 +173,8 @@ def load_latest_values(connection: Connection, name: str) -> list[Any]:
     return [value for value in connection.scalars(newest) if value is not None]
 
 
-def insert_consents(tx: Connection, items: Iterable[NewConsent]) -> None:
+def insert_consents(tx: Connection, items: Iterable[NewConsent], now: datetime) -> None:
     if rows := [vars(item) for item in items]:
-        tx.execute(consents.insert(), rows)
+        later = _over_what_lies_ahead(tx, CONSENTS_AHEAD, "topic", rows, now)
+        tx.execute(consents.insert(), later)
         note_permission_change(tx, (row["customer_id"] for row in rows))

@@ -9,13 +9,14 @@ from store.identities import EMAIL
 from store.knowledge import DENIED, UNKNOWN
 from store.permission_changes import note_permission_change
 from store.records import CustomerId
+from store.session import sees_until
 from store.suppressions import fingerprint
 from store.tables import identities, mailbox_consents
 
 BY_PERSON = "person"  # the source of what one of our own people lifted
 NEWEST = func.row_number().over(
     partition_by=(mailbox_consents.c.mailbox, mailbox_consents.c.topic),
-    order_by=(mailbox_consents.c.known_at.desc(), mailbox_consents.c.id.desc()),
+    order_by=mailbox_consents.c.id.desc(),  # as they came, whatever clocks said
 )
 RANKED = (
     select(
@@ -26,7 +27,7 @@ RANKED = (
     )
     .where(
         mailbox_consents.c.mailbox.in_(bindparam("mailboxes", expanding=True)),
-        mailbox_consents.c.known_at <= bindparam("at"),
+        mailbox_consents.c.known_at <= bindparam("known_by"),
     )
     .subquery()
 )
@@ -39,13 +40,20 @@ BEARERS = select(identities.c.value, identities.c.customer_id).where(
 
 
 def load_mailbox_consents(
-    connection: Connection, mailboxes: Iterable[str], at: datetime
+    connection: Connection,
+    mailboxes: Iterable[str],
+    now: datetime,
+    *,
+    known_by: datetime | None = None,
 ) -> dict[str, dict[str, str]]:
-    """Return the latest word on each topic that was said with each of these mailboxes by `at`."""
+    """Return the latest word on each topic that was said with each of these mailboxes; a look back
+    says as known by when.
+    """
     marks = {fingerprint(mailbox): mailbox for mailbox in set(mailboxes) if mailbox}
     asked = sorted([*marks, *marks.values()])
     found: dict[str, dict[str, str]] = {}
-    for row in connection.execute(IN_FORCE, {"mailboxes": asked, "at": at}):
+    values = {"mailboxes": asked, "known_by": known_by or sees_until(connection, now)}
+    for row in connection.execute(IN_FORCE, values):
         mailbox = marks.get(row.mailbox, row.mailbox)
         said = found.setdefault(mailbox, {})
         # an address that was erased may speak again: the newer word is then under its own name

@@ -110,6 +110,7 @@ def _assert_consents(
             for (survivor, topic), status in strictest.items()
             if spoken[survivor][topic] != status
         ],
+        now,
     )
 
 

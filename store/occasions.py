@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, case, func, or_, select
 
 from store.records import CustomerId, EnrollmentId
+from store.session import sees_until
 from store.tables import answers, enrollments, event_kinds, events
 
 IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -63,7 +64,12 @@ def load_enrollment_answers(
 
 
 def load_tallies(
-    connection: Connection, ids: Collection[CustomerId], goals: Collection[str], at: datetime
+    connection: Connection,
+    ids: Collection[CustomerId],
+    goals: Collection[str],
+    at: datetime,
+    *,
+    known_by: datetime | None = None,
 ) -> dict[CustomerId, dict[str, Tally]]:
     """For each customer what is known of their `orders` (goal events), `tickets` and `visits`."""
     what = case(
@@ -81,8 +87,11 @@ def load_tallies(
             func.max(when, type_=when.type).label("last_at"),
         )
         .join(event_kinds, event_kinds.c.id == events.c.kind_id)
-        .where(events.c.customer_id.in_(ids), when <= at, events.c.known_at <= at)
-        .where(what.is_not(None))
+        .where(
+            events.c.customer_id.in_(ids),
+            events.c.known_at <= (known_by or sees_until(connection, at)),
+        )
+        .where(or_(when <= at, when <= events.c.known_at), what.is_not(None))
         .group_by(events.c.customer_id, what)
     )
     found: dict[CustomerId, dict[str, Tally]] = {}

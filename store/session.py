@@ -21,9 +21,11 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleErr
 from sqlalchemy.pool import QueuePool
 
 from rekindle.errors import StoreUnavailable
+from store.tables import FOREVER
 from store.turns import Turn
 
 Work = Callable[[Connection], Any]
+HOLDS_FUTURE = "holds_future"  # an option of its connections
 CURRENT_TIME = select(func.clock_timestamp())
 MOST_JOBS_A_COMMIT = 500
 SQLITE_CACHE_KIB = 65_536
@@ -56,6 +58,11 @@ class Store:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+
+    def hold_future(self) -> None:
+        """Let it be known that rows are stored here before anybody may know of them."""
+        for engine in (self._writer, self._reader):
+            engine.update_execution_options(**{HOLDS_FUTURE: True})
 
     @property
     def engine(self) -> Engine:
@@ -152,6 +159,13 @@ class Store:
             return
         for job, result, problem in outcomes:
             job.done.set_exception(problem) if problem else job.done.set_result(result)
+
+
+def sees_until(connection: Connection, now: datetime) -> datetime:
+    """By when something must be known for live work to see it: all that is committed is seen,
+    whatever the clock of whoever stored it. Only a simulation holds what is yet to become known.
+    """
+    return now if connection.get_execution_options().get(HOLDS_FUTURE) else FOREVER
 
 
 TOO_MANY_VALUES = "number of parameters must be between"  # psycopg 3.3, read 2026-11

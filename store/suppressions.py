@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from rekindle.addresses import canonical
 from store.permission_changes import note_permission_change
+from store.session import sees_until
 from store.tables import suppressions
 
 # what a report says outdoes what a lesser one said before it
@@ -18,18 +19,30 @@ LESSER: Mapping[str, tuple[str, ...]] = {
 }
 SUPPRESSED = select(suppressions.c.address, suppressions.c.reason).where(
     suppressions.c.address.in_(bindparam("addresses", expanding=True)),
-    suppressions.c.known_at <= bindparam("at"),
-    or_(suppressions.c.lifted_at.is_(None), suppressions.c.lifted_at > bindparam("at")),
+    suppressions.c.known_at <= bindparam("known_by"),
+    or_(suppressions.c.lifted_at.is_(None), suppressions.c.lifted_at > bindparam("known_by")),
 )
 
 
 def find_suppressed(
-    connection: Connection, addresses: Iterable[str], at: datetime
+    connection: Connection,
+    addresses: Iterable[str],
+    now: datetime,
+    *,
+    known_by: datetime | None = None,
 ) -> dict[str, str]:
-    """Of the mailboxes of `addresses` those suppressed at `at`, in canonical form, and why."""
+    """Of the mailboxes of `addresses` those suppressed, in canonical form, and why; a look back
+    says as known by when.
+    """
     wanted = {mailbox for address in addresses if (mailbox := canonical(address))}
     marks = {fingerprint(address): address for address in wanted}
-    rows = connection.execute(SUPPRESSED, {"addresses": sorted([*wanted, *marks]), "at": at})
+    rows = connection.execute(
+        SUPPRESSED,
+        {
+            "addresses": sorted([*wanted, *marks]),
+            "known_by": known_by or sees_until(connection, now),
+        },
+    )
     return {marks.get(row.address, row.address): row.reason for row in rows}
 
 

@@ -13,7 +13,7 @@ from segments.prepared import groups_of, parameters, prepare, prepare_together
 from segments.subjects import Sort
 from store.bulk import read_columns
 from store.records import CustomerId, Evaluation
-from store.session import is_refused
+from store.session import is_refused, sees_until
 
 # what evaluating a rule may end in; anything else is a mistake of ours
 FAULTS = (DBAPIError, ValueError, ArithmeticError, RecursionError)
@@ -75,7 +75,9 @@ def _ask(
     now: datetime,
 ) -> Answers:
     statement = prepare_together(segments, library.lexicon, is_range=isinstance(ids, range))
-    ids_found, *told = read_columns(tx, statement, parameters(ids, now))
+    ids_found, *told = read_columns(
+        tx, statement, parameters(ids, now, known_by=sees_until(tx, now))
+    )
     return {
         segment: [
             Evaluation(id_, holds=is_in == 1, next_check_at=check_at)
@@ -96,7 +98,9 @@ def find_holding(
 ) -> set[int]:
     """Those of `ids`, which are ids of that `sort`, for whom the condition holds."""
     statement = prepare(condition, sort, library.lexicon)
-    found, holds, _ = read_columns(tx, statement, parameters(ids, now))
+    found, holds, _ = read_columns(
+        tx, statement, parameters(ids, now, known_by=sees_until(tx, now))
+    )
     return {id_ for id_, is_so in zip(found, holds, strict=True) if is_so}
 
 

@@ -193,7 +193,8 @@ def _dated(
     now: datetime,
 ) -> list[Candidate]:
     """Those among `ids` whose time came after the last look, up to `until`."""
-    traits = load_traits(tx, ids, now, names={day.trait.partition(".")[0], "zone"})
+    names = {day.trait.partition(".")[0], "zone"}
+    traits = load_traits(tx, ids, now, names=names)
     found = []
     for id_ in ids:
         for named, at in times_of(library, day, traits.get(id_, {}), until):

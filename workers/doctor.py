@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from rekindle.lanes import find_failing_receivers, find_standstills
 from rekindle.services import Services
+from store.alarms import AHEAD
 from store.enrollments import Place, end_lost, find_place
 from store.figures import list_alarms
 from store.holds import find_hold
@@ -23,6 +24,7 @@ from store.stuck import (
     free_stuck,
 )
 from workers.pausing import paused_journeys
+from workers.watching import tell_ahead
 
 LATE_AFTER = timedelta(minutes=15)  # a sweep comes about once a second
 ALARM = "alarm."
@@ -74,6 +76,7 @@ def examine(services: Services, now: datetime) -> list[Finding]:
         overdue = count_overdue(connection, now - LATE_AFTER)
         failed = find_failed_effects(connection)
         alarms = list_alarms(connection)
+        ahead = tell_ahead(connection, now)
         if find_hold(connection) is not None:  # has an alarm; what may not leave is not late
             overdue = replace(overdue, mails=0, effects=0)
         standstills = find_standstills(connection, now)
@@ -83,6 +86,8 @@ def examine(services: Services, now: datetime) -> list[Finding]:
     found += [Finding("receiver.failing", 0, said) for _, said in failing]
     if failed:
         found.append(Finding("effects.failed", len(failed), _failed(failed)))
+    if ahead and not any(one.kind == AHEAD for one in alarms):  # nobody sweeps who would say it
+        found.append(Finding(f"{ALARM}{AHEAD}", 1, ahead))
     found += [Finding(f"{ALARM}{one.kind}", 1, one.message) for one in alarms]
     return found
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -11,6 +12,7 @@ from segments.prepared import parameters, prepare
 from segments.subjects import Sort
 from store.bulk import read_columns
 from store.records import Enrollment, EnrollmentId
+from store.session import sees_until
 
 Replies = Mapping[str, Reply]
 YES, NO = Reply(holds=True), Reply(holds=False)
@@ -22,12 +24,15 @@ def reply_to(
     asked: Sequence[Question],
     standing: Sequence[Enrollment],
     now: datetime,
+    *,
+    known_by: datetime | None = None,
 ) -> list[tuple[Replies, Sequence[Enrollment]]]:
     """Each question answered by one statement; those with the same answers stand together."""
     if not asked:
         return [({}, standing)]
     ids = [one.id for one in standing]
-    answers = [_replies(tx, library, question, ids, now) for question in asked]
+    told = parameters(ids, now, known_by=known_by or sees_until(tx, now))
+    answers = [_replies(tx, library, question, told, ids) for question in asked]
     alike: dict[tuple[Reply, ...], list[Enrollment]] = {}
     for one, replies in zip(standing, zip(*answers, strict=True), strict=True):
         alike.setdefault(replies, []).append(one)
@@ -36,7 +41,11 @@ def reply_to(
 
 
 def _replies(
-    tx: Connection, library: Library, question: Question, ids: Sequence[EnrollmentId], now: datetime
+    tx: Connection,
+    library: Library,
+    question: Question,
+    asked: Mapping[str, Any],
+    ids: Sequence[EnrollmentId],
 ) -> list[Reply]:
     """In the order of `ids`; who is not found holds nothing."""
     statement = prepare(
@@ -48,7 +57,7 @@ def _replies(
         window=question.window,
         everybody=False,
     )
-    ids_found, holds, checks = read_columns(tx, statement, parameters(ids, now))
+    ids_found, holds, checks = read_columns(tx, statement, asked)
     found = dict(zip(ids_found, map(_reply, holds, checks), strict=True))
     return [found.get(id_, NO) for id_ in ids]
 

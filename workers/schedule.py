@@ -42,7 +42,7 @@ from workers.evaluate import evaluate_changes, evaluate_due
 from workers.passes import Report, evaluate_everybody, find_due, unheard
 from workers.retake import forget_changes, retake_claims
 from workers.unwritten import forget_failures
-from workers.watching import forget_news, watch_segments
+from workers.watching import forget_news, watch_clock, watch_segments
 
 BROKER_HOLDS = timedelta(seconds=60)  # wall time after which a passed-on id is passed on again
 BATCH = 500  # ids in one message to a broker
@@ -144,8 +144,11 @@ def run_until_idle(services: Services, pool: ChannelPool, report: Report = unhea
     total += follow_versions(services, now)
     keep_calendars(services, now)
     forget_failures(services, now)
-    while (due := _look(services, now, pool)).is_any:
-        total += _do(services, pool, due, now)
+    while (due := _look(services, now := services.clock.now(), pool)).is_any:
+        done = _do(services, pool, due, now)
+        if done == Counts():  # others hold it, or the clock was set back meanwhile
+            break
+        total += done
     return total
 
 
@@ -239,6 +242,7 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
             services.wake.has_work(lane)
     pass_on(services, now, due)
     watch_segments(services, now)
+    watch_clock(services, now)
     forget_failures(services, now)
     forget_news(services, now)
     forget_changes(services)

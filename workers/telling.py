@@ -33,15 +33,23 @@ class Reader:
 
 
 def tell_about(
-    connection: Connection, library: Library, readers: Sequence[Reader], now: datetime
+    connection: Connection,
+    library: Library,
+    readers: Sequence[Reader],
+    now: datetime,
+    *,
+    known_by: datetime | None = None,
 ) -> list[Told]:
-    """For each reader everything a template may read; those unknown have an empty customer."""
+    """For each reader everything a template may read; those unknown have an empty customer.
+
+    A look back says as known by when; live work tells all that is committed.
+    """
     customer_ids = {one.customer_id for one in readers}
     enrollment_ids = {one.enrollment_id for one in readers if one.enrollment_id is not None}
-    customers = load_customers(connection, customer_ids, now)
+    customers = load_customers(connection, customer_ids, now, known_by=known_by)
     starts = load_start_events(connection, enrollment_ids)
     answered = load_enrollment_answers(connection, enrollment_ids)
-    histories = _histories(connection, library, customer_ids, now)
+    histories = _histories(connection, library, customer_ids, now, known_by)
     drifts = _drifts(connection, library, customers.values(), now)
     told = []
     for one in readers:
@@ -85,12 +93,16 @@ def cards_for(library: Library, customer: Customer) -> dict[str, SurveyCard]:
 
 
 def _histories(
-    connection: Connection, library: Library, ids: Collection[CustomerId], now: datetime
+    connection: Connection,
+    library: Library,
+    ids: Collection[CustomerId],
+    now: datetime,
+    known_by: datetime | None,
 ) -> dict[CustomerId, History]:
     """Only read where some template asks for it: it looks at everything a customer ever did."""
     if not any("history" in source for source in library.templates.values()):
         return {}
-    tallies = load_tallies(connection, ids, library.settings.activity.goal, now)
+    tallies = load_tallies(connection, ids, library.settings.activity.goal, now, known_by=known_by)
     return {
         id_: History(**{what: _past(tally) for what, tally in theirs.items()})
         for id_, theirs in tallies.items()

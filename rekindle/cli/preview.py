@@ -93,7 +93,8 @@ def make_sample(
     name = _known(template, library)
     now = services.clock.now()
     with services.store.read() as connection:
-        told = tell_about(connection, library, [Reader(id_, None)], now)[0]
+        readers = [Reader(id_, None)]
+        told = tell_about(connection, library, readers, now, known_by=services.as_of)[0]
         timeline = load_timeline(connection, id_, now)
     brand = library.settings.brand
     read = names_read(name, library.templates, language=brand.language)

@@ -214,7 +214,9 @@ def _asked(
         CustomerId(row.customer_id), row.key, row.event_id, row.is_held_out, row.started_at,
         line.step, line.visit, line.due_at,
     )  # fmt: skip
-    [(replies, _)] = reply_to(connection, library, asked, [one], line.decided_at)
+    [(replies, _)] = reply_to(
+        connection, library, asked, [one], line.decided_at, known_by=line.decided_at
+    )
     return [
         {
             "question": question.name,

@@ -137,6 +137,7 @@ def _play(
 ) -> Simulation:
     begins, ends = period
     with empty_scratch() as scratch:
+        scratch.hold_future()
         metadata.create_all(scratch.engine)
         interventions = load_interventions(connection)
         owners = find_owners(interventions)

@@ -63,7 +63,7 @@ def members_by_rule(
     with look or store.read() as connection:
         found = {}
         for name in names:
-            everybody = Subjects.customers_between(1, HIGHEST_ID, now)
+            everybody = Subjects.customers_between(1, HIGHEST_ID, now, known_by=now)
             answer = compile_condition(library.segments[name].match, everybody, lexicon).subquery()
             ids = connection.scalars(select(answer.c.id).where(answer.c.holds))
             found[name] = frozenset(ids)

@@ -13,7 +13,7 @@ from segments.conditions.fields import Number, PropertyName
 from segments.conditions.occurrences import AMOUNTS, Occurrences, Window
 from segments.conditions.operators import Operators
 from segments.counting import FIGURES, bounded, count, edge, figure
-from segments.instants import NULL_INSTANT, as_instant, greatest, length, micros, soonest
+from segments.instants import NULL_INSTANT, Micros, as_instant, greatest, length, micros, soonest
 from segments.newest import Meant
 from segments.tallying import Tallied
 from segments.values import JsonValue
@@ -207,7 +207,7 @@ class Acts(Occurrences):
         """What is counted: id, at, begins, ends and the columns of `values`."""
         occurred_at = micros(events.c.occurred_at)
         columns: list[ColumnElement[Any]] = [
-            self.begins(occurred_at, micros(events.c.known_at)).label("begins"),
+            self.begins(occurred_at, _seen_at(compilation)).label("begins"),
             self.ends(occurred_at).label("ends"),
         ]
         return self.found(compilation).add_columns(*columns, *self.values()).cte()
@@ -256,7 +256,7 @@ class Acts(Occurrences):
     def moments(self, compilation: Compilation) -> CTE:
         """When each happened, and during which time that is known: id, at, moment, begins, ends."""
         occurred_at = micros(events.c.occurred_at)
-        known = greatest(occurred_at, micros(events.c.known_at)).label("begins")
+        known = _seen_at(compilation).label("begins")
         found = self.found(compilation).add_columns(
             occurred_at.label("moment"), known, NULL_INSTANT.label("ends"), *self.values()
         )
@@ -292,6 +292,10 @@ class Acts(Occurrences):
 
     def _has_window(self) -> bool:
         return any(v is not None for v in (self.within, self.older_than, self.since, self.until))
+
+
+def _seen_at(compilation: Compilation) -> Micros:
+    return compilation.seen_at(micros(events.c.occurred_at), micros(events.c.known_at))
 
 
 def _date_column(name: str) -> str:

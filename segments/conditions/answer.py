@@ -110,9 +110,9 @@ class Answer(ConditionBase):
             )
             .join(answers, self._owner(compilation))
             .where(
-                stands_at(ANSWERED, answers.c.id, answers.c.is_counted, mine.at),
-                micros(answers.c.answered_at) <= mine.at,
-                micros(answers.c.known_at) <= mine.at,
+                stands_at(ANSWERED, answers.c.id, answers.c.is_counted, compilation),
+                compilation.seen_at(micros(answers.c.answered_at), micros(answers.c.known_at))
+                <= mine.at,
                 *([] if self.answer == ANY else [answers.c.survey == self.answer]),
             )
             .cte()

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from segments.compilation import Compilation
 from segments.conditions.acts import Acts
 from segments.conditions.fields import EventNames, PropertyName
-from segments.instants import NULL_INSTANT, Micros, greatest, micros, soonest
+from segments.instants import NULL_INSTANT, Micros, micros, soonest
 from segments.kinds import kinds_named, own_kinds
 from segments.newest import Meant
 from segments.planning import looked_up_by
@@ -93,11 +93,13 @@ class Event(Acts):
             return meant
         return replace(
             meant,
-            asks=lambda one, at: [*meant.asks(one, at), ~self._is_answered(one, at)],
+            asks=lambda one, at: [*meant.asks(one, at), ~self._is_answered(compilation, one, at)],
             answers=kinds_named(self.without_later),
         )
 
-    def _is_answered(self, one: FromClause, at: Micros) -> ColumnElement[bool]:
+    def _is_answered(
+        self, compilation: Compilation, one: FromClause, at: Micros
+    ) -> ColumnElement[bool]:
         """Whether an event of the names that answer, with the same property, came later.
 
         One that is yet to come, or to become known, has answered nothing so far.
@@ -113,8 +115,7 @@ class Event(Acts):
                 answer.c.kind_id.in_(kinds_named(self.without_later or ())),
                 occurred_at >= micros(one.c.occurred_at),
                 is_later,
-                occurred_at <= at,
-                micros(answer.c.known_at) <= at,
+                compilation.seen_at(occurred_at, micros(answer.c.known_at)) <= at,
                 same == JsonValue.named(one.c.properties, tie).identity,
             )
             .correlate_except(answer)
@@ -147,8 +148,9 @@ class Event(Acts):
 
     def _asked(self, compilation: Compilation) -> Select[Any]:
         occurred_at = micros(events.c.occurred_at)
+        seen_at = compilation.seen_at(occurred_at, micros(events.c.known_at))
         return self.found(compilation).add_columns(
-            self.begins(occurred_at, micros(events.c.known_at)).label("begins"),
+            self.begins(occurred_at, seen_at).label("begins"),
             self.ends(occurred_at).label("ends"),
             *self._order(is_answer=0),
             *self.values(),
@@ -161,7 +163,7 @@ class Event(Acts):
             select(
                 mine.id,
                 mine.at,
-                greatest(occurred_at, micros(events.c.known_at)).label("begins"),
+                compilation.seen_at(occurred_at, micros(events.c.known_at)).label("begins"),
                 NULL_INSTANT.label("ends"),
                 *self._order(is_answer=1),
                 *self.values(),

@@ -117,7 +117,11 @@ class InJourney(ConditionBase):
 
     def _enrollments(self, compilation: Compilation) -> CTE:
         """Those of the customer in this journey, as they stood at the subject's instant."""
-        mine, ended_at = compilation.subjects.c, micros(enrollments.c.ended_at)
+        mine, ended_at = (
+            compilation.subjects.c,
+            compilation.known_at(micros(enrollments.c.ended_at)),
+        )
+        started_at = compilation.known_at(micros(enrollments.c.started_at))
         has_ended = ended_at <= mine.at
         return (
             select(
@@ -126,13 +130,13 @@ class InJourney(ConditionBase):
                 enrollments.c.id.label("enrollment_id"),
                 enrollments.c.is_held_out,
                 enrollments.c.ended,
-                micros(enrollments.c.started_at).label("started_at"),
+                started_at.label("started_at"),
                 case((has_ended, ended_at)).label("ended_at"),
             )
             .join(enrollments, enrollments.c.customer_id == looked_up_by(mine.customer_id))
             .where(
                 enrollments.c.journey == self.journey,
-                micros(enrollments.c.started_at) <= mine.at,
+                started_at <= mine.at,
             )
             .cte()
         )

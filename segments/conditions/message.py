@@ -94,7 +94,7 @@ class Message(Occurrences):
             REPORTED,
             delivery_events.c.id,
             not_(delivery_events.c.is_machine),
-            compilation.subjects.c.at,
+            compilation,
         )
         return self._counted(
             compilation,
@@ -110,12 +110,13 @@ class Message(Occurrences):
         self, compilation: Compilation, mails: Select[Any], happened_at: Micros, known_at: Micros
     ) -> CTE:
         own = compilation.subjects.c
+        seen_at = compilation.seen_at(happened_at, known_at)
         return (
             mails.where(*self.bounds(happened_at, own.at, compilation.lexicon.zone))
             .add_columns(
                 own.id,
                 own.at,
-                self.begins(happened_at, known_at).label("begins"),
+                self.begins(happened_at, seen_at).label("begins"),
                 self.ends(happened_at).label("ends"),
             )
             .cte()

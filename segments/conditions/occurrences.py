@@ -84,10 +84,11 @@ class Occurrences(ConditionBase):
     def amount(self) -> Amount:
         return Amount.of(self) if self.compares else Amount(at_least=1)
 
-    def begins(self, happened_at: Micros, known_at: Micros) -> Micros:
-        """From when on something that happened at that instant counts."""
-        aged = happened_at if self.older_than is None else happened_at + length(self.older_than)
-        return greatest(aged, known_at)
+    def begins(self, happened_at: Micros, seen_at: Micros) -> Micros:
+        """From when on something that happened at that instant, and was seen at this, counts."""
+        if self.older_than is None:
+            return seen_at
+        return greatest(happened_at + length(self.older_than), seen_at)
 
     def ends(self, happened_at: Micros) -> Micros:
         """When it counts no longer; NULL for never."""

@@ -150,7 +150,7 @@ def _with_version(compilation: Compilation) -> CTE:
     mine = compilation.subjects.c
     newest = (
         select(quintiles.c.id)
-        .where(micros(quintiles.c.known_at) <= mine.at)
+        .where(compilation.known_at(micros(quintiles.c.known_at)) <= mine.at)
         .order_by(quintiles.c.known_at.desc(), quintiles.c.id.desc())
         .limit(1)
         .correlate(compilation.subjects)

@@ -25,7 +25,7 @@ from segments.conditions.base import ConditionBase
 from segments.conditions.fields import EventNames, Stretch
 from segments.conditions.happening import Happening
 from segments.counting import Amount, count
-from segments.instants import NULL_INSTANT, Micros, as_instant, greatest, length, micros
+from segments.instants import NULL_INSTANT, Micros, as_instant, length, micros
 from segments.wording import moment, sentence
 from store.tables import events
 
@@ -185,7 +185,7 @@ class Sequence(ConditionBase):
                 literal_column(str(place), Integer).label("place"),
                 occurred_at.label("moment"),
                 events.c.id.label("event_id"),
-                greatest(occurred_at, micros(events.c.known_at)).label("begins"),
+                compilation.seen_at(occurred_at, micros(events.c.known_at)).label("begins"),
             )
             for place, step in enumerate(self._happenings)
         ]

@@ -11,7 +11,7 @@ from segments.conditions.base import ConditionBase
 from segments.conditions.dated import Placed, place
 from segments.conditions.fields import PropertyName
 from segments.conditions.operators import Operators
-from segments.instants import greatest, micros, soonest, still_ahead
+from segments.instants import Micros, micros, soonest, still_ahead
 from segments.planning import looked_up_by
 from segments.values import JsonValue
 from segments.wording import values
@@ -31,7 +31,7 @@ class Trait(Operators, ConditionBase):
     def facts(self, compilation: Compilation) -> dict[str, Select[Any]]:
         """The whole top-level trait in force; None is missing."""
         mine = compilation.subjects.c
-        known_at = greatest(micros(traits.c.occurred_at), micros(traits.c.known_at))
+        known_at = _seen_at(compilation)
         newest = (
             select(traits.c.value)
             .join(compilation.subjects, mine.customer_id == traits.c.customer_id)
@@ -86,6 +86,10 @@ class Trait(Operators, ConditionBase):
         return place(versions, "text", self, compilation.lexicon.zone)
 
 
+def _seen_at(compilation: Compilation) -> Micros:
+    return compilation.seen_at(micros(traits.c.occurred_at), micros(traits.c.known_at))
+
+
 def _versions(
     compilation: Compilation,
     name: str,
@@ -94,7 +98,7 @@ def _versions(
 ) -> CTE:
     """Every version; `place` 1 is the newest of those that began, and of those yet to come."""
     mine = compilation.subjects.c
-    begins = greatest(micros(traits.c.occurred_at), micros(traits.c.known_at))
+    begins = _seen_at(compilation)
     place = func.row_number().over(
         partition_by=(mine.id, begins <= mine.at),
         order_by=(traits.c.occurred_at.desc(), traits.c.id.desc()),

@@ -193,7 +193,9 @@ def test_what_a_file_suppresses_is_known_from_the_beginning(run: Run, file: Run,
     run("import", file("gone.csv", "email\na@b.c\n"), "--kind", "suppressions")
 
     with opened(tmp_path) as services, services.store.read() as connection:
-        suppressed = find_suppressed(connection, ["a@b.c"], MONDAY - timedelta(days=900))
+        suppressed = find_suppressed(
+            connection, ["a@b.c"], MONDAY, known_by=MONDAY - timedelta(days=900)
+        )
 
     assert suppressed == {"a@b.c": "import"}
 

@@ -198,9 +198,9 @@ def test_an_edited_journey_is_played_with_the_responses_it_shares(shop: Shop) ->
 
 def test_a_journey_that_was_never_applied_is_played_over_imported_history(shop: Shop) -> None:
     two_join(shop)
+    shop.clock.at = JOINED_ON + timedelta(days=30)
     shop.happened("customer.joined", "ana", JOINED_ON)
     shop.happened("customer.joined", "bob", JOINED_ON - timedelta(days=30))
-    shop.clock.at = JOINED_ON + timedelta(days=30)
 
     played = simulate(
         shop.services, "welcome", JOINED_ON - timedelta(days=1), JOINED_ON + timedelta(days=7)
@@ -260,8 +260,8 @@ def test_a_journey_that_nobody_wrote_is_not_found(shop: Shop) -> None:
 
 def test_clicks_are_assumed_only_where_somebody_asks_for_it(shop: Shop) -> None:
     two_join(shop)
-    shop.happened("customer.joined", "ana", JOINED_ON)
     shop.clock.at = JOINED_ON + timedelta(days=30)
+    shop.happened("customer.joined", "ana", JOINED_ON)
     period = (JOINED_ON - timedelta(days=1), JOINED_ON + timedelta(days=7))
 
     plain = simulate(shop.services, "welcome", *period)

@@ -99,4 +99,4 @@ def traits_of(store: Store, external_id: str, at: datetime = MONDAY) -> Mapping[
 def _traits(connection: Connection, external_id: str, at: datetime) -> Mapping[str, Any]:
     id_ = find_customer(connection, external_id)
     assert id_ is not None
-    return load_customers(connection, [id_], at)[id_].traits
+    return load_customers(connection, [id_], at, known_by=at)[id_].traits

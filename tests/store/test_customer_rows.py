@@ -29,7 +29,7 @@ def consent(store: Store, external_id: str, topic: str, at: datetime = MONDAY + 
     with store.read() as connection:
         id_ = find_customer(connection, external_id)
         assert id_ is not None
-        return load_consents(connection, [id_], at)[id_][topic]
+        return load_consents(connection, [id_], at, known_by=at)[id_][topic]
 
 
 def test_what_a_row_says_was_known_from_the_beginning(store: Store):
@@ -109,7 +109,7 @@ def test_traits_are_read_as_they_stood_at_an_instant(store: Store):
     with store.read() as connection:
         id_ = find_customer(connection, "ana")
         assert id_ is not None
-        before = load_customers(connection, [id_], MONDAY)[id_]
+        before = load_customers(connection, [id_], MONDAY, known_by=MONDAY)[id_]
         after = load_customers(connection, [id_], MONDAY + DAY)[id_]
 
     assert before.traits == {"plan": "pro", "age": 30}

@@ -187,7 +187,7 @@ def test_an_address_is_suppressed_once_and_may_be_lifted(store, now):
         assert find_suppressed(tx, ["A@EXAMPLE.com", "b@example.com"], now) == {
             "a@example.com": "person"
         }
-        assert find_suppressed(tx, ["a@example.com"], now - DAY) == {}
+        assert find_suppressed(tx, ["a@example.com"], now, known_by=now - DAY) == {}
         assert lift(tx, "a@example.com", now + DAY)
         assert not lift(tx, "a@example.com", now + DAY)
         assert find_suppressed(tx, ["a@example.com"], now + DAY) == {}
