@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from rekindle.errors import ProviderFault
 from store.bulk import read_rows
 from store.tables import provider_states
 from store.upserts import insert_or_replace
@@ -18,7 +19,7 @@ class ProviderState:
     """A provider that takes nothing; one that works has none."""
 
     provider: str
-    fault: str  # as in rekindle.errors.ProviderFault
+    fault: ProviderFault
     reason: str
     since: datetime
     paused_until: datetime  # then one mail is tried

@@ -89,11 +89,9 @@ def pause_provider(
         until = max(until, before.paused_until)
     reason = ADDRESS.sub("…", outage.reason)
     failures = before.failures + 1 if before else 1
-    save_provider_state(tx, ProviderState(provider, outage.fault, reason, since, until, failures))
-    words = (
-        f"{provider} takes no email since {since:%Y-%m-%d %H:%M} UTC ({SAID[outage.fault]}): "
-        f"{reason} What is due waits, and it is tried again by itself."
-    )
+    state = ProviderState(provider, outage.fault, reason, since, until, failures)
+    save_provider_state(tx, state)
+    words = f"{say_outage(state)} What is due waits, and it is tried again by itself."
     raise_alarm(tx, PROVIDER, provider, words, now)
     restate_alarm(tx, PROVIDER, provider, words)
     log.warning(
@@ -102,6 +100,14 @@ def pause_provider(
         fault=outage.fault,
         reason=reason,
         seconds=round((until - now) / SECOND),
+    )
+
+
+def say_outage(state: ProviderState) -> str:
+    """Why a provider takes nothing, in words."""
+    return (
+        f"{state.provider} takes no email since {state.since:%Y-%m-%d %H:%M} UTC "
+        f"({SAID[state.fault]}): {state.reason}"
     )
 
 

@@ -19,6 +19,7 @@ from rekindle.workspace.library import Library
 from segments.subjects import Scope
 from store.customers import load_traits
 from store.portraits import DecisionLine, MailLine, Trip, find_mail, load_trips
+from store.providers import find_provider_state
 from store.records import CustomerId, DefinitionId, Enrollment, EnrollmentId, EventId, MessageId
 from store.tables import (
     delivery_events,
@@ -28,6 +29,7 @@ from store.tables import (
     messages,
     suppressions,
 )
+from workers.providers import say_outage
 from workers.questions import reply_to
 
 ADVICE = {  # how a reason begins -> what would have to change
@@ -132,6 +134,7 @@ def find_chain(services: Services, message_id: MessageId) -> Chain:
         mail = find_mail(connection, message_id)
         if mail is None:
             raise NotFound(f"no mail has the number {message_id}.")
+        mail = _with_outage(connection, mail, library.settings.provider)
         deliveries = _deliveries(connection, message_id)
         suppressed = _suppressions(connection, mail)
         row = connection.execute(
@@ -146,6 +149,12 @@ def find_chain(services: Services, message_id: MessageId) -> Chain:
         start = _load_start(connection, row.event_id)
     started = _explain(services, start, row.customer_id)
     return Chain(mail, trip, started, links, deliveries, suppressed)
+
+
+def _with_outage(connection: Connection, mail: MailLine, provider: str) -> MailLine:
+    """A mail that waits because its provider takes none at the moment says so."""
+    state = find_provider_state(connection, provider) if mail.status == "queued" else None
+    return replace(mail, reason=say_outage(state)) if state else mail
 
 
 def _deliveries(connection: Connection, message_id: MessageId) -> tuple[Delivery, ...]:
