@@ -62,7 +62,7 @@ class Provider:
     """What both have in common: `says` maps a stage to what is said there instead of yes."""
 
     says: Mapping[str, Answer] = field(default_factory=dict)
-    then: str | None = None  # instead of saying so, once a message was accepted
+    then: Answer | None = None  # instead of saying so, once a message was accepted
     accepted: list[Accepted] = field(default_factory=list)
     arrived: threading.Condition = field(default_factory=threading.Condition)
 
@@ -97,6 +97,11 @@ class Provider:
     def answer_at(self, stage: str, said: str, usual: str) -> str:
         answer = self.says.get(stage, usual)
         return answer if isinstance(answer, str) else answer(said) or usual
+
+    def after_accepting(self, recipient: str, usual: str) -> str:
+        if callable(self.then):
+            return self.then(recipient) or usual
+        return self.then or usual
 
     def accept(self, recipient: str, message_id: str) -> None:
         with self.arrived:
@@ -193,7 +198,7 @@ class _Conversation:
             self.recipient = command.partition("<")[2].rstrip(">")
             answer = self.answer("rcpt", self.recipient, "250 2.1.5 ok")
             self.has_recipient = answer.startswith("25")
-        elif not self.has_recipient and "data" not in self.server.says:
+        elif not self.has_recipient and not isinstance(self.server.says.get("data"), str):
             self.say("554 5.5.1 no valid recipients")
         elif self.answer("data", command, "354 go on").startswith("354"):
             self.read_content()
@@ -221,7 +226,8 @@ class _Conversation:
         if answer.startswith("2"):
             self.taken += 1
             self.server.accept(self.recipient, _message_id(content.decode("latin-1")))
-        self.say(self.server.then or answer)
+            answer = self.server.after_accepting(self.recipient, answer)
+        self.say(answer)
 
     def answer(self, stage: str, said: str, usual: str) -> str:
         answer = self.server.answer_at(stage, said, usual)
@@ -288,7 +294,8 @@ class SendGridServer(Provider):
             if answer.startswith("2"):
                 message_id = body.get("headers", {}).get("Message-ID", "")
                 self.accept(recipient, message_id)
-            self._say(connection, ended, self.then or answer)
+                answer = self.after_accepting(recipient, answer)
+            self._say(connection, ended, answer)
 
     def _say(self, connection: socket.socket, ended: threading.Event, answer: str) -> None:
         match answer:

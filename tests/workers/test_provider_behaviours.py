@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -57,7 +59,7 @@ class Row:
     name: str
     is_told: str  # by `why` of emails that wait; empty where none do
     says: Mapping[str, Answer] = field(default_factory=dict)
-    then: str | None = None
+    then: Answer | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     offers: tuple[str, ...] = ("PIPELINING",)
     per_connection: int | None = None
@@ -269,3 +271,73 @@ def test_the_message_at_which_a_server_hangs_up_does_not_keep_the_others(
             "sent": CUSTOMERS - 1,
             "queued": 1,
         }
+
+
+FAULTS = (
+    DROP, RESET, GARBAGE, "421 4.3.2 closing", "450 4.2.0 greylisted", "451 4.3.0 trouble",
+    "450 4.7.0 rate limit exceeded", "554 5.7.1 spam", "550 5.1.1 User unknown",
+    "550 5.4.5 Daily sending limit exceeded", "250 ok", "354 go on",
+)  # fmt: skip
+API_FAULTS = (DROP, RESET, GARBAGE, "401 ", "429 ", "500 ", "302 ", "413 ", "400 ", "204 ")
+
+
+@dataclass
+class Chance:
+    """A fault now and then, by a seed."""
+
+    random: Random
+    faults: tuple[str, ...]
+    share: float
+    lock: Lock = field(default_factory=Lock)
+
+    def __call__(self, _said: str) -> str | None:
+        with self.lock:
+            return self.random.choice(self.faults) if self.random.random() < self.share else None
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.deep) for seed in range(1, 20))]
+)
+@pytest.mark.parametrize("name", ["smtp", "sendgrid"])
+def test_whatever_a_provider_does_what_is_told_of_an_email_is_so(
+    tmp_path: Path, sqlite_url: str, now: datetime, name: str, seed: int
+) -> None:
+    random = Random(seed)
+    lost = (DROP, RESET, GARBAGE)
+    with a_crowd(tmp_path / "workspace", sqlite_url, now, name) as shop:
+        server: Provider
+        if name == "smtp":
+            says = {
+                stage: Chance(random, FAULTS, 0.07)
+                for stage in ("greeting", "ehlo", "mail", "rcpt", "data")
+            }
+            refusals = tuple(fault for fault in FAULTS if not fault.startswith("2"))
+            says["end"] = Chance(random, refusals, 0.1)
+            server = SmtpServer(says, Chance(random, lost, 0.1), per_connection=4)
+        else:
+            server = SendGridServer(
+                {"answer": Chance(random, API_FAULTS, 0.3)}, Chance(random, lost, 0.1)
+            )
+        with server:
+            use(shop, adapter_to(server, {}))
+            for wave in range(4):
+                everybody_comes(shop, f"{wave}-")
+            for _ in range(12):
+                shop.run()
+                shop.clock.move(timedelta(minutes=2))
+            mend(shop, server)
+            for _ in range(4):
+                shop.clock.move(timedelta(hours=2))
+                shop.run()
+
+            taken = Counter(
+                f"{one.recipient} {one.message_id.strip('<>')}" for one in server.accepted
+            )
+            told = {f"{row['address']} {row['header_id']}": row["status"] for row in rows(shop)}
+            assert set(taken.values()) == {1}
+            assert taken.keys() <= told.keys()
+            assert {told[mail] for mail in taken} <= {"sent", "uncertain"}
+            assert {mail for mail, status in told.items() if status == "sent"} <= taken.keys()
+            assert set(told.values()) <= {"sent", "uncertain", "refused", "bounced"}
+            assert len(told) == 4 * CUSTOMERS
+            shop.process.pool.close()
