@@ -313,7 +313,7 @@ def test_deadlines_hold_on_encrypted_connections(
         with pytest.raises(error, match=r"not done within|timed out"):
             channel.send(an_email(), marks)
 
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 5
 
 
 def test_a_server_that_reads_nothing_over_tls_ends_at_the_deadline(
@@ -337,7 +337,7 @@ def test_a_server_that_reads_nothing_over_tls_ends_at_the_deadline(
         with pytest.raises(ProviderUnavailable):
             channel.send(an_email(mime=MIME + b"and so on\r\n" * 2_000_000), marks)
 
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
 
 
 def test_stuffing_is_undone_by_the_standard_library():
