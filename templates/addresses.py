@@ -12,18 +12,18 @@ REFUSED = ("blob", "data", "file", "javascript", "vbscript")
 
 
 def clean_address(address: str) -> str:
-    """The address without what browsers pass over: blanks around it, line breaks and tabs in it."""
+    """Return it without what browsers pass over: blanks around, line breaks and tabs inside."""
     return address.strip(AROUND).translate(BREAKS)
 
 
 def scheme_of(address: str) -> str:
-    """`mailto` of a clean `MAILTO:ana@example.com`; empty for one that leads on from a page."""
+    """Return `mailto` for a clean `MAILTO:ana@example.com`; empty for a relative address."""
     found = SCHEME.match(address)
     return found[1].lower() if found else ""
 
 
 def web_address(address: str) -> str | None:
-    """The page that a browser opens, in ASCII; None for what is not on the web or cannot be."""
+    """Return what a browser opens, in ASCII; None for what is not on the web or cannot be."""
     address = clean_address(address)
     if scheme_of(address) not in WEB:
         return None
@@ -34,6 +34,6 @@ def web_address(address: str) -> str | None:
 
 
 def check_scheme(address: str) -> None:
-    """Raises ValueError for a clean address that a mail may not link to."""
+    """Raise ValueError for a clean address that a mail may not link to."""
     if (scheme := scheme_of(address)) in REFUSED:
         raise ValueError(f"a mail cannot link to a {scheme}: address.")

@@ -4,7 +4,7 @@ from turbohtml import tokenize
 
 
 def decode_attribute(written: str) -> str:
-    """The value of an attribute as a browser reads it between the quotes.
+    """Return the value of an attribute as a browser reads it between the quotes.
 
     Unlike in text, `&copy=` and `&currency` stay what they are there (WHATWG HTML §13.2.5.73).
     """

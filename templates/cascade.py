@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from operator import attrgetter
 from re import compile as pattern
 
 from templates.stylesheets import Declaration, Specificity, overlap
@@ -32,8 +33,8 @@ class Kept:
 
     reach: Mapping[int, Weight]
     declarations: tuple[Declaration, ...]
-    sure: frozenset[int]  # of those reached, not only in a state or within some mail program
-    raised: set[int] = field(default_factory=set)
+    sure: frozenset[int]  # of those reached, not only in a state or within some email program
+    promoted: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,10 @@ class _Rival:
         return self.rule.declarations[self.number]
 
     @property
-    def is_loud(self) -> bool:
+    def becomes_important(self) -> bool:
         """True for what will be important in the head."""
-        is_raised = isinstance(self.rule, Kept) and self.number in self.rule.raised
-        return is_raised or self.declaration.is_important
+        is_promoted = isinstance(self.rule, Kept) and self.number in self.rule.promoted
+        return is_promoted or self.declaration.is_important
 
 
 Rivals = Mapping[str, Mapping[int, Sequence[_Rival]]]  # by property and element
@@ -66,7 +67,7 @@ class _Borne:
     declaration: Declaration
     rank: Rank
     is_own: bool = False
-    is_loud: bool = False
+    becomes_important: bool = False
 
 
 class Cascade:
@@ -80,8 +81,8 @@ class Cascade:
         self._moved_rivals, self._kept_rivals = _rivals(moved), _rivals(kept)
         self._names = _Names({*self._moved_rivals, *self._kept_rivals})
 
-    def raise_kept(self) -> None:
-        """Mark in `raised` what must become important."""
+    def promote_kept(self) -> None:
+        """Mark in `promoted` what must become important."""
         pending = [
             (rule, number)
             for rule in self._kept
@@ -90,14 +91,14 @@ class Cascade:
         ]
         while pending:
             rule, number = pending.pop()
-            if number in rule.raised or rule.declarations[number].is_important:
+            if number in rule.promoted or rule.declarations[number].is_important:
                 continue
             if not self._would_overrule(rule, number):
-                rule.raised.add(number)
+                rule.promoted.add(number)
                 pending += self._stronger(rule, number)
 
     def styles(self) -> Mapping[int, tuple[str, str]]:
-        """For each element what its style attribute gets before and after what the author wrote."""
+        """Return what each element's style attribute gets before and after its author's words."""
         borne = defaultdict[int, list[_Borne]](list)
         for rule in self._moved:
             for at, weight in rule.reach.items():
@@ -107,17 +108,17 @@ class Cascade:
         return {
             at: written
             for at, of_element in borne.items()
-            if any(written := self._style(at, sorted(of_element, key=lambda one: one.rank)))
+            if any(written := self._style(at, sorted(of_element, key=attrgetter("rank"))))
         }
 
     def _is_overruled(self, rule: Kept, number: int) -> bool:
-        """True where a declaration that it beat would now beat it."""
+        """Tell whether a declaration that it beat would now beat it."""
         return any(
             rival.rank < own.rank for own, rival in self._meeting(rule, number, self._moved_rivals)
         )
 
     def _would_overrule(self, rule: Kept, number: int) -> bool:
-        """True where it would, if it were important, beat another of the head that is."""
+        """Tell whether it would, if it were important, beat another of the head that is."""
         return any(
             rival.declaration.is_important and rival.rank[1:] < own.rank[1:]
             for own, rival in self._meeting(rule, number, self._kept_rivals)
@@ -125,42 +126,50 @@ class Cascade:
         )
 
     def _stronger(self, rule: Kept, number: int) -> list[tuple[Kept, int]]:
-        """What beat it in the head, and must go on doing so."""
+        """Return what beat it in the head, and must go on doing so."""
         return [
             (rival.rule, rival.number)
             for own, rival in self._meeting(rule, number, self._kept_rivals)
             if isinstance(rival.rule, Kept) and rival.rank > own.rank
         ]
 
-    def _style(self, at: int, borne: Sequence[_Borne]) -> tuple[str, str]:
-        """`borne` by all of an element, the weakest first."""
-        for number, one in enumerate(borne):
-            one.is_loud |= self._must_be_loud(at, one)
-            if one.is_loud:
-                for stronger in borne[number + 1 :]:
-                    stronger.is_loud |= overlap(one.declaration.name, stronger.declaration.name)
-        added = _without_settled([one for one in borne if not one.is_own or one.is_loud], borne)
-        loud = [replace(one.declaration, is_important=True) for one in added if one.is_loud]
-        quiet = [one.declaration for one in added if not one.is_loud]
-        first = [one for one in quiet if not one.is_important]
-        last = [replace(one, is_important=False) for one in quiet if one.is_important]
-        return _written([*first, *loud]), _written(last)
+    def _style(self, at: int, style: Sequence[_Borne]) -> tuple[str, str]:
+        """Return the same for an element that bears `style` in all, the weakest first."""
+        for number, borne in enumerate(style):
+            borne.becomes_important |= self._must_become_important(at, borne)
+            if borne.becomes_important:
+                for stronger in style[number + 1 :]:
+                    stronger.becomes_important |= overlap(
+                        borne.declaration.name, stronger.declaration.name
+                    )
+        added = _without_settled(
+            [borne for borne in style if not borne.is_own or borne.becomes_important], style
+        )
+        important = [
+            replace(borne.declaration, is_important=True)
+            for borne in added
+            if borne.becomes_important
+        ]
+        normal = [borne.declaration for borne in added if not borne.becomes_important]
+        first = [declaration for declaration in normal if not declaration.is_important]
+        last = [replace(found, is_important=False) for found in normal if found.is_important]
+        return _written([*first, *important]), _written(last)
 
-    def _must_be_loud(self, at: int, one: _Borne) -> bool:
-        """True where something important of the head would beat it that did not before."""
-        if one.is_own and one.declaration.is_important:
+    def _must_become_important(self, at: int, borne: _Borne) -> bool:
+        """Tell whether something important of the head would beat it that did not before."""
+        if borne.is_own and borne.declaration.is_important:
             return False
         rivals = [
             rival
-            for name in self._names.like(one.declaration.name)
+            for name in self._names.like(borne.declaration.name)
             for rival in self._kept_rivals.get(name, {}).get(at, ())
-            if rival.is_loud
+            if rival.becomes_important
         ]
         sure = [rival for rival in rivals if rival.is_sure]
-        return bool(rivals) and max(rival.rank for rival in sure or rivals) < one.rank
+        return bool(rivals) and max(rival.rank for rival in sure or rivals) < borne.rank
 
     def _meeting(self, rule: Kept, number: int, rivals: Rivals) -> Iterator[tuple[_Rival, _Rival]]:
-        """What sets the same of the same element, each after the declaration itself."""
+        """Yield what sets the same of the same element, each after the declaration itself."""
         for name in self._names.like(rule.declarations[number].name):
             by_element = rivals.get(name, {})
             for at in by_element.keys() & rule.reach.keys():
@@ -225,13 +234,15 @@ def _borne(
 
 
 def _without_settled(borne: Sequence[_Borne], among: Sequence[_Borne]) -> list[_Borne]:
-    """Those that are not in vain: no stronger rule sets the same to a plain value."""
-    settling = {one.declaration.name: one.rank[:2] for one in among if _is_plain(one.declaration)}
-    return [one for one in borne if one.rank[:2] >= settling.get(one.declaration.name, (0,))]
+    """Return those that are not in vain: no stronger rule sets the same to a plain value."""
+    settling = {
+        other.declaration.name: other.rank[:2] for other in among if _is_plain(other.declaration)
+    }
+    return [item for item in borne if item.rank[:2] >= settling.get(item.declaration.name, (0,))]
 
 
 def _is_plain(declaration: Declaration) -> bool:
-    """True of a value that is hardly a mistake, and known to every mail program."""
+    """Tell whether its value is hardly a mistake, and known to every email program."""
     return bool(PLAIN.fullmatch(declaration.value))
 
 
@@ -240,7 +251,7 @@ def _written(declarations: Iterable[Declaration]) -> str:
 
 
 def _in_quotes(css: str) -> str:
-    """CSS for an attribute in double quotes; some mail programs do not know `&quot;` there."""
+    """Escape CSS for double quotes; some email programs do not know `&quot;` there."""
     if "'" not in css:
         css = css.replace('"', "'")
     return css.replace("&", "&amp;").replace('"', "&quot;")

@@ -18,18 +18,18 @@ class Page:
         self._found: dict[str, frozenset[int]] = {}
 
     def matching(self, selector: str) -> frozenset[int]:
-        """None for a selector that is not understood."""
+        """Return the elements that a selector means; none where it is not understood."""
         if selector not in self._found:
             self._found[selector] = self._select(selector)
         return self._found[selector]
 
     @property
     def elements(self) -> frozenset[int]:
-        """All that are written in the page and can be styled."""
+        """Return all that are written in the page and can be styled."""
         return self.matching("*")
 
     def unsteady(self, regions: Sequence[tuple[int, int]]) -> frozenset[int]:
-        """The elements beside which others come and go, with the regions of the text."""
+        """Return the elements beside which others come and go, with the regions of the text."""
         unsteady: set[int] = set()
         for parent in self._tree.select("*"):
             inside = [element for element in parent.children if isinstance(element, Element)]
@@ -63,6 +63,6 @@ class Page:
 
 
 def _start(element: Element) -> int | None:
-    """Where its start tag begins; None for one that only the browser puts there, as a tbody."""
+    """Return where its start tag begins; None if only the browser puts it there, as a tbody."""
     location = element.source_location
     return location.start_tag.start_offset if location else None

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import count, pairwise
+from operator import attrgetter
 from threading import Lock
 
 from templates.cascade import Cascade, Kept, Moved, Weight
@@ -53,7 +54,7 @@ def inline_styles(protected: Protected) -> bool:
 
 
 def inline_mail(html: str) -> str:
-    """A rendered mail with its CSS inlined; what is alike in other mails is worked out once."""
+    """Inline the CSS of a rendered mail; what is alike in other mails is worked out once."""
     markup = _Markup(html.replace("\r\n", "\n").replace("\r", "\n"))  # as a browser counts them
     shape = markup.shape
     with _lock:
@@ -104,7 +105,7 @@ class _Markup:
 
     @property
     def shape(self) -> "_Shape":
-        """All that its styles can depend on: neither words nor where links lead."""
+        """Return all that its styles can depend on: neither words nor where links lead."""
         asked = READ.union(*(_attributes_asked(sheet.css) for sheet in self.sheets))
         doctype = self.text[: self.tags[0].start] if self.tags else ""
         return ((doctype,), *(_outline(found, asked) for found in self._found))
@@ -130,7 +131,11 @@ def _outline(found: Tag | Words, asked: frozenset[str]) -> tuple[object, ...]:
         case Tag(is_end=True):
             return "/", found.name
         case Tag():
-            read = ((one.name, one.value) for one in found.attributes if one.name in asked)
+            read = (
+                (attribute.name, attribute.value)
+                for attribute in found.attributes
+                if attribute.name in asked
+            )
             return found.name, found.is_open, *read
 
 
@@ -153,7 +158,7 @@ def _attribute(tag: Tag, name: str) -> str:
 
 
 def _inlinable(rules: Sequence[Rule]) -> list[Selector]:
-    """The selectors that a style attribute can stand for, if they match anything."""
+    """Return the selectors that a style attribute can stand for, if they match anything."""
     return [
         selector
         for rule in rules
@@ -172,7 +177,7 @@ def _plan(markup: _Markup, page: Page) -> _Plan:
     own = {tag.start: style for tag in markup.tags if (style := tag.attribute("style"))}
     written = {at: read_declarations(style.decoded) for at, style in own.items()}
     cascade = Cascade(division.moved, division.kept, written)
-    cascade.raise_kept()
+    cascade.promote_kept()
     styles = cascade.styles()
     numbers = {tag.start: number for number, tag in enumerate(markup.tags)}
     return _Plan(
@@ -200,8 +205,10 @@ class _Part:
 
     @property
     def is_as_written(self) -> bool:
-        is_raised = self.kept is not None and self.kept.raised
-        return not self.moving and not is_raised and all(part.is_as_written for part in self.inside)
+        is_promoted = self.kept is not None and self.kept.promoted
+        return (
+            not self.moving and not is_promoted and all(part.is_as_written for part in self.inside)
+        )
 
     def __str__(self) -> str:
         match self.rule:
@@ -214,12 +221,12 @@ class _Part:
                 return f"{stays} {_rule(self.moving, rest) if rest else ''}".strip()
 
     def _body(self) -> str:
-        if not isinstance(self.rule, StyleRule) or not self.kept or not self.kept.raised:
+        if not isinstance(self.rule, StyleRule) or not self.kept or not self.kept.promoted:
             return self.rule.body if isinstance(self.rule, StyleRule) else ""
-        raised = self.kept.raised
+        promoted = self.kept.promoted
         declarations = [
-            f"{replace(one, is_important=one.is_important or number in raised)};"
-            for number, one in enumerate(self.rule.declarations)
+            f"{replace(declaration, is_important=declaration.is_important or number in promoted)};"
+            for number, declaration in enumerate(self.rule.declarations)
         ]
         return " ".join(filter(None, [*declarations, self.rule.rest]))
 
@@ -235,14 +242,14 @@ class _Division:
 
     def divide(self, rule: Rule, *, can_move: bool) -> _Part:
         if isinstance(rule, AtRule):
-            inside = (self.divide(one, can_move=False) for one in rule.rules or ())
+            inside = (self.divide(inner, can_move=False) for inner in rule.rules or ())
             return _Part(rule, inside=tuple(inside))
         order = next(self._orders)
         moving = self._moving(rule) if can_move else ()
         staying = tuple(selector for selector in rule.selectors if selector not in moving)
         if moving:
             self.moved.append(Moved(self._reach(moving, order), rule.declarations))
-        static = [self._page.matching(one.text) for one in staying if one.is_static]
+        static = [self._page.matching(selector.text) for selector in staying if selector.is_static]
         sure = frozenset[int]().union(*static)
         kept = Kept(self._reach(staying, order), rule.declarations, sure)
         self.kept.append(kept)
@@ -255,12 +262,12 @@ class _Division:
 
     def _reach(self, selectors: Sequence[Selector], order: int) -> Mapping[int, Weight]:
         reach: dict[int, Weight] = {}
-        for selector in sorted(selectors, key=lambda one: one.specificity):
+        for selector in sorted(selectors, key=attrgetter("specificity")):
             reach |= dict.fromkeys(self._elements(selector), (selector.specificity, order))
         return reach
 
     def _elements(self, selector: Selector) -> frozenset[int]:
-        """Those that it means, or may mean in a state or within a mail program."""
+        """Return those that it means, or may mean in a state or within an email program."""
         if selector.is_generated or not selector.compounds:
             return frozenset()
         plain = selector.text if selector.is_static else selector.bare
@@ -287,7 +294,7 @@ def _style_edit(tag: Tag, before: str, after: str) -> tuple[int, int, str]:
 
 
 def _is_whole(text: str, page: Page) -> bool:
-    """True where every tag is an element of the page, as a browser would see it."""
+    """Tell whether every tag is an element of the page, as a browser would see it."""
     return all(
         tag.start in page.elements
         for tag in scan(text)
@@ -305,33 +312,33 @@ def _depends_on_rendering(protected: Protected, page: Page, selectors: Sequence[
         or _has_computed_attributes(protected.text, selectors)
     ):
         return True
-    possible = [one for one in selectors if all(map(page.matching, one.compounds))]
-    if any(one.looks_up for one in possible) and not _is_balanced(protected):
+    possible = [selector for selector in selectors if all(map(page.matching, selector.compounds))]
+    if any(selector.looks_up for selector in possible) and not _is_balanced(protected):
         return True
     unsteady = page.unsteady(_regions(protected))
-    return any(one.looks_inside and protected.tags for one in possible) or any(
-        one.looks_beside and page.matching(compound) & unsteady
-        for one in possible
-        for compound in one.compounds
+    return any(selector.looks_inside and protected.tags for selector in possible) or any(
+        selector.looks_beside and page.matching(compound) & unsteady
+        for selector in possible
+        for compound in selector.compounds
     )
 
 
 def _has_computed_attributes(text: str, selectors: Sequence[Selector]) -> bool:
-    """True where a tag of Jinja stands among a tag's attributes, or in one that CSS asks for."""
+    """Tell whether Jinja stands among a tag's attributes, or in one that CSS asks for."""
     asked = {"class", "id"}.union(*(selector.attributes for selector in selectors))
     for tag in (found for found in scan(text) if isinstance(found, Tag)):
         bare = edited(tag.inside, [
-            (one.start - tag.inside_start, one.end - tag.inside_start, "")
-            for one in tag.attributes if not TOKEN.search(one.name)
+            (attribute.start - tag.inside_start, attribute.end - tag.inside_start, "")
+            for attribute in tag.attributes if not TOKEN.search(attribute.name)
         ])  # fmt: skip
-        computed = (one for one in tag.attributes if one.name in asked)
-        if TOKEN.search(bare) or any(TOKEN.search(one.value) for one in computed):
+        computed = (attribute for attribute in tag.attributes if attribute.name in asked)
+        if TOKEN.search(bare) or any(TOKEN.search(attribute.value) for attribute in computed):
             return True
     return False
 
 
 def _regions(protected: Protected) -> list[tuple[int, int]]:
-    """Where what stands between comes and goes, or comes again."""
+    """Return the stretches whose content comes and goes, or comes again."""
     regions, begun = list[tuple[int, int]](), list[int]()
     for found in TOKEN.finditer(protected.text):
         keyword = protected.tags[int(found[1])].keyword
@@ -346,11 +353,11 @@ def _is_balanced(protected: Protected) -> bool:
     """True where every branch and loop body closes the elements it opens."""
     depth = 0
     outer: list[int] = []
-    for one in scan(protected.text):
-        if isinstance(one, Tag):
-            depth += 1 if one.is_open else -1 if one.is_end else 0
+    for found in scan(protected.text):
+        if isinstance(found, Tag):
+            depth += 1 if found.is_open else -1 if found.is_end else 0
             continue
-        for tag in protected.named(one.text):
+        for tag in protected.named(found.text):
             keyword = tag.keyword
             if keyword in TURNS and outer and depth != outer[-1]:
                 return False

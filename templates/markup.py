@@ -49,7 +49,7 @@ class Protected:
 
     def place_at(self, position: int) -> Place:
         """The author's line of what stands at `position` of the text, which was not edited yet."""
-        start, place = next(one for one in reversed(self.starts) if one[0] <= position)
+        start, place = next(known for known in reversed(self.starts) if known[0] <= position)
         return replace(place, line=place.line + self.text.count("\n", start, position))
 
     def with_text(self, text: str) -> "Protected":

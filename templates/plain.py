@@ -31,8 +31,8 @@ INVISIBLE = {("display", "none"), ("visibility", "hidden")}
 def derive_text(protected: Protected) -> str:
     """The text template, still with tokens for Jinja's tags."""
     walk = _Walk(protected)
-    for one in scan(protected.text):
-        walk.see_tag(one) if isinstance(one, Tag) else walk.see_words(one)
+    for found in scan(protected.text):
+        walk.see_tag(found) if isinstance(found, Tag) else walk.see_words(found)
     return "".join(walk.parts)
 
 
@@ -144,7 +144,10 @@ def _is_unseen(tag: Tag) -> bool:
 
 
 def _hides(style: str) -> bool:
-    return any((one.name, one.value.lower()) in INVISIBLE for one in read_declarations(style))
+    return any(
+        (declaration.name, declaration.value.lower()) in INVISIBLE
+        for declaration in read_declarations(style)
+    )
 
 
 def _without_entities(text: str) -> str:

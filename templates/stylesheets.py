@@ -103,7 +103,7 @@ Rule = StyleRule | AtRule
 
 @lru_cache(maxsize=200)
 def read_sheet(css: str) -> tuple[Rule, ...]:
-    """The rules of a style element, what browsers pass over left out."""
+    """Return the rules of a style element, what browsers pass over left out."""
     try:
         return tuple(_rules(parse_stylesheet(css, skip_comments=True, skip_whitespace=True)))
     except RecursionError:  # brackets within brackets without end: it stays as it is
@@ -112,7 +112,7 @@ def read_sheet(css: str) -> tuple[Rule, ...]:
 
 @lru_cache(maxsize=2000)
 def read_declarations(css: str) -> tuple[Declaration, ...]:
-    """Those of a style attribute."""
+    """Return those of a style attribute."""
     try:
         return _declarations(parse_blocks_contents(css, skip_comments=True, skip_whitespace=True))
     except RecursionError:
@@ -120,15 +120,15 @@ def read_declarations(css: str) -> tuple[Declaration, ...]:
 
 
 @lru_cache(maxsize=5000)
-def overlap(one: str, other: str) -> bool:
-    """Whether two properties set something in common, such as `margin` and `margin-top`."""
-    if one == other or "all" in (one, other) or {one, other} == {"font", "line-height"}:
+def overlap(name: str, other: str) -> bool:
+    """Tell whether two properties set something in common, such as `margin` and `margin-top`."""
+    if name == other or "all" in (name, other) or {name, other} == {"font", "line-height"}:
         return True
-    if one.startswith("border-") and other.startswith("border-"):
+    if name.startswith("border-") and other.startswith("border-"):
         sides, parts = BORDER_SIDE.match, BORDER_PART.match
-        if (sides(one) and parts(other)) or (parts(one) and sides(other)):
+        if (sides(name) and parts(other)) or (parts(name) and sides(other)):
             return True
-    return one.startswith(f"{other}-") or other.startswith(f"{one}-")
+    return name.startswith(f"{other}-") or other.startswith(f"{name}-")
 
 
 def _rules(nodes: Tokens) -> Iterator[Rule]:
@@ -149,11 +149,11 @@ def _at_rule(node: AtRuleNode) -> AtRule:
 
 def _style_rule(node: QualifiedRule) -> StyleRule:
     inside = parse_blocks_contents(node.content, skip_comments=True, skip_whitespace=True)
-    custom = [one for one in inside if isinstance(one, DeclarationNode) and _is_custom(one)]
-    nested = [one for one in inside if isinstance(one, QualifiedRule | AtRuleNode)]
+    custom = [node for node in inside if isinstance(node, DeclarationNode) and _is_custom(node)]
+    nested = [node for node in inside if isinstance(node, QualifiedRule | AtRuleNode)]
     rest = [
-        *(f"{one.serialize().strip()};" for one in custom),
-        *(one.serialize() for one in nested),
+        *(f"{declaration.serialize().strip()};" for declaration in custom),
+        *(rule.serialize() for rule in nested),
     ]
     return StyleRule(
         text=node.serialize(),
@@ -224,7 +224,7 @@ def _compounds(tokens: Tokens) -> list[list[Node]]:
 
 
 def _pseudos(tokens: Tokens) -> Iterator[str]:
-    """The names of pseudo-classes and pseudo-elements, those inside of :not() included."""
+    """Yield the names of pseudo-classes and pseudo-elements, those inside of :not() included."""
     for before, token in pairwise(tokens):
         if before == ":" and isinstance(token, IdentToken):
             yield token.lower_value
@@ -247,7 +247,7 @@ def _without_pseudos(tokens: Tokens) -> list[Node]:
 
 
 def _specificity(tokens: Tokens) -> Specificity:
-    """How much the selector weighs (Selectors 4 §17)."""
+    """Return how much the selector weighs (Selectors 4 §17)."""
     ids, classes, types = 0, 0, 0
     before: list[object] = ["", ""]
     for token in tokens:

@@ -85,7 +85,7 @@ def some_page(random: Random, *, on_phones: bool) -> str:
 
     def rule() -> str:
         declarations = random.sample(DECLARATIONS, random.randint(1, 3))
-        body = "; ".join(f"{one}{random.choice(shouting)}" for one in declarations)
+        body = "; ".join(f"{declaration}{random.choice(shouting)}" for declaration in declarations)
         return f"{random.choice(SELECTORS)} {{ {body} }}"
 
     rules = [rule() for _ in range(random.randint(1, 6))]

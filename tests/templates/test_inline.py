@@ -39,7 +39,7 @@ class Seen(HTMLParser):
         is_trap = known.get("rel") == "nofollow" or known.get("height") == "1"  # needs no style
         if self.is_style or is_trap:
             return
-        declared = (one.partition(":") for one in (known.pop("style", "") or "").split(";"))
+        declared = (style.partition(":") for style in (known.pop("style", "") or "").split(";"))
         styles = {name.strip(): value.strip() for name, _, value in declared if value}
         self.parts.append((tag, tuple(sorted(known.items())), tuple(sorted(styles.items()))))
 
