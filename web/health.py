@@ -12,6 +12,7 @@ from rekindle.errors import BrokerUnavailable, RekindleError
 from rekindle.lanes import find_standstills
 from store.alarms import FAILED, load_standing
 from store.holds import find_hold
+from store.providers import load_provider_states
 from store.tables import leases
 from web.requests import services_of
 
@@ -26,8 +27,8 @@ async def is_alive(_request: Request) -> Response:
 def is_ready(request: Request) -> Response:
     """200 once the database answers with our tables and the broker, where there is one, answers.
 
-    Segments that failed and lanes that stand still are named: what comes in is kept all the same,
-    so nobody is turned away for them.
+    Segments that failed, lanes that stand still and providers that take nothing are named: what
+    comes in is kept all the same, so nobody is turned away for them.
     """
     services = services_of(request)
     try:
@@ -36,6 +37,7 @@ def is_ready(request: Request) -> Response:
             failed = sorted(load_standing(connection, FAILED))
             hold = find_hold(connection)
             standstills = find_standstills(connection, services.clock.now())
+            outages = load_provider_states(connection)
         check_broker(services.environment.get("REKINDLE_BROKER_URL", ""))
     except RekindleError as error:
         return PlainTextResponse(f"not ready: {type(error).__name__}\n", 503)
@@ -43,6 +45,10 @@ def is_ready(request: Request) -> Response:
     lines += [
         f"lane stands still: {one.lane.value} since {one.since:%Y-%m-%d %H:%M} UTC"
         for one in standstills
+    ]
+    lines += [
+        f"provider paused: {one.provider} ({one.fault}) since {one.since:%Y-%m-%d %H:%M} UTC"
+        for one in outages
     ]
     lines += [f"held: {hold.in_words()}"] if hold else []
     return PlainTextResponse("".join(f"{line}\n" for line in lines))

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from rekindle.lanes import find_failing_receivers, find_standstills
 from rekindle.services import Services
-from store.alarms import AHEAD
+from store.alarms import AHEAD, PROVIDER
 from store.enrollments import Place, end_lost, find_place
 from store.figures import list_alarms
 from store.holds import find_hold
@@ -79,6 +79,8 @@ def examine(services: Services, now: datetime) -> list[Finding]:
         ahead = tell_ahead(connection, now)
         if find_hold(connection) is not None:  # has an alarm; what may not leave is not late
             overdue = replace(overdue, mails=0, effects=0)
+        if any(one.kind == PROVIDER for one in alarms):  # and so is what waits for its provider
+            overdue = replace(overdue, mails=0)
         standstills = find_standstills(connection, now)
         failing = find_failing_receivers(connection)
     found = [*_stuck(stuck), *_overdue(overdue)]

@@ -6,6 +6,7 @@ from store.users import add_user
 from tests.web.conftest import BASE, Site
 from web.security import is_our_host
 from web.sign_in import hash_password, make_sign_in_link, may_listen_on
+from workers.providers import Outage, pause_provider
 
 PASSWORD = "correct horse battery"
 
@@ -158,6 +159,17 @@ def test_health_is_open_to_all(small_site):
     ready = small_site.client.get("/readyz")
 
     assert (alive.status_code, ready.status_code) == (200, 200)
+
+
+def test_a_provider_that_takes_nothing_is_named_and_turns_nobody_away(small_site):
+    now = small_site.clock.now()
+    with small_site.services.store.begin() as tx:
+        pause_provider(tx, "smtp", Outage("credentials", "535 no."), now, is_probe=False)
+
+    ready = small_site.client.get("/readyz")
+
+    said = f"provider paused: smtp (credentials) since {now:%Y-%m-%d %H:%M} UTC"
+    assert (ready.status_code, ready.text.splitlines()[-1]) == (200, said)
 
 
 def test_an_engine_without_its_broker_is_not_ready(small_site):
