@@ -1,5 +1,7 @@
 """`run --until-idle`: work off everything due at `--now`, then stop."""
 
+import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -11,6 +13,8 @@ from rekindle.counting import counted
 from rekindle.errors import WrongUse
 from store.holds import find_hold
 from workers.counts import Counts
+
+TOLD_TO_STOP = 128 + signal.SIGTERM  # the exit code that shells know
 
 
 def run(
@@ -25,6 +29,8 @@ def run(
         raise WrongUse(
             "'run' works off what is due and stops: say 'run --until-idle'; for a server use 'up'."
         )
+    # in good order, like Ctrl-C: what is in hand is finished, the rest is free at once
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TOLD_TO_STOP))
     with Process(open_here(options().given_clock())) as process:
         process.services.announce("rekindle run")
         process.services.makes_up = True

@@ -16,8 +16,11 @@ from random import Random
 import pytest
 from sqlalchemy import func, select
 
+from rekindle.clock import seconds_running
 from store.session import Store
 from store.tables import messages
+from tests.deep.dying import POINTS
+from tests.deep.kills import CONNECTIONS, Fates, ended, engine
 from tests.mail_sink import MailSink
 
 log = logging.getLogger(__name__)
@@ -71,6 +74,106 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same for 300."""
     return workspace_of(300, tmp_path_factory.mktemp("few"))
+
+
+@pytest.fixture(params=["embedded", "rabbitmq", "redis"])
+def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str, str | None]:
+    """A folder, a database and a broker: one process on SQLite, or apart on PostgreSQL."""
+    folder = tmp_path / "workspace"
+    if request.param == "embedded":
+        return folder, request.getfixturevalue("sqlite_url"), None
+    broker = request.getfixturevalue(f"{request.param}_url")
+    return folder, request.getfixturevalue("postgres_url"), broker
+
+
+A_CLAIM = (1, 2)  # how often what comes once a claim has come
+A_MAIL = (7, 40)  # and what comes once a mail
+DEATHS = [
+    (point, times)
+    for point in POINTS
+    for times in (A_CLAIM if "claim" in point or "settl" in point else A_MAIL)
+]
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("dying", DEATHS, ids=lambda dying: f"{dying[0]} {dying[1]}")
+def test_wherever_a_process_dies_nothing_is_lost_and_only_service_mail_comes_twice(
+    deployment, dying
+):
+    assert_owned_up_to(*deployment, dying=dying)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("point", ["after the claim", "before the mark", "after the mark"])
+def test_the_same_where_the_server_takes_longer_than_a_lease(deployment, point):
+    dying = (point, 1 if "claim" in point else 6)
+    assert_owned_up_to(*deployment, dying=dying, customers=8, seconds=1.0, lease_seconds=0.5)
+
+
+@pytest.mark.deep
+def test_two_workers_and_a_server_slower_than_a_lease_send_each_mail_once(deployment):
+    folder, url, broker = deployment
+    with engine(folder, url, broker, 8, seconds=1.0, lease_seconds=0.5) as running:
+        if broker is None:
+            first, second = (running.start("run", "--until-idle") for _ in range(2))
+            ended(first)
+            ended(second)
+        else:
+            for command in ("scheduler", "worker", "worker"):
+                running.start(command)
+            running.wait_until_done()
+        fates = Fates.of(running)
+
+    assert set(fates.status.values()) == {"sent"}
+    assert fates.received == dict.fromkeys(fates.status, 1)
+
+
+@pytest.mark.deep
+def test_a_process_told_to_stop_leaves_nothing_in_doubt_and_nothing_claimed(deployment):
+    folder, url, broker = deployment
+    with engine(folder, url, broker, 100, seconds=0.1) as running:
+        command = ["run", "--until-idle"] if broker is None else ["worker"]
+        if broker is not None:
+            running.start("scheduler")
+        first = running.start(*command)
+        assert running.sink.wait_for(20, PATIENCE)
+        first.terminate()
+        began = seconds_running()
+        first.communicate(timeout=PATIENCE)
+        took = seconds_running() - began
+        claimed = [row.id for row in running.rows() if row.claimed_by is not None]
+        doubtful = running.statuses()["uncertain"]
+        second = running.start(*command)
+        ended(second) if broker is None else running.wait_until_done()
+        fates = Fates.of(running)
+
+    assert took < 10
+    assert claimed == []
+    assert doubtful == 0
+    assert set(fates.status.values()) == {"sent"}
+    assert fates.received == dict.fromkeys(fates.status, 1)
+
+
+def assert_owned_up_to(
+    folder: Path,
+    url: str,
+    broker: str | None,
+    *,
+    dying: tuple[str, int],
+    customers: int = 60,
+    **more: float,
+) -> None:
+    """A process dies at the point; in the end each mail came once, or it is known which did not."""
+    with engine(folder, url, broker, customers, **more) as running:
+        running.send_all(dying)
+        fates = Fates.of(running)
+    uncertain = fates.with_status("uncertain")
+    assert set(fates.status.values()) <= {"sent", "uncertain"}
+    assert fates.lost == set()
+    assert {fates.topic[id_] for id_ in fates.doubled} <= {"service"}
+    assert {fates.topic[id_] for id_ in uncertain} <= {"offers"}
+    assert len(uncertain) + len(fates.doubled) <= CONNECTIONS
+    log.info("%s: %d uncertain, %d twice", dying, len(uncertain), len(fates.doubled))
 
 
 @pytest.mark.parametrize("seed", range(3))
