@@ -42,6 +42,8 @@ class ChannelPool:
         self._size = FIRST * adapter.connections  # grows with what leaves
         self._idle: list[Channel] = []
         self._lock = threading.Lock()
+        self._free = adapter.connections  # lines that no batch uses
+        self._freed = threading.Condition()
 
     @property
     def most(self) -> int:
@@ -55,6 +57,22 @@ class ChannelPool:
         if mails >= self._size or possible < self._size:  # a few quick mails say nothing of many
             most = min(GROWTH * self._size, A_CHANNEL * connections)
             self._size = min(max(possible, connections), most)
+
+    def take_lines(self) -> int:
+        """As many connections as nobody uses, for one batch; the batches of a process share those
+        that the provider allows. 0 where all stay busy for a while: whoever has them goes on with
+        what is due.
+        """
+        with self._freed:
+            self._freed.wait_for(lambda: self._free, self.timing.settle_every.total_seconds())
+            taken, self._free = self._free, 0
+            return taken
+
+    def give_back(self, lines: int) -> None:
+        """A batch needs these no more."""
+        with self._freed:
+            self._free += lines
+            self._freed.notify()
 
     @contextmanager
     def channel(self) -> Iterator[Channel]:

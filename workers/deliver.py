@@ -59,24 +59,34 @@ def deliver_due(
     services: Services, pool: ChannelPool, now: datetime, ids: Sequence[int] | None = None
 ) -> Counts:
     """Send up to a batch of messages due at `now`, of `ids` where they are given."""
-    if pool.stopping.is_set():
+    if pool.stopping.is_set() or not (lines := pool.take_lines()):
         return Counts()
     name = new_claim()
     pool.claims.add(name)
     try:
-        claimed, counts = _claim(services, pool, name, now, ids)
+        claimed, counts = _claim(services, pool, name, now, lines, ids)
         if claimed is not None:
-            counts += _Delivery(services, pool, claimed).run()
+            needed = min(lines, len(claimed.messages))
+            pool.give_back(lines - needed)
+            lines = needed
+            counts += _Delivery(services, pool, claimed, lines).run()
         return counts
     finally:
+        pool.give_back(lines)
         pool.claims.discard(name)
 
 
 def _claim(
-    services: Services, pool: ChannelPool, name: str, now: datetime, ids: Sequence[int] | None
+    services: Services,
+    pool: ChannelPool,
+    name: str,
+    now: datetime,
+    lines: int,
+    ids: Sequence[int] | None,
 ) -> tuple[Claim | None, Counts]:
-    provider = pool.adapter.name
+    provider, share = pool.adapter.name, lines / pool.adapter.connections
     limit_rows = A_CHANNEL * pool.adapter.connections if services.is_rehearsal else pool.most
+    limit_rows = max(round(limit_rows * share), 1)
     with services.store.begin() as tx:
         watch = PermissionWatch.begin(tx)
         match ask_gate(tx, provider, now):
@@ -107,6 +117,7 @@ class _Delivery:
     services: Services
     pool: ChannelPool
     claim: Claim
+    lines: int  # connections
     counts: Counts = field(default_factory=Counts)
     results: list[Sending] = field(default_factory=list)
     has_paused: bool = False  # the provider
@@ -149,7 +160,7 @@ class _Delivery:
             watch=self.claim.watch,
             now=self.now,
             waiting=deque(drafts),
-            threads=min(self.pool.adapter.connections, len(drafts)),
+            threads=self.lines,
         )
 
     def _send(self, batch: Batch) -> None:

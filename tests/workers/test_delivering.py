@@ -415,3 +415,34 @@ def test_claims_fit_what_leaves_in_seconds(shop: Shop) -> None:
     assert first["sent"] <= 8
     assert first["sending"] == 0
     assert pool.most <= 4
+
+
+def test_batches_of_one_process_share_the_connections_that_a_provider_allows(shop: Shop) -> None:
+    crowd(shop, 12)
+    at_once, most, lock = 0, 0, threading.Lock()
+
+    def count_in(_email: OutgoingEmail) -> None:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        threading.Event().wait(0.02)
+        with lock:
+            at_once -= 1
+
+    provider = connect(shop, Scripted(connections=2))
+    provider.after = count_in
+    pool = shop.process.pool
+
+    def deliver() -> None:
+        while deliver_due(shop.services, pool, shop.clock.now()).sent:
+            pass
+
+    workers = [threading.Thread(target=deliver) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert most == 2
+    assert provider.times == {address(number): 1 for number in range(12)}
