@@ -20,6 +20,7 @@ from workers.brokers import has_unread
 from workers.calls import CallLane
 from workers.changes import follow_versions
 from workers.channels import ChannelPool
+from workers.counts import Counts
 from workers.deliver import deliver_due
 from workers.lanes import Pulse
 from workers.passes import evaluate_everybody
@@ -166,12 +167,15 @@ class _Work:
         work_off(self.services, self.pulse.beat)
 
     def advance(self, ids: list[int]) -> None:
-        advance_due(self.services, ids)
+        if advance_due(self.services, ids) != Counts():
+            self.pulse.beat()
         work_off(self.services, self.pulse.beat)
 
     def emails(self, ids: list[int]) -> None:
         if ids:
-            deliver_due(self.services, self.pool, self.services.clock.now(), ids)
+            now = self.services.clock.now()
+            if deliver_due(self.services, self.pool, now, ids) != Counts():
+                self.pulse.beat()
             self.services.wake.changed()
         deliver_off(self.services, self.pool, self.pulse.beat)
 

@@ -50,11 +50,10 @@ class Pulse:
             yield
         finally:
             with self._lock:
-                self._finished[lane] = seconds_running()
                 del self._pieces[me]
 
     def beat(self) -> None:
-        """A piece is done, and this thread goes on with the next."""
+        """A piece came to something, and this thread goes on with the next."""
         with self._lock:
             if piece := self._pieces.get(threading.get_ident()):
                 piece.began = self._finished[piece.lane] = seconds_running()

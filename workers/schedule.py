@@ -17,6 +17,7 @@ from sqlalchemy import (
     select,
 )
 
+from rekindle.clock import seconds_running
 from rekindle.services import Lane, Services
 from store import enrollments as enrollment_rows
 from store import messages as message_rows
@@ -48,7 +49,8 @@ BROKER_HOLDS = timedelta(seconds=60)  # wall time after which a passed-on id is 
 BATCH = 500  # ids in one message to a broker
 MOST_BATCHES = 20  # passed on in one sweep
 Beat = Callable[[], None]
-ROUNDS_A_WAKE = 100  # then another wake has its turn: minutes at most, never the time limit
+ROUNDS_A_WAKE = 100  # then another wake has its turn
+TURN_SECONDS = 60.0  # and after so long as well: slow batches never come to the actors' time limit
 
 
 @dataclass(frozen=True)
@@ -162,28 +164,34 @@ def work_off(services: Services, beat: Beat = unheard_beat) -> None:
     for another wake, and nothing in here waits for anybody outside.
 
     What other workers hold is left to them; they join when the sweep passes on what is due. `beat`
-    is called after each round.
+    is called after each round that came to something.
     """
+    until = seconds_running() + TURN_SECONDS
     for _ in range(ROUNDS_A_WAKE):
-        beat()
         now = services.clock.now()
         due = _look(services, now)
         _wake_others(services, due)
         if Lane.JOURNEYS not in due.lanes or _move(services, due, now) == Counts():
             return
+        beat()
+        if seconds_running() > until:
+            break
     services.wake.changed()
 
 
 def deliver_off(services: Services, pool: ChannelPool, beat: Beat = unheard_beat) -> None:
     """Send what is due; those who waited for it go on meanwhile in the journeys lane. `beat` is
-    called after each batch.
+    called after each batch of which something left.
     """
+    until = seconds_running() + TURN_SECONDS
     for _ in range(ROUNDS_A_WAKE):
-        beat()
         now = services.clock.now()
         if not _look(services, now, pool).messages or deliver_due(services, pool, now) == Counts():
             return
+        beat()
         services.wake.changed()
+        if seconds_running() > until:
+            break
     services.wake.has_work(Lane.EMAILS)
 
 

@@ -13,6 +13,7 @@ from dramatiq.brokers.stub import StubBroker
 from rekindle.services import Lane, NoWake
 from store.tables import messages
 from tests.shop import Shop
+from workers import schedule
 from workers.actors import QUEUES, Actors, declare_actors
 from workers.brokers import open_broker
 from workers.counts import Counts
@@ -67,6 +68,22 @@ def test_what_was_sent_has_its_customers_go_on(shop: Shop) -> None:
     assert woken.lanes == [Lane.JOURNEYS]
     work_off(shop.services)
     assert due(shop) == ()
+
+
+def test_a_long_turn_ends_before_the_time_limit_and_another_goes_on(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "TURN_SECONDS", -1.0)
+    welcoming(shop)
+    shop.happens("account.created", "ana")
+    woken = shop.services.wake = Woken()
+
+    work_off(shop.services)
+    work_off(shop.services)
+    deliver_off(shop.services, shop.process.pool)
+
+    assert woken.lanes.count(Lane.JOURNEYS) >= 2
+    assert woken.lanes[-1] == Lane.EMAILS
 
 
 def test_what_another_worker_holds_is_left_to_it(shop: Shop) -> None:
