@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -81,8 +81,8 @@ def started(words: list[str], folder: Path, environment: dict[str, str]) -> Iter
     assert ended == 0, f"{words} was told to stop and ended with {ended}"
 
 
-def post(port: int, message: dict[str, object]) -> None:
-    body = json.dumps({"batch": [message], "writeKey": "wk"}).encode()
+def post(port: int, *messages: Mapping[str, object]) -> None:
+    body = json.dumps({"batch": messages, "writeKey": "wk"}).encode()
     request = Request(f"http://127.0.0.1:{port}/v1/batch", body, {"Content-Type": "text/plain"})
     for _ in range(PATIENCE_SECONDS * 10):
         try:
