@@ -64,7 +64,8 @@ def test_a_plan_has_the_shape_that_scripts_rely_on(run: Run):
     [segment], [journey] = made["segments"], made["journeys"]
     assert segment == {"segment": "all", "change": "new", "size": 3, "enter": 3, "leave": 0}
     assert set(journey) == {
-        "journey", "change", "start", "move", "exit", "mails_24h", "excluded",
+        "journey", "change", "start", "move", "exit", "mailboxes", "sharing", "mails_24h",
+        "excluded",
     }  # fmt: skip
     assert (journey["start"], made["mails_24h"], made["within_limits"]) == (3, 3, False)
 
