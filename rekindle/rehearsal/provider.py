@@ -32,6 +32,7 @@ class NoProvider:
 class RecordedProvider(NoProvider):
     """Does with each mail what was done with it when it was real; takes those that never were."""
 
+    is_idempotent: bool = False  # what was uncertain when it was real stays so
     store: Store = field(kw_only=True)
     clock: Clock = field(kw_only=True)
     record: Record = field(kw_only=True)
