@@ -4,10 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, select
 
 from store.holds import IS_ANY
-from store.tables import calendars, effects, lanes, memberships, messages, positions
+from store.tables import (
+    calendars,
+    effects,
+    lanes,
+    memberships,
+    messages,
+    positions,
+    provider_states,
+)
 from store.upserts import insert_or_replace
 
 
@@ -70,7 +78,9 @@ def load_lanes(connection: Connection) -> list[LaneState]:
 
 
 def load_waiting(connection: Connection, now: datetime) -> Mapping[str, Waiting]:
-    """Return what waits at `now`, by lane; nothing that is held may leave, so none of it waits."""
+    """Return what waits at `now`, by lane. Nothing that is held may leave, so none of it waits; nor
+    do emails while a provider is paused, of which its own alarm tells.
+    """
 
     def waiting(due_at: ColumnElement[datetime], *more: ColumnElement[bool]) -> Waiting:
         query = select(func.count(), func.min(due_at, type_=due_at.type))
@@ -78,6 +88,7 @@ def load_waiting(connection: Connection, now: datetime) -> Mapping[str, Waiting]
         return Waiting(count, oldest)
 
     due = effects.c.due_at
+    is_paused = exists().where(provider_states.c.paused_until > now)
     moving = [
         waiting(positions.c.due_at),
         waiting(memberships.c.next_check_at),
@@ -86,7 +97,7 @@ def load_waiting(connection: Connection, now: datetime) -> Mapping[str, Waiting]
     oldest = [one.oldest_due_at for one in moving if one.oldest_due_at is not None]
     return {
         "journeys": Waiting(sum(one.count for one in moving), min(oldest, default=None)),
-        "emails": waiting(messages.c.due_at, messages.c.claimed_by.is_(None), ~IS_ANY),
+        "emails": waiting(messages.c.due_at, messages.c.claimed_by.is_(None), ~IS_ANY, ~is_paused),
         "webhooks": waiting(due, effects.c.kind == "webhook", ~IS_ANY),
         "notices": waiting(due, effects.c.kind == "notify", ~IS_ANY),
     }

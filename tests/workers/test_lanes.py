@@ -4,20 +4,27 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import insert
 
 from rekindle.clock import RunningClock
 from rekindle.lanes import find_standstills, judge
 from rekindle.services import Lane
 from store.lanes import LaneState, Waiting, load_lanes, save_lanes
+from store.tables import messages
 from tests.hooks import BUSY, Hook, say
 from tests.shop import SETTINGS, Shop
 from workers.brokers import open_broker
 from workers.doctor import examine
 from workers.lanes import Pulse
+from workers.providers import Outage, pause_provider
 from workers.schedule import work_off
 
 NOW = datetime(2026, 3, 2, 12, 10, tzinfo=UTC)
 NOTHING = Waiting(0, None)
+WAITING = {
+    "customer_id": 0, "template": "notice", "topic": "service", "status": "queued",
+    "header_id": "1@shop.test",
+}  # fmt: skip
 
 
 def ago(minutes: float) -> datetime:
@@ -132,6 +139,20 @@ def test_a_process_that_went_without_a_word_is_missed(shop: Shop) -> None:
 
     assert at_once == []
     assert [one.lane for one in later] == [Lane.WEBHOOKS]
+
+
+def test_emails_that_wait_for_a_paused_provider_are_told_by_its_alarm_alone(shop: Shop) -> None:
+    now = shop.clock.now()
+    with shop.services.store.begin() as tx:
+        save_lanes(tx, [LaneState("shop/12/3", "emails", 4, 0, None, "", None, now)])
+        tx.execute(insert(messages), [WAITING | {"queued_at": now, "due_at": now}])
+    later = now + timedelta(minutes=3)
+    with shop.services.store.begin() as tx:
+        before = [one.lane for one in find_standstills(tx, later)]
+        pause_provider(tx, "outbox", Outage("quota", "used up."), later, is_probe=False)
+        while_paused = find_standstills(tx, later)
+
+    assert (before, while_paused) == ([Lane.EMAILS], [])
 
 
 def test_the_doctor_names_a_receiver_that_fails_and_what_waits_for_it(shop: Shop) -> None:
