@@ -6,6 +6,8 @@ there. Sources, read 2026-11: the subjects that public reply classifiers list or
 Roundcube's vacation texts, sisimai's `rfc3834`, and those of outreach tools that name prefixes seen
 in their mailboxes), the translations of automatic answers in Thunderbird, OTRS, EspoCRM and
 Microsoft's documentation in each language; checked against the messages of `docs/measured.md`.
+Not found in any of them, and so for a native reader to confirm: bn, eu, gl, hy, is, ka, kk, mk, ms,
+sq and ur.
 
 Whoever answers writes "Re:" or the same in their language before our subject, or a subject of
 their own; so a phrase counts only at the very beginning and only where it ends there: followed by a
