@@ -37,6 +37,8 @@ SPACE = re.compile("[\\s\u2800]")
 # RFC 8265 §3.3.2: what is wide becomes narrow, in the whole of it; the small @ has no wide twin
 WIDTHS = {0xFEE0 + code: code for code in range(0x21, 0x7F)} | {0xFE6B: ord("@")}
 MAILTO = re.compile(r"mailto:", re.IGNORECASE)
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:|/", re.IGNORECASE)  # or what is left of one
+SLASHES = re.compile(r'"?/|.*//')
 NAMED = re.compile(r'((?:[^<>"]|"(?:[^"\\]|\\.)*")*)<([^<>]*)>', re.DOTALL)
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -106,7 +108,7 @@ def _read_field(text: str) -> tuple[str, EmailAddress]:
     text = _without_scheme(_trim(_without_comments(_visible(text))))
     named = NAMED.fullmatch(text)
     if named is None:
-        return "", _parse_spec(_without_outer_quotes(text))
+        return "", _parse_spec(_without_scheme(_without_outer_quotes(text)))
     name, address = named[1].strip(), _parse_spec(_without_scheme(_trim(named[2])))
     if "@" in QUOTED.sub("", name) and canonical(name) != address.canonical:
         raise NotAnAddress("it names two addresses")
@@ -124,11 +126,15 @@ def _trim(text: str) -> str:
 
 
 def _without_scheme(text: str) -> str:
-    """RFC 6068 §2: `mailto:`, then the address with escapes, then perhaps fields after a `?`."""
+    """RFC 6068 §2: `mailto:`, then the address with escapes, then perhaps fields after a `?`.
+
+    Some write slashes around the address, as in the URL of a web page.
+    """
     scheme = MAILTO.match(text)
     if scheme is None:
         return text
-    return _visible(unquote(text[scheme.end() :].partition("?")[0]))
+    written = _trim(text[scheme.end() :].partition("?")[0]).strip("/")
+    return _visible(unquote(written))
 
 
 def _without_outer_quotes(text: str) -> str:
@@ -168,6 +174,8 @@ def _plain_name(name: str) -> str:
 
 def _parse_spec(spec: str) -> EmailAddress:
     """RFC 5322 §3.4.1: `local@domain`."""
+    if SCHEME.match(spec):  # what follows it names somebody else than the whole would
+        raise NotAnAddress("it begins as a link does, and mailto: is the only one to an address")
     quoted = QUOTED.sub(lambda part: "_" * len(part[0]), spec)
     at = quoted.rfind("@")
     if at < 0:
@@ -188,6 +196,8 @@ def _local_part(text: str) -> str:
         )
     except EmailNotValidError as error:
         raise NotAnAddress("what is before the @ cannot be") from error
+    if SLASHES.match(found.local_part):
+        raise NotAnAddress("what is before the @ looks like a link")
     return found.local_part
 
 

@@ -86,13 +86,11 @@ def _mailboxes_of(tx: Connection, name: str, services: Services) -> list[str]:
         return sorted(named)
     if customer is not None:
         raise NotFound(f"the customer {name!r} has no usable address.")
-    if "@" not in name:
-        raise NotFound(f"no customer has the id {name!r}.")
     try:
         EmailAddress.parse(name)
     except NotAnAddress as error:
-        why = f"{name!r} is no email address: {error.reason}"
-        raise NotFound(f"{why}. Nor is it a customer's id; nothing was done.") from error
+        why = f"{name!r} is no email address ({error.reason}), and no customer has that id"
+        raise NotFound(f"{why}; nothing was done.") from error
     return []
 
 

@@ -87,6 +87,16 @@ class Unsupported(RekindleError):
     """The message asks for something this provider cannot express."""
 
 
+class UnsupportedAddress(Unsupported):
+    """The recipient's address is one that this provider cannot carry; no template is to blame."""
+
+
+NEEDS_SMTPUTF8 = (
+    "What is before the @ of the address is not plain ASCII; "
+    "it needs a mail server that takes SMTPUTF8, which Rekindle does not speak yet."
+)
+
+
 class WebhookNotGenuine(RekindleError):
     """The signature, secret or age of a webhook does not hold; answered 401, nothing stored."""
 

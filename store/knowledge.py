@@ -73,8 +73,9 @@ class _Emails:
             return True
         given = told.traits[EMAIL]
         held = self.known.get(told.customer_id, "")
-        same = given == held or ("" != canonical(given) == canonical(held))
-        if held and not told.is_trusted and not same:
+        usable = canonical(held)  # what names no mailbox keeps no address out
+        same = given == held or ("" != canonical(given) == usable)
+        if usable and not told.is_trusted and not same:
             return False
         self.known[told.customer_id] = given if isinstance(given, str) else ""
         return True

@@ -9,7 +9,7 @@ from functools import lru_cache
 from re import compile as pattern
 
 from rekindle.addresses import parse_named
-from rekindle.errors import NotAnAddress, Unsupported
+from rekindle.errors import NEEDS_SMTPUTF8, NotAnAddress, Unsupported, UnsupportedAddress
 from templates.render import RenderedMail
 
 # RFC 2046 §5.1.1: must not occur in a part; base64 has no underscore
@@ -62,7 +62,7 @@ _HTML = b"Content-Type: text/html; charset=utf-8\r\n" + _ENCODING
 
 def _headers(subject: str, envelope: Envelope) -> Iterator[tuple[str, str]]:
     yield "From", write_address(envelope.from_)
-    yield "To", write_address(envelope.to)
+    yield "To", _write_recipient(envelope.to)
     yield "Reply-To", write_address(envelope.reply_to) if envelope.reply_to else ""
     yield "Subject", write_text(subject)
     yield "Date", format_datetime(envelope.date)
@@ -84,13 +84,20 @@ def write_address(written: str) -> str:
         raise Unsupported(str(error)) from error
     address = mailbox.deliverable
     if not address.isascii():
-        raise Unsupported(f"{address!r} needs a mail server that speaks SMTPUTF8.")
+        raise Unsupported(NEEDS_SMTPUTF8)
     if not name:
         return address
     if not name.isascii():
         return f"{write_text(name)} <{address}>"
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{quoted}" <{address}>' if SPECIAL.search(name) else f"{name} <{address}>"
+
+
+def _write_recipient(written: str) -> str:
+    try:
+        return write_address(written)
+    except Unsupported as error:
+        raise UnsupportedAddress(str(error)) from error
 
 
 def write_text(text: str) -> str:

@@ -8,21 +8,40 @@ DOMAINS = ("example.com", "mail.example.co.uk", "xn--bcher-kva.example", "xn--fa
 INVISIBLE = ("\u200b", "\u00ad", "\u2060", "\ufeff", "\u200d", "\u180e", "\u034f", "\ufe0f")
 SPACES = (" ", "\u00a0", "\t", "\u3000", "\u2009", "\r\n", "\u202f")
 DOTS = (".", "。", "．", "｡")
+WRONG_SCHEMES = (
+    "//", "/", "///", "http://", "https://", "http:", "smtp:", "smtp://", "sip:", "email:",
+    "email: ", "e-mail: ", "mail:", "mailto:%2F%2F", "mailto//", "mailto:smtp:", "mail to:",
+)  # fmt: skip
 
 Change = Callable[[str, Random], str]
 
 
 def spelled(mailbox: str, chance: Random) -> str:
     """The mailbox as somebody may write it: each change happens or not, the inner ones first."""
-    local, _, domain = mailbox.rpartition("@")
-    for change in PARTS:
-        if chance.random() < 0.3:
-            local, domain = change(local, domain, chance)
-    text = f"{local}@{domain}"
+    text = spelled_address(mailbox, chance)
     for change_whole in WHOLE:
         if chance.random() < 0.3:
             text = change_whole(text, chance)
     return text
+
+
+def spelled_address(mailbox: str, chance: Random) -> str:
+    """Its two parts in other spellings, and nothing around them."""
+    local, _, domain = mailbox.rpartition("@")
+    for change in PARTS:
+        if chance.random() < 0.3:
+            local, domain = change(local, domain, chance)
+    return f"{local}@{domain}"
+
+
+def misspelled(mailbox: str, chance: Random) -> str:
+    """The mailbox behind something that leads to no mailbox, in any other spelling of its own."""
+    begun = spelled_address(mailbox, chance)
+    for change_whole in (_marked, _spaced):
+        if chance.random() < 0.3:
+            begun = change_whole(begun, chance)
+    text = _any_case(chance.choice(WRONG_SCHEMES), chance) + begun
+    return chance.choice((text, f"<{text}>", f"Ana Lee <{text}>", f'"{text}"', f" {text}\n"))
 
 
 def mailboxes(count: int) -> list[str]:
@@ -103,7 +122,7 @@ def _wide_at(text: str, chance: Random) -> str:
 
 
 def _scheme(text: str, chance: Random) -> str:
-    return chance.choice(("mailto:", "MAILTO:", "mailto: ")) + text
+    return chance.choice(("mailto:", "MAILTO:", "mailto: ", "mailto://", "mailto: //")) + text
 
 
 def _named(text: str, chance: Random) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rekindle.addresses import EmailAddress, canonical, parse_named
 from rekindle.errors import NotAnAddress
-from tests.spellings import mailboxes, spelled
+from tests.spellings import mailboxes, misspelled, spelled
 
 FIELD = Path(__file__).parent / "addresses"
 ANA = "ana@example.com"
@@ -65,6 +65,13 @@ def test_customers_and_suppressions_of_the_field_meet():
         ('"ben@example.com" <ana@example.com>', ANA),
         ("<mailto:ana@example.com>", ANA),
         ("mailto:ana%40example.com?subject=Hi", ANA),
+        ("mailto://ana@example.com", ANA),
+        ("mailto:/ana@example.com/?subject=Hi", ANA),
+        ('"mailto:ana@example.com"', ANA),
+        ("//ana@example.com", ""),
+        ('"//ana"@example.com', ""),
+        ("ana/lee@example.com", "ana/lee@example.com"),
+        ('"smtp:ana"@example.com', '"smtp:ana"@example.com'),
         ("ana@[192.0.2.1]", ""),
         ("ana@192.0.2.1", ""),
         ("ben@example.com <ana@example.com>", ""),
@@ -102,6 +109,19 @@ def test_every_spelling_of_a_mailbox_is_that_mailbox():
 
     assert others == []
     assert len({text for _, text in texts} - set(mailboxes(2_000))) > 1_500
+
+
+def test_what_leads_elsewhere_is_never_taken_for_a_mailbox():
+    chance = Random(11)
+    texts = [misspelled(mailbox, chance) for mailbox in mailboxes(2_000)]
+
+    assert [(text, canonical(text)) for text in texts if canonical(text)] == []
+
+
+@pytest.mark.parametrize("text", ["smtp:ana@example.com", "email: ana@example.com", "//ana@x.org"])
+def test_a_link_of_another_kind_is_refused_by_name(text):
+    with pytest.raises(NotAnAddress, match="begins as a link does"):
+        EmailAddress.parse(text)
 
 
 @given(st.text(max_size=40) | st.from_regex(r'[^@]{0,9}@[^@]{0,9}[.][a-z]{2}[">,; ]?'))

@@ -23,6 +23,7 @@ from rekindle.errors import (
     ProviderUnavailable,
     TemplateFailed,
     Unsupported,
+    UnsupportedAddress,
 )
 from rekindle.workspace.library import Library
 from store.messages import Sending
@@ -210,6 +211,9 @@ class Line:
         batch, id_ = self.batch, draft.message.id
         try:
             written = batch.desk.write(draft)
+        except UnsupportedAddress as error:
+            batch.add(Sending(id_, "refused", str(error)))
+            return
         except (TemplateFailed, Unsupported) as error:
             batch.add(Sending(id_, "refused", str(error), is_unwritten=True))
             return

@@ -18,6 +18,7 @@ from adapters.email.track_record import JudgedChannel, TrackRecord
 from rekindle.addresses import EmailAddress
 from rekindle.clock import seconds_running
 from rekindle.errors import (
+    NEEDS_SMTPUTF8,
     HandoverUncertain,
     NotAnAddress,
     ProviderUnavailable,
@@ -30,7 +31,7 @@ from rekindle.settings import Smtp as SmtpSettings
 CONNECTIONS = 4
 FEWER_FOR_SECONDS = 600.0  # how long a server's limit on connections is taken to last
 WAIT_SECONDS = 60.0  # for another channel to finish, where the server allows no more connections
-UNSAFE = pattern(r"[\s<>\x00-\x1f\x7f]")
+UNSAFE = pattern(r"[\s<>]")
 CONTROL = pattern(r"[\x00-\x1f\x7f]")
 
 
@@ -215,8 +216,12 @@ def _plain_address(written: str) -> str:
         plain = EmailAddress.parse(written).deliverable
     except NotAnAddress as error:
         raise Unsupported(str(error)) from error
-    if UNSAFE.search(plain) or not plain.isascii():
-        raise Unsupported(f"{written[:80]!r} cannot be written to by plain SMTP.")
+    # RFC 5321 §4.1.2: within quotes anything that can be printed
+    bare = plain.rpartition("@")[2] if plain.startswith('"') else plain
+    if CONTROL.search(plain) or UNSAFE.search(bare):
+        raise Unsupported("The address has a character that no email command can carry.")
+    if not plain.isascii():
+        raise Unsupported(NEEDS_SMTPUTF8)
     return plain
 
 

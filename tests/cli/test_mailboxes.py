@@ -122,10 +122,12 @@ def test_any_spelling_can_be_suppressed_by_hand(shop: Shop, command: Command, na
 @pytest.mark.parametrize(
     ("named", "sentence"),
     [
-        ("ben@exa mple.com", "is no email address: there is a space in it"),
+        ("ben@exa mple.com", "is no email address (there is a space in it)"),
         ("a@example.com, b@example.com", "it names two addresses"),
         ("ben", "the customer 'ben' has no usable address"),
-        ("cem", "no customer has the id 'cem'"),
+        ("cem", "'cem' is no email address (it has no @), and no customer has that id"),
+        ("", "'' is no email address (it has no @), and no customer has that id"),
+        ('"x"', "is no email address (it has no @), and no customer has that id"),
     ],
 )
 def test_what_names_no_mailbox_cannot_be_suppressed(

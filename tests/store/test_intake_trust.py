@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from store.customers import find_customer, load_consents
@@ -41,6 +42,16 @@ def test_a_browser_may_give_the_first_address_but_not_change_it(store: Store):
     assert traits_of(store, "ana") == {"email": "ana@example.com", "plan": "a"}
     with store.read() as connection:
         assert list(connection.scalars(select(identities.c.value))) == ["ana@example.com"]
+
+
+@pytest.mark.parametrize("nonsense", ["nope", "ana@exa mple.com", 7, ["x"]])
+def test_what_is_no_address_does_not_keep_the_first_address_out(store: Store, nonsense: Any):
+    take(store, identify(ext("ana"), traits={"email": nonsense}, **BROWSER))
+
+    take(store, identify(ext("ana"), traits={"email": "ana@example.com"}, **BROWSER))
+    take(store, identify(ext("ana"), traits={"email": "thief@example.com"}, **BROWSER))
+
+    assert traits_of(store, "ana")["email"] == "ana@example.com"
 
 
 def test_a_browser_may_not_take_an_address_away(store: Store):

@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from rekindle.errors import NEEDS_SMTPUTF8
 from store.alarms import UNWRITTEN
 from store.figures import Alarm, list_alarms
+from store.tables import messages
 from tests.shop import Shop
 from tests.workers.journeys import write_journey
 from workers.doctor import examine
@@ -46,6 +49,18 @@ def test_a_journey_whose_every_mail_fails_raises_an_alarm_that_says_all(orders: 
     assert "lately 100% of those of its step 'send:thanks' (template thanks)" in alarm.message
     assert alarm.message.endswith("thanks.html.j2:1: event has no 'order_id'.")
     assert finding.in_words() == alarm.message
+
+
+def test_an_address_that_no_server_takes_is_not_the_template_s_failure(orders: Shop) -> None:
+    for id_ in ("ana", "bo"):
+        orders.customer(id_, email=f"{id_}ä@example.com")
+        orders.happens("order.completed", id_, order_id="o-1")
+    orders.run()
+
+    assert alarms(orders) == []
+    with orders.services.store.read() as connection:
+        reasons = list(connection.scalars(select(messages.c.reason)))
+    assert reasons == [NEEDS_SMTPUTF8] * 2
 
 
 def test_one_odd_customer_is_no_matter(orders: Shop) -> None:

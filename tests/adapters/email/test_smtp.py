@@ -205,7 +205,8 @@ def test_nobody_listening_is_unavailable(marks, open_channel):
         open_channel({"port": free_port()}).send(an_email(), marks)
 
 
-@pytest.mark.parametrize("to", ["anä@example.com", "nobody", "a b@example.com", "a@b>\r\nDATA"])
+@pytest.mark.parametrize("to", ["anä@example.com", "nobody", "a b@example.com", "a@b>\r\nDATA",
+                                '"a\tb"@example.com', '"a\u00a0b"@example.com'])  # fmt: skip
 def test_addresses_that_smtp_cannot_carry_are_refused_before_anything_is_sent(
     to, marks, channel_to
 ):
@@ -214,6 +215,14 @@ def test_addresses_that_smtp_cannot_carry_are_refused_before_anything_is_sent(
             channel_to(server).send(an_email(to=to), marks)
 
         assert server.connections == 0
+
+
+@pytest.mark.parametrize("to", ['"a b"@example.com', '"a..b"@example.com', '"a<b>"@example.com'])
+def test_an_address_that_needs_its_quotes_travels_with_them(to, marks, channel_to):
+    with ScriptedServer() as server:
+        channel_to(server).send(an_email(to=to), marks)
+
+        assert f"RCPT TO:<{to}>" in server.commands
 
 
 def test_a_domain_of_another_script_travels_in_ascii(marks, channel_to):
