@@ -24,13 +24,11 @@ def suppress_addresses(
 
     `known_at`: since when this is known, where that is earlier than `now`. Raises NotAnAddress.
     """
-    by_detail: dict[str, dict[str, str]] = {}
+    details: dict[str, str] = {}
     for address, detail in items:
-        by_detail.setdefault(detail, {})[EmailAddress.parse(address).canonical] = reason
-    accepted = sum(
-        suppress(tx, reasons, now, detail=detail, known_at=known_at)
-        for detail, reasons in by_detail.items()
-    )
+        details.setdefault(EmailAddress.parse(address).canonical, detail)
+    reasons = dict.fromkeys(details, reason)
+    accepted = suppress(tx, reasons, now, details=details, known_at=known_at)
     owners = load_owners(tx, {Identity.of_email(address) for address, _ in items})
     changed = sorted({customer for who in owners.values() for customer in who})
     note_changes(tx, ((customer, None) for customer in changed))

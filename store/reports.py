@@ -11,8 +11,8 @@ from store.blocking import suppress_addresses
 from store.enrollments import wake_enrollments
 from store.fates import FOLLOWS, raise_status
 from store.intake import OwnEvent, record_own_events
-from store.records import NOBODY, Actor, CustomerId, Report
-from store.returns import find_failing
+from store.records import NOBODY, Actor, CustomerId, MessageId, Report
+from store.returns import describe_report, find_failing
 from store.tables import delivery_events, messages
 from store.upserts import insert_or_skip_returning
 
@@ -38,9 +38,12 @@ def record_reports(tx: Connection, reports: Sequence[Report], now: datetime) -> 
 
 
 def _find_mails(tx: Connection, reports: Sequence[Report]) -> Mails:
-    """By our id where it went to that address (an account may serve two of us), else by theirs."""
+    """By our id where it went to that address (an account may serve two of us), else by theirs.
+
+    Theirs is known by itself, whichever address the report names.
+    """
     ids = {one.message_id for one in reports if one.message_id is not None}
-    # their ids have no index: asked only for what came without ours
+    # their ids have no index: asked only for what came without ours, compared in what was found
     theirs = {one.provider_message_id for one in reports if one.message_id is None} - {""}
     query = select(
         messages.c.id,
@@ -56,12 +59,11 @@ def _find_mails(tx: Connection, reports: Sequence[Report]) -> Mails:
     )
     rows = list(tx.execute(query))
     by_id = {(row.id, canonical(row.address)): row for row in rows}
-    by_theirs = {(row.provider_message_id, canonical(row.address)): row for row in rows}
+    by_theirs = {row.provider_message_id: row for row in rows if row.provider_message_id}
     found: dict[str, Any] = {}
     for one in reports:
-        mailbox = canonical(one.address)
-        row = by_id.get((one.message_id, mailbox))
-        row = row or by_theirs.get((one.provider_message_id, mailbox))
+        row = by_id.get((one.message_id, canonical(one.address)))
+        row = row or by_theirs.get(one.provider_message_id)
         if row is not None:
             found[one.mark] = row
     return found
@@ -108,15 +110,32 @@ def _event(report: Report, mail: Row[Any]) -> OwnEvent:
 def _suppress(
     tx: Connection, final: Iterable[Report], news: Sequence[Report], found: Mails, now: datetime
 ) -> set[CustomerId]:
-    said = [(canonical(one.address), one.suppression) for one in final if one.suppression]
-    reasons = {mailbox: why for mailbox, why in said if mailbox}
-    soft = [found[one.mark] for one in news if one.kind == "bounced" and not one.suppression]
+    details: dict[str, dict[str, str]] = {}  # by reason and mailbox
+    for one in final:
+        if one.suppression:
+            said = dict.fromkeys(_mailboxes(one, found), _detail(one, found))
+            details.setdefault(one.suppression, {}).update(said)
+    soft = [one for one in news if one.kind == "bounced" and not one.suppression]
     if soft:
-        owners = {CustomerId(mail.customer_id) for mail in soft}
-        failing = find_failing(tx, {canonical(mail.address) for mail in soft}, owners, now)
-        reasons = dict.fromkeys(failing, "soft_bounces") | reasons
+        owners = {CustomerId(found[one.mark].customer_id) for one in soft}
+        latest = {canonical(found[one.mark].address): _detail(one, found) for one in soft}
+        failing = find_failing(tx, latest, owners, now)
+        details["soft_bounces"] = {mailbox: latest[mailbox] for mailbox in failing}
     changed: set[CustomerId] = set()
-    for reason in sorted(set(reasons.values())):
-        items = [(address, "") for address, why in sorted(reasons.items()) if why == reason]
-        changed.update(suppress_addresses(tx, items, now, reason=reason).customer_ids)
+    for reason, items in sorted(details.items()):
+        receipt = suppress_addresses(tx, sorted(items.items()), now, reason=reason)
+        changed.update(receipt.customer_ids)
     return changed
+
+
+def _mailboxes(report: Report, found: Mails) -> set[str]:
+    """The one that is named and the one that we wrote to."""
+    mail = found.get(report.mark)
+    return {canonical(report.address), canonical(mail.address) if mail else ""} - {""}
+
+
+def _detail(report: Report, found: Mails) -> str:
+    mail = found.get(report.mark)
+    said = report.details.get("reason") or report.details.get("response") or ""
+    about = MessageId(mail.id) if mail else None
+    return describe_report(about, str(report.details.get("status", "")), str(said))

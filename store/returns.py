@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, literal, or_, select, update
+from sqlalchemy import Connection, literal, or_, select, update
 
 from rekindle.addresses import canonical
 from rekindle.settings import Settings
@@ -65,18 +65,15 @@ def _came_back(tx: Connection, item: Returned, now: datetime) -> set[CustomerId]
         raise_status(tx, [ours.id], FATES[item.kind], now)
         _keep_gravest_reason(tx, item, ours)
         record_own_events(tx, [_event(item, ours, now)], now)
+    # whoever reports may hide the address, or name the one it was forwarded to
+    addresses = {canonical(item.recipient), canonical(ours.address) if ours else ""} - {""}
     if item.kind == "complaint" or item.hard:
         reason = REASONS[item.kind]
-    elif find_failing(tx, [canonical(item.recipient)], _owners(tx, item), now):
-        reason = "soft_bounces"
     else:
-        return whose
-    # whoever reports may hide the address, or name the one it was forwarded to
-    addresses = {
-        canonical(item.recipient),
-        canonical(ours.address) if ours and item.header_id else "",
-    } - {""}
-    items = [(address, _detail(item, ours)) for address in sorted(addresses)]
+        reason = "soft_bounces"
+        addresses = find_failing(tx, addresses, {*_owners(tx, item), *whose}, now)
+    detail = describe_report(ours.id if ours else None, item.status, item.said)
+    items = [(address, detail) for address in sorted(addresses)]
     return {*suppress_addresses(tx, items, now, reason=reason).customer_ids, *whose}
 
 
@@ -98,7 +95,9 @@ def _replied(tx: Connection, item: Returned, now: datetime, settings: Settings) 
 
 
 def _find_ours(tx: Connection, item: Returned) -> Ours | None:
-    """The mail that is named; without a name the last one to that address."""
+    """The mail that is named, whoever is said to have received it; without a name the last one to
+    that address. A reply is about a mail to whoever replies.
+    """
     query = select(
         messages.c.id,
         messages.c.customer_id,
@@ -106,17 +105,19 @@ def _find_ours(tx: Connection, item: Returned) -> Ours | None:
         messages.c.topic,
         messages.c.address,
     ).where(messages.c.customer_id != NOBODY)
-    if who := _owners(tx, item):
-        query = query.where(messages.c.customer_id.in_(who))
+    query = query.order_by(messages.c.id.desc())
+    who = _owners(tx, item)
     if item.header_id:
         query = query.where(messages.c.header_id == item.header_id)
-    elif item.kind == "reply" or not who:
+        if item.kind == "reply" and who:
+            query = query.where(messages.c.customer_id.in_(who))
+        row = tx.execute(query.limit(1)).first()
+        return Ours(*row) if row else None
+    if item.kind == "reply" or not who:
         return None
-    else:
-        to_them = func.lower(messages.c.address) == canonical(item.recipient)
-        query = query.where(to_them, HAS_LEFT)
-    row = tx.execute(query.order_by(messages.c.id.desc()).limit(1)).first()
-    return Ours(*row) if row else None
+    mailbox = canonical(item.recipient)
+    rows = tx.execute(query.where(messages.c.customer_id.in_(who), HAS_LEFT))
+    return next((Ours(*row) for row in rows if canonical(row.address) == mailbox), None)
 
 
 def _note(tx: Connection, item: Returned, ours: Ours, now: datetime) -> bool:
@@ -161,31 +162,31 @@ def _details(item: Returned) -> dict[str, Any]:
     return {"hard": item.hard, "status": item.status, **said}
 
 
-def _detail(item: Returned, ours: Ours | None) -> str:
-    """Which report suppressed an address, for whoever asks later."""
-    about = f"email {ours.id}" if ours else "an email that is not known"
-    return ": ".join(part for part in (f"report on {about}", item.status, item.said) if part)
+def describe_report(about: MessageId | None, status: str, said: str) -> str:
+    """Say which report suppressed an address, and what the server said, for whoever asks later."""
+    email = f"email {about}" if about is not None else "an email that is not known"
+    return ": ".join(part for part in (f"report on {email}", status, said) if part)
 
 
 def find_failing(
     tx: Connection, addresses: Collection[str], owners: Collection[CustomerId], now: datetime
-) -> list[str]:
-    """Those of these addresses that bounced on so many days lately; `owners` are whose they are."""
-    address = func.lower(messages.c.address)
+) -> set[str]:
+    """Return those of these mailboxes that bounced on so many days lately; `owners` are whose they
+    are.
+    """
     query = (
-        select(address, delivery_events.c.occurred_at)
+        select(messages.c.address, delivery_events.c.occurred_at)
         .join(messages, messages.c.id == delivery_events.c.message_id)
         .where(
             messages.c.customer_id.in_(owners),
-            address.in_(addresses),
             delivery_events.c.kind == "bounced",
             delivery_events.c.occurred_at > now - FORTNIGHT,
         )
     )
     days: dict[str, set[date]] = {}
-    for failing, at in tx.execute(query):
-        days.setdefault(failing, set()).add(at.date())
-    return [failing for failing, seen in days.items() if len(seen) >= SOFT_DAYS]
+    for address, at in tx.execute(query):
+        days.setdefault(canonical(address), set()).add(at.date())  # as no database can compare it
+    return {box for box, seen in days.items() if box in addresses and len(seen) >= SOFT_DAYS}
 
 
 def _owners(tx: Connection, item: Returned) -> list[CustomerId]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
+from types import MappingProxyType
 
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
@@ -66,20 +67,25 @@ def suppress(
     reasons: Mapping[str, str],
     now: datetime,
     *,
-    detail: str = "",
+    details: Mapping[str, str] = MappingProxyType({}),
     known_at: datetime | None = None,
 ) -> int:
     """Suppress addresses, each for its reason; those suppressed already stay as they are, but for
     what is reported of them and graver.
 
-    `known_at`: since when this is known, where that is earlier than `now`. Returns how many are
-    new.
+    `details`: more on mailboxes, by canonical form. `known_at`: since when this is known, where
+    that is earlier than `now`. Returns how many are new.
     """
     asked = {box: reason for address, reason in reasons.items() if (box := canonical(address))}
     known = find_suppressed(tx, asked, now)
     graver = _lift_lesser(tx, asked, known, now)
     rows = [
-        {"address": address, "reason": reason, "detail": detail, "known_at": known_at or now}
+        {
+            "address": address,
+            "reason": reason,
+            "detail": details.get(address, ""),
+            "known_at": known_at or now,
+        }
         for address, reason in asked.items()
         if address not in known or address in graver
     ]

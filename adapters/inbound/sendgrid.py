@@ -9,6 +9,7 @@ from typing import Any
 
 from sendgrid.helpers.eventwebhook import EventWebhook, EventWebhookHeader
 
+from adapters.email.replies import without_addresses
 from adapters.email.sendgrid import MESSAGE_ID
 from rekindle.addresses import canonical
 from rekindle.errors import Malformed, WebhookNotGenuine
@@ -36,6 +37,7 @@ DROPPED = {
     "unsubscribed address": "unsubscribe",
 }
 KEPT = ("type", "status", "reason", "response", "bounce_classification", "url", "asm_group_id")
+SAID = ("reason", "response")  # a server's words, which may quote addresses
 LONGEST = 500
 MILLISECONDS_FROM = 100_000_000_000  # as seconds this would be the year 5138
 LARGEST_ID = 2**63 - 1
@@ -124,6 +126,7 @@ def _is_hard(item: Mapping[str, Any]) -> bool:
 
 def _details(word: str, item: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: _clean(item[name]) for name in KEPT if item.get(name) not in (None, "")}
+    kept |= {name: without_addresses(kept[name]) for name in SAID if name in kept}
     return {**kept, "hard": _is_hard(item)} if word == "bounce" else kept
 
 

@@ -11,7 +11,7 @@ from rekindle.settings import Settings
 from store.customers import find_customer
 from store.events import load_timeline
 from store.intake import record_customers
-from store.records import IncomingCustomer, Returned
+from store.records import CustomerId, IncomingCustomer, Returned
 from store.returns import act_on
 from store.session import Store
 from store.suppressions import find_suppressed
@@ -25,16 +25,24 @@ BOUNCE = Returned(ANA, "bounce", True, "5.1.1", "mark-1", "m1@shop")
 @pytest.fixture
 def shop(store: Store) -> Store:
     """Ana was sent a mail."""
+    add_customer(store, ANA, "m1@shop")
+    return store
+
+
+def add_customer(store: Store, address: str, header_id: str) -> CustomerId:
+    """Somebody of that address who was sent a mail; the id is what stands before the @."""
+    name = address.partition("@")[0]
     with store.begin() as tx:
-        record_customers(tx, [IncomingCustomer("ana", {"email": ANA})], now=MONDAY)
-        customer = find_customer(tx, "ana")
+        record_customers(tx, [IncomingCustomer(name, {"email": address})], now=MONDAY)
+        customer = find_customer(tx, name)
+        assert customer is not None
         tx.execute(
             insert(messages).values(
                 customer_id=customer, template="hello", topic="offers", status="sent",
-                address=ANA, queued_at=MONDAY, sent_at=MONDAY, header_id="m1@shop",
+                address=address, queued_at=MONDAY, sent_at=MONDAY, header_id=header_id,
             )
         )  # fmt: skip
-    return store
+    return customer
 
 
 def act(store: Store, *items: Returned, days: int = 0) -> None:
@@ -50,7 +58,7 @@ def standing(store: Store) -> dict[str, Any]:
         assert customer is not None
         return {
             "suppressed": find_suppressed(connection, [ANA], later).get(ANA),
-            "mail": connection.scalar(select(messages.c.status)),
+            "mail": connection.scalar(select(messages.c.status).order_by(messages.c.id)),
             "events": [e.name for e in load_timeline(connection, customer, later)],
             "told": connection.scalars(select(delivery_events.c.kind)).all(),
         }
@@ -102,6 +110,60 @@ def test_a_complaint_suppresses_even_where_the_reporter_hides_the_address(shop: 
     found = standing(shop)
     assert (found["suppressed"], found["mail"]) == ("complaint", "complained")
     assert found["events"] == ["message.complained"]
+
+
+@pytest.mark.parametrize("recipient", ["omar@example.com", "nobody@example.net", ""])
+@pytest.mark.parametrize(
+    ("kind", "status", "reason"),
+    [("complaint", "complained", "complaint"), ("bounce", "bounced", "hard_bounce")],
+)
+def test_a_report_is_of_the_mail_that_it_names_whomever_it_reached(
+    shop: Store, recipient: str, kind: str, status: str, reason: str
+):
+    """Ana forwards to Omar, who is a customer himself, or to somebody whom we do not know."""
+    omar = add_customer(shop, "omar@example.com", "m2@shop")
+    item = Returned(recipient, kind, kind == "bounce", "", "mark-5", "m1@shop")
+
+    act(shop, item, item)
+
+    assert standing(shop) == {
+        "suppressed": reason,
+        "mail": status,
+        "events": [f"message.{status}"],
+        "told": [status],
+    }
+    with shop.read() as connection:
+        assert load_timeline(connection, omar, MONDAY) == []
+        details = set(connection.scalars(select(suppressions.c.detail)))
+        boxes = set(connection.scalars(select(suppressions.c.address)))
+    assert details == {"report on email 1"}
+    assert boxes == {ANA, recipient} - {""}
+
+
+def test_forwarding_to_a_mailbox_that_is_full_gives_up_the_one_we_write_to(shop: Store):
+    add_customer(shop, "omar@example.com", "m2@shop")
+    for day in range(3):
+        full = Returned("omar@example.com", "bounce", False, "4.2.2", f"mark-{day}", "m1@shop")
+        act(shop, full, days=day)
+
+    with shop.read() as connection:
+        rows = connection.execute(select(suppressions.c.address, suppressions.c.reason)).all()
+    assert [tuple(row) for row in rows] == [(ANA, "soft_bounces")]
+
+
+@pytest.mark.parametrize("written", ["Ünal@example.com", "ÜNAL@example.com", "ünal@example.com"])
+def test_a_mailbox_is_the_same_in_letters_that_a_database_does_not_fold(store: Store, written: str):
+    """Emails are written to addresses as they were given, and reported in any spelling."""
+    add_customer(store, written, "m1@shop")
+    named = [Returned("ünal@example.com", "bounce", False, "4.2.2", f"mark-{n}") for n in range(3)]
+
+    for day, item in enumerate(named):
+        act(store, item, days=day)
+
+    with store.read() as connection:
+        assert connection.scalar(select(messages.c.status)) == "bounced"
+        rows = connection.execute(select(suppressions.c.address, suppressions.c.reason)).all()
+    assert [tuple(row) for row in rows] == [("ünal@example.com", "soft_bounces")]
 
 
 def test_a_soft_bounce_suppresses_only_after_failing_on_several_days(shop: Store):

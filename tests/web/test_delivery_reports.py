@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from store.records import MessageId
 from store.suppressions import find_suppressed
-from store.tables import delivery_events, messages
+from store.tables import delivery_events, messages, suppressions
 from tests.web.conftest import SETTINGS, Site
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -110,6 +110,72 @@ def test_a_bad_item_does_not_spoil_the_batch(site: Site, sent: MessageId):
     assert post(site, [*bad, nul, item(site, sent, "delivered")]) == 200
 
     assert len(site.rows(delivery_events)) == 2
+
+
+def test_a_mail_that_both_ids_name_is_ours_whichever_address_is_reported(site: Site):
+    """As for mail that comes back: the mailbox we wrote to is left alone, and the one reported."""
+    site.write("rekindle.yaml", SETTINGS + f"sendgrid: {{webhook_public_key: {PUBLIC!r}}}\n")
+    site.apply()
+    site.customer("c2")
+    named = {"address": "c1@example.com", "provider_message_id": "abc"}
+    message = site.message(site.customer("c1"), **named)
+    other = {"email": "c2@example.com", "sg_message_id": "abc.recvd-1.0"}
+
+    post(site, [item(site, message, "spamreport", **other)])
+
+    assert [row.status for row in site.rows(messages)] == ["complained"]
+    assert len(site.events("message.complained")) == 1
+    boxes = {row.address: row.detail for row in site.rows(suppressions)}
+    assert boxes == dict.fromkeys(
+        ("c1@example.com", "c2@example.com"), f"report on email {message}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "more", "said"),
+    [
+        (
+            "bounce",
+            {"status": "5.1.1", "reason": "550 5.1.1 <c1@example.com>: no such user"},
+            ": 5.1.1: 550 5.1.1 <(address)>: no such user",
+        ),
+        ("dropped", {"reason": "Bounced Address"}, ": Bounced Address"),
+        ("spamreport", {}, ""),
+        ("group_unsubscribe", {"asm_group_id": 7}, ""),
+    ],
+)
+def test_a_suppression_tells_which_report_made_it(
+    site: Site, sent: MessageId, event: str, more: dict[str, Any], said: str
+):
+    post(site, [item(site, sent, event, **more)])
+
+    assert [row.detail for row in site.rows(suppressions)] == [f"report on email {sent}{said}"]
+
+
+def test_an_address_given_up_after_days_tells_the_last_report(site: Site, sent: MessageId):
+    for day in range(3):
+        full = {"type": "blocked", "status": "4.2.2", "reason": f"full {day}"}
+        post(site, [item(site, sent, "bounce", sg_event_id=f"day-{day}", **full)])
+        site.pass_time(days=1)
+
+    told = [row.detail for row in site.rows(suppressions)]
+    assert told == [f"report on email {sent}: 4.2.2: full 2"]
+
+
+def test_a_report_on_another_senders_mail_says_so(site: Site, sent: MessageId):
+    gone = {"email": "c9@example.com", "reason": "550 unknown"}
+    post(site, [item(site, sent, "bounce", **gone)])
+
+    told = [row.detail for row in site.rows(suppressions)]
+    assert told == ["report on an email that is not known: 550 unknown"]
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+def test_of_two_reports_in_one_batch_the_graver_holds(site: Site, sent: MessageId, is_last: bool):
+    batch = [item(site, sent, "bounce"), item(site, sent, "spamreport")]
+    post(site, batch if is_last else batch[::-1])
+
+    assert suppressed(site) == {"c1@example.com": "complaint"}
 
 
 def test_another_senders_mail_of_the_same_number_is_not_ours(site: Site, sent: MessageId):
