@@ -16,6 +16,7 @@ from dramatiq import Broker, Worker
 from adapters.email.base import open_adapter
 from rekindle.errors import RekindleError
 from rekindle.services import Lane, Services
+from rekindle.settings import provider_settings
 from rekindle.workspace.applying import apply_folder
 from store.definitions import newest_definition
 from store.leases import release_lease
@@ -27,6 +28,7 @@ from workers.counts import Counts
 from workers.lanes import Pulse, Reporter
 from workers.lease import take_turn, worker_name
 from workers.passes import Report, unheard
+from workers.providers import forget_other_settings
 from workers.schedule import run_until_idle, sweep
 
 log = structlog.get_logger()
@@ -44,7 +46,9 @@ class Process:
     def __init__(self, services: Services) -> None:
         self.services = services
         settings = services.settings
-        self.pool = ChannelPool(open_adapter(settings.provider, settings, services.outbox))
+        adapter = open_adapter(settings.provider, settings, services.outbox)
+        digest = services.signer.fingerprint(provider_settings(settings))
+        self.pool = ChannelPool(adapter, settings_digest=digest)
         self._calls = {lane: CallLane(services, lane) for lane in KINDS}
         self._workers: dict[Lane, Worker] = {}
         self._reporter: Reporter | None = None
@@ -52,6 +56,7 @@ class Process:
         self._scheduler: threading.Thread | None = None
 
     def run_until_idle(self, report: Report = unheard) -> Counts:
+        self._forget_other_settings()
         return run_until_idle(self.services, self.pool, report)
 
     def start_workers(
@@ -63,6 +68,9 @@ class Process:
         declare_actors(broker, self.services, self.pool, self._calls, pulse)
         self.services.wake = Actors(broker)
         broker.emit_after("process_boot")  # starts the watch over time limits
+        lanes = tuple(lanes)
+        if Lane.EMAILS in lanes:
+            self._forget_other_settings()
         for lane in lanes:
             if lane in self._calls:
                 self._calls[lane].start()
@@ -70,6 +78,14 @@ class Process:
             self._workers[lane] = start_worker(broker, QUEUES[lane], some)
         served = dict.fromkeys(self._workers, threads)
         self._reporter = Reporter(self.services, pulse, served, self._calls.values())
+
+    def _forget_other_settings(self) -> None:
+        """A pause says nothing once key, host or sender were changed."""
+        services, pool = self.services, self.pool
+        if not services.is_rehearsal:
+            with services.store.begin() as tx:
+                now = services.clock.now()
+                forget_other_settings(tx, pool.adapter.name, pool.settings_digest, now)
 
     def start_scheduler(self) -> None:
         """Sweep in a thread for as long as this process is the active scheduler."""

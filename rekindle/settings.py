@@ -321,3 +321,13 @@ def find_unset_variables(value: Any, environment: Mapping[str, str]) -> list[str
             return [name for item in value for name in find_unset_variables(item, environment)]
         case _:
             return []
+
+
+def provider_settings(settings: Settings) -> str:
+    """Everything that decides whether a provider takes our emails, secrets included: to compare,
+    never to store or show.
+    """
+    parts = [settings.sender, settings.smtp, settings.sendgrid]
+    values = [getattr(part, name) for part in parts for name in type(part).model_fields]
+    known = [v.get_secret_value() if isinstance(v, SecretStr) else v for v in values]
+    return repr([settings.provider, *known])

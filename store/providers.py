@@ -24,6 +24,7 @@ class ProviderState:
     since: datetime
     paused_until: datetime  # then one mail is tried
     failures: int
+    settings_digest: str | None = None  # of those with which it took nothing
 
 
 def find_provider_state(connection: Connection, provider: str) -> ProviderState | None:
@@ -54,6 +55,14 @@ def begin_probe(tx: Connection, provider: str, now: datetime, until: datetime) -
         .returning(provider_states.c.provider)
     )
     return taken.first() is not None
+
+
+def end_pauses(tx: Connection, now: datetime) -> list[ProviderState]:
+    """Have the next email tried at once wherever there is a pause; returns how they stood."""
+    standing = [one for one in load_provider_states(tx) if one.paused_until > now]
+    for state in standing:
+        move_pause(tx, state.provider, now)
+    return standing
 
 
 def move_pause(tx: Connection, provider: str, until: datetime) -> None:

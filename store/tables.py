@@ -623,6 +623,7 @@ provider_states = Table(
     Column("since", Instant, nullable=False),
     Column("paused_until", Instant, nullable=False),
     Column("failures", Integer, nullable=False),
+    Column("settings_digest", Text),  # of the settings with which it took nothing
 )
 
 permission_changes = Table(

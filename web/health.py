@@ -47,7 +47,8 @@ def is_ready(request: Request) -> Response:
         for one in standstills
     ]
     lines += [
-        f"provider paused: {one.provider} ({one.fault}) since {one.since:%Y-%m-%d %H:%M} UTC"
+        f"provider paused: {one.provider} ({one.fault}) since {one.since:%Y-%m-%d %H:%M} UTC, "
+        f"tried again at {one.paused_until:%Y-%m-%d %H:%M:%S} UTC"
         for one in outages
     ]
     lines += [f"held: {hold.in_words()}"] if hold else []

@@ -33,8 +33,11 @@ class Timing:
 class ChannelPool:
     """Open channels of one adapter; a channel serves one thread at a time."""
 
-    def __init__(self, adapter: EmailAdapter, timing: Timing = Timing()) -> None:
+    def __init__(
+        self, adapter: EmailAdapter, timing: Timing = Timing(), settings_digest: str | None = None
+    ) -> None:
         self.adapter = adapter
+        self.settings_digest = settings_digest  # of those that the adapter was made with
         self.timing = timing
         self.stopping = threading.Event()  # nothing new is begun
         self.claims: set[str] = set()  # that this process is working on

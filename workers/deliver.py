@@ -262,7 +262,8 @@ class _Delivery:
     def _pause_provider(self, tx: Connection, outage: Outage) -> None:
         if not self.services.is_rehearsal:  # nobody operates one
             provider, now = self.pool.adapter.name, self.services.clock.now()
-            pause_provider(tx, provider, outage, now, is_probe=self.claim.is_probe)
+            digest, is_probe = self.pool.settings_digest, self.claim.is_probe
+            pause_provider(tx, provider, outage, now, is_probe=is_probe, settings_digest=digest)
 
     def _end_probe(self, batch: Batch) -> None:
         provider, now = self.pool.adapter.name, self.services.clock.now()

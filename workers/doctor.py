@@ -24,6 +24,7 @@ from store.stuck import (
     free_stuck,
 )
 from workers.pausing import paused_journeys
+from workers.providers import try_at_once
 from workers.watching import tell_ahead
 
 LATE_AFTER = timedelta(minutes=15)  # a sweep comes about once a second
@@ -124,15 +125,18 @@ def _of(count: int, words: tuple[str, str]) -> str:
 
 
 def repair(services: Services, now: datetime) -> int:
-    """Free whatever is stuck; how many were. The workers go on with them."""
+    """Free whatever is stuck, and have paused providers tried at once; how many there were. The
+    workers go on with them.
+    """
     with services.store.begin() as tx:
         library = services.library(tx)
         stuck = find_stuck(tx, tuple(sorted(paused_journeys(tx, library))))
         for id_ in free_stuck(tx, stuck, now):
             _end(tx, id_, find_place(tx, id_), now)
+        tried = try_at_once(tx, now)
     if stuck.is_any:
         services.wake.changed()
-    return sum(len(getattr(stuck, one.name)) for one in fields(stuck))
+    return tried + sum(len(getattr(stuck, one.name)) for one in fields(stuck))
 
 
 def _end(tx: Connection, id_: EnrollmentId, place: Place, now: datetime) -> None:

@@ -20,6 +20,7 @@ from store.providers import (
     ProviderState,
     begin_probe,
     delete_provider_state,
+    end_pauses,
     find_provider_state,
     lock_provider_state,
     move_pause,
@@ -30,7 +31,7 @@ log = structlog.get_logger()
 
 PROBE = timedelta(minutes=3)  # longer than any answer takes: after it another process may try
 LONGEST_PAUSE = timedelta(minutes=15)
-LONGEST_ASKED = timedelta(days=1)  # a provider may ask for more, and be wrong
+LONGEST_ASKED = timedelta(hours=1)  # a provider may ask for more, and be wrong
 SECOND = timedelta(seconds=1)
 # hammering with these makes things worse: accounts and addresses are locked for it
 FIRST_PAUSE: Mapping[ProviderFault, timedelta] = {
@@ -79,7 +80,13 @@ def end_probe(tx: Connection, provider: str, now: datetime) -> None:
 
 
 def pause_provider(
-    tx: Connection, provider: str, outage: Outage, now: datetime, *, is_probe: bool
+    tx: Connection,
+    provider: str,
+    outage: Outage,
+    now: datetime,
+    *,
+    is_probe: bool,
+    settings_digest: str | None = None,
 ) -> None:
     """Let nobody claim mails for a while, the longer the longer it lasts, and raise the alarm."""
     before = lock_provider_state(tx, provider)
@@ -89,9 +96,9 @@ def pause_provider(
         until = max(until, before.paused_until)
     reason = ADDRESS.sub("…", outage.reason)
     failures = before.failures + 1 if before else 1
-    state = ProviderState(provider, outage.fault, reason, since, until, failures)
+    state = ProviderState(provider, outage.fault, reason, since, until, failures, settings_digest)
     save_provider_state(tx, state)
-    words = f"{say_outage(state)} What is due waits, and it is tried again by itself."
+    words = f"{say_outage(state)} {say_next_try(state)}"
     raise_alarm(tx, PROVIDER, provider, words, now)
     restate_alarm(tx, PROVIDER, provider, words)
     log.warning(
@@ -109,6 +116,32 @@ def say_outage(state: ProviderState) -> str:
         f"{state.provider} takes no email since {state.since:%Y-%m-%d %H:%M} UTC "
         f"({SAID[state.fault]}): {state.reason}"
     )
+
+
+def say_next_try(state: ProviderState) -> str:
+    """Until when what is due waits, and what to do about it."""
+    return (
+        f"What is due waits until {state.paused_until:%Y-%m-%d %H:%M:%S} UTC, then one email is "
+        "tried by itself; 'rekindle doctor --repair' has it tried at once."
+    )
+
+
+def try_at_once(tx: Connection, now: datetime) -> int:
+    """End every pause: the next email is tried now. Returns how many there were."""
+    standing = end_pauses(tx, now)
+    for state in standing:
+        words = f"{say_outage(state)} The next email is tried at once."
+        restate_alarm(tx, PROVIDER, state.provider, words)
+        log.info("provider.pause_ended", provider=state.provider)
+    return len(standing)
+
+
+def forget_other_settings(tx: Connection, provider: str, digest: str | None, now: datetime) -> None:
+    """What a provider did not take with other settings says nothing of these."""
+    state = find_provider_state(tx, provider)
+    known = state and state.settings_digest
+    if known and digest and known != digest:
+        resume_provider(tx, provider, now)
 
 
 def resume_provider(tx: Connection, provider: str, now: datetime) -> None:

@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 5
 
 def doctor(
     repair: Annotated[
-        bool, typer.Option("--repair", help="Free everybody and everything that is stuck.")
+        bool, typer.Option("--repair", help="Free what is stuck, and try paused providers at once.")
     ] = False,
 ) -> None:
     """Whether database, broker and provider answer, all is in time and nobody is stuck; exit 1 if

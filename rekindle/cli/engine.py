@@ -2,17 +2,24 @@
 
 import signal
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from sqlalchemy import Connection
 
 from rekindle.cli.context import options, say
 from rekindle.cli.opening import open_here
 from rekindle.cli.progress import shown
 from rekindle.counting import counted
 from rekindle.errors import WrongUse
+from store.backlog import load_backlogs
 from store.holds import find_hold
+from store.providers import find_provider_state
 from workers.counts import Counts
+from workers.providers import say_next_try, say_outage
+
+if TYPE_CHECKING:
+    from rekindle.process import Process
 
 TOLD_TO_STOP = 128 + signal.SIGTERM  # the exit code that shells know
 
@@ -39,8 +46,10 @@ def run(
             counts = process.run_until_idle(report)
         with process.services.store.read() as connection:
             hold = find_hold(connection)
+            waiting = _say_waiting(connection, process)
     held = f" Held: {hold.in_words()}." if hold else ""
-    say(_sentence(counts) + held, counts.as_document())
+    did = _sentence(counts) or ("" if waiting else "Nothing was due.")
+    say(" ".join(part for part in (did, waiting) if part) + held, counts.as_document())
 
 
 def _sentence(counts: Counts) -> str:
@@ -48,4 +57,14 @@ def _sentence(counts: Counts) -> str:
     events = did.pop("events")
     words = [counted(events, "event")] if events else []
     words += [f"{number:,} {name}" for name, number in did.items() if number]
-    return ", ".join(words) + "." if words else "Nothing was due."
+    return ", ".join(words) + "." if words else ""
+
+
+def _say_waiting(connection: Connection, process: "Process") -> str:
+    """How many emails wait for a provider that takes none."""
+    now, provider = process.services.clock.now(), process.pool.adapter.name
+    state = find_provider_state(connection, provider)
+    count = load_backlogs(connection, now)["message"].count if state else 0
+    if state is None or not count:
+        return ""
+    return f"Waiting: {counted(count, 'email')}. {say_outage(state)} {say_next_try(state)}"
