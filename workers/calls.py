@@ -79,7 +79,7 @@ class CallLane:
         self._hanging: set[str] = set()  # keys of running calls that were told as failures
         self._unsettled: list[Outcome] = []
         self._has_news = True
-        self._has_queued = False  # emails, with notices to our people
+        self._queued = 0  # emails of this round, with notices to our people
         self._renewed = seconds_running()
         self._finished: float | None = None
         self._claims = count(1)
@@ -116,18 +116,19 @@ class CallLane:
     # --- in its thread
 
     def run_until_idle(self, now: datetime) -> int:
-        """Make every call that is due, in order of their instants; how many results there were.
+        """Make every call that is due, in order of their instants; how many came to something.
 
         Whoever hangs is left to whoever comes next.
         """
         if self.services.is_rehearsal:
             with self.services.store.begin() as tx:
                 return take_as_done(tx, self.kind, now) if find_hold(tx) is None else 0
-        total, self._has_news = 0, True
+        self._has_news = True
+        total = self._round(now)
         while self._has_news or len(self._running) > len(self._hanging):
-            total += self._round(now)
             self._hear(0 if self._has_news else self.limits.look_seconds)
-        return total + self._round(now)
+            total += self._round(now)
+        return total
 
     def _work(self) -> None:
         while not (self._stopping.is_set() and self._is_done()):
@@ -174,7 +175,7 @@ class CallLane:
         is_renewal = self._running and seconds_running() - self._renewed > self.limits.renew_seconds
         if not (self._unsettled or late or is_renewal or self._has_news):
             return 0
-        outcomes, self._has_news, self._has_queued = list(self._unsettled), False, False
+        outcomes, self._has_news, self._queued = list(self._unsettled), False, 0
         with self.services.store.begin() as tx:
             book = Book(tx, self.kind, now)
             for outcome in outcomes:
@@ -187,14 +188,14 @@ class CallLane:
             may_claim = not self._stopping.is_set() and find_hold(tx) is None
             calls = self._claim(tx, book, now) if may_claim else []
         self._unsettled = self._unsettled[len(outcomes) :]
-        if outcomes or self._has_queued:
+        if outcomes or self._queued:
             self._finished = seconds_running()
         self._renewed = seconds_running()
         for call in calls:
             self._begin(call)
-        if self._has_queued:
+        if self._queued:
             self.services.wake.has_work(Lane.EMAILS)
-        return len(outcomes)
+        return len(outcomes) + self._queued
 
     def _find_late(self) -> list[Call]:
         """Running calls whose time is over, each told once; those of which there is no hope are
@@ -263,7 +264,7 @@ class CallLane:
                 continue
             if errand is None:
                 finish_effect(tx, effect.id, claim, "done")
-                self._has_queued = True
+                self._queued += 1
             else:
                 yield Call(effect, claim, errand, seconds)
 
