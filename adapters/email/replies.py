@@ -13,7 +13,7 @@ Exim, qmail and rspamd.
 
 from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
-from re import IGNORECASE, Pattern
+from re import IGNORECASE, Match, Pattern, escape
 from re import compile as pattern
 from typing import Literal, assert_never
 
@@ -31,16 +31,65 @@ Stage = Literal["session", "mail", "rcpt", "data", "content"]
 Subject = ProviderFault | Literal["recipient", "message", "try later"]
 
 ADDRESS = pattern(r"[^\s<>\[\]()\"',;:=]+@[^\s<>\[\]()\"',;:=]+")
+QUOTED_ADDRESS = pattern(r"<[^<>]{0,320}@[^<>]{0,320}>|\"[^\"]{1,64}\"@[^\s<>\"',;]{1,255}")
+# `RESOLVER.ADR.RecipientNotFound` is no name: those end in capitals or in small letters only
+NAME = pattern(
+    r"(?<![\w.@-])[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.(?:[a-z]{2,24}|[A-Z]{2,24})(?![\w-]|\.\w)"
+)
+# of servers that list senders: their names say what the reply is about
+LIST_NAME = pattern(
+    r"spamhaus|spamcop|sorbs|barracudacentral|surbl|uribl|rbl|dnsbl|bl(o|a)ck-?list", IGNORECASE
+)
+CONTROLS = pattern(r"[\x00-\x1f\x7f]+")
+THE_RECIPIENT = "x@x.example"  # what stands for it, whoever it is
 LONGEST_TOLD = 300
+SHORTEST_SUBJECT = 8  # characters; a shorter one may be the server's words
 MOST_READ = 2_000  # characters of a reply; real ones have some hundred
-WAIT = pattern(r"(?:in|after|for|wait)\s+(\d{1,5})\s*(s|m|h)(?:\b|ec|in|our)", IGNORECASE)
+MOST_LINES_READ = 20
+# "100 messages in 60 minutes" asks for nothing
+WAIT = pattern(
+    r"(?:\b(?:(?:re)?try|resend|reconnect|come back)\b[\w ,:-]{0,40}?\b(?:in|after)"
+    r"|\bwait(?: for)?|\b(?:block|lock|paus|suspend|delay)ed for)"
+    r"\s+(?:about |at least )?(\d{1,5})\s*(s|m|h)(?:\b|ec|in|our)",
+    IGNORECASE,
+)
 WAIT_BY_CLOCK = pattern(r"\bin (\d\d):(\d\d):(\d\d)\b")  # postgrey
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 def without_addresses(words: str) -> str:
-    """Return `words` of a provider as they may stand in logs and reports."""
-    return ADDRESS.sub("(address)", words)
+    """Return `words` of a provider as they may stand in logs and reports: on a single line."""
+    plain = CONTROLS.sub(" ", words)
+    return ADDRESS.sub("(address)", QUOTED_ADDRESS.sub("<(address)>", plain))
+
+
+def own_words(said: str, recipient: str, subject: str = "") -> str:
+    """Return what a server says itself, without what it repeats of the message.
+
+    Addresses, domain names and subjects may be made of any words, `daily-limit@throttle.example`.
+    """
+    plain = CONTROLS.sub(" ", said)
+    if len(subject) >= SHORTEST_SUBJECT:
+        plain = _replace(subject, "(subject)", plain)
+    local, _, domain = recipient.rpartition("@")
+    if domain:
+        plain = _replace(recipient, THE_RECIPIENT, plain)
+        plain = pattern(rf"(?<![\w.@-])([\w.-]{{0,255}}\.)?{escape(domain)}(?![\w-]|\.\w)",
+                        IGNORECASE).sub("(name)", plain)  # fmt: skip
+        # a bare word is told from the server's only where it stands as a name does
+        bare = rf"((?:user|account|recipient|mailbox|address)[ :=]+|[<'\"(\[]){escape(local)}"
+        plain = pattern(rf"{bare}(?![\w.-])", IGNORECASE).sub(r"\1(recipient)", plain)
+    plain = QUOTED_ADDRESS.sub(_keep_recipient, plain)
+    plain = ADDRESS.sub(_keep_recipient, plain)
+    return NAME.sub(lambda found: found[0] if LIST_NAME.search(found[0]) else "(name)", plain)
+
+
+def _replace(known: str, by: str, words: str) -> str:
+    return pattern(escape(known), IGNORECASE).sub(by, words)
+
+
+def _keep_recipient(found: Match[str]) -> str:
+    return found[0] if found[0].strip("<>") == THE_RECIPIENT else "(address)"
 
 
 @dataclass(frozen=True)
@@ -54,13 +103,18 @@ class Reply:
     def status(self) -> str:
         """Return the enhanced status, empty where there is none."""
         spoken = [found[0] for line in self.lines for found in STATUS.finditer(line)]
-        leading = [one for one in spoken if self.lines[0].startswith(one)]
+        leading = [status for status in spoken if self.lines[0].startswith(status)]
         return (leading or spoken[-1:] or [""])[0]
 
     @property
     def words(self) -> str:
         """Return what is said, as much of it as is worth reading."""
         return " ".join(self.lines)[:MOST_READ]
+
+    def without_repeated(self, recipient: str, subject: str) -> "Reply":
+        """Return the reply in the server's own words."""
+        lines = (line[:MOST_READ] for line in self.lines[:MOST_LINES_READ])
+        return Reply(self.code, tuple(own_words(line, recipient, subject) for line in lines))
 
     def __str__(self) -> str:
         """Return the reply without the addresses in it: it goes into logs and reports."""
@@ -102,9 +156,28 @@ def _status(*alternatives: str) -> Pattern[str]:
 BEFORE_RECIPIENT: tuple[Stage, ...] = ("session", "mail")
 ABOUT_CONTENT: tuple[Stage, ...] = ("data", "content")
 
+RELAYING = (
+    r"relay(ing)?\b.{0,20}(den|not|prohib|refus|disallow)|no relaying|relaying mail to",
+    r"open relay|insecure mail relay|as a relay|allowed rcpthost",
+    r"(not|unable|allowed|configured|permitted) to relay",
+)
+OUR_ADDRESS = (
+    r"sender\b.{0,30}(reject|den|block|not|unknown|invalid|verif)|invalid sender|from address",
+    r"sender identit|(is|are) not verified|unauthenticated sender|send as\b|sender verif",
+)
+
 # The first rule that fits holds. What is said in so many words comes before the enhanced status,
 # that before the code, and the stage is asked last.
 RULES = (
+    # -- the recipient, where it was just named: whatever else is said is said of it
+    Rule("sender", words=_words(*RELAYING, *OUR_ADDRESS), stages=("rcpt",)),
+    Rule("recipient", status=_status("1.([1-6]|10)", "2.[0-4]"), stages=("rcpt",)),
+    Rule("recipient", words=_words(
+        r"no such (user|mailbox|recipient)|unknown (user|mailbox|recipient)(?!s)",
+        r"(user|mailbox|recipient|addressee)( \S+)? (is |was )?(unknown|not found"
+        r"|does(n't| not) exist)",
+        r"(?<!many )invalid (user|mailbox|recipient)|invalid [\w ]{1,30} in recipient",
+    ), stages=("rcpt",)),
     # -- the message or its recipient, in words that further down would mean something else
     Rule("message", words=_words(
         r"(message|mail|content|data|header|line)s?[ -](size|length)", r"too (big|large|long)\b",
@@ -112,6 +185,11 @@ RULES = (
         r"banned content|line limit",
     )),
     Rule("message", status=_status("3.4", "2.3")),
+    Rule("message", status=_status("6.\\d+"), stages=ABOUT_CONTENT),
+    Rule("message", words=_words(
+        r"too many (\w+ )?(attach|links|urls|mime|parts|headers|images|lines|suspicious)",
+        r"(message|mail)\b.{0,40}(block|reject)ed.{0,30}(spam content|content|virus|malware)",
+    ), stages=ABOUT_CONTENT),
     Rule("recipient", words=_words(
         r"too many (hops|received)|mail(er)? loop|loop detected",
         r"you are trying to (contact|reach)|recipient thread limit|you tried to reach",
@@ -133,6 +211,7 @@ RULES = (
     Rule("quota", words=_words(
         r"(daily|monthly|per[- ](day|month)|24[- ]?hours?)\b.{0,60}(limit|quota|exceed|allowance)",
         r"(limit|quota|allowance)\b.{0,40}(for (the|this) (day|month)|daily|monthly|to-?day)",
+        r"exceed.{0,60}\b(24[- ]?hours?|days?|months?)\b",
     )),
     Rule("rate", words=_words(
         r"concurren|simultaneous|too (much|fast|quick|frequent)|frequency|excessive|mail flood",
@@ -169,13 +248,9 @@ RULES = (
     Rule("server", words=_words("temporar"), codes=(454,), stages=("session",)),
     Rule("credentials", codes=(530, 534, 535, 538)),
     Rule("sender", words=_words(
-        # relaying
-        r"relay(ing)?\b.{0,20}(den|not|prohib|refus|disallow)|no relaying|relaying mail to",
-        r"open relay|insecure mail relay|as a relay|allowed rcpthost",
-        r"(not|unable|allowed|configured|permitted) to relay",
-        # our address and domain
-        r"sender\b.{0,30}(reject|den|block|not|unknown|invalid|verif)|invalid sender|from address",
-        r"sender identit|(is|are) not verified|unauthenticated sender|send as\b|sender verif",
+        *RELAYING,
+        *OUR_ADDRESS,
+        # our domain
         r"\bspf\b|sender policy framework|\bdkim\b|\bdmarc\b|reputation",
         # our machine
         r"client host|\bhelo\b|\behlo\b|your (host|ip)\b|bad (sender )?ip\b|dynamic ip|open proxy",
@@ -230,7 +305,7 @@ DEFAULT: Subject = "message"
 
 
 def subject_of(reply: Reply, stage: Stage) -> Subject:
-    """Return what a refusal is about."""
+    """Return what a refusal is about; `reply` repeats nothing of the message."""
     about = next((rule.about for rule in RULES if rule.fits(reply, stage)), DEFAULT)
     if stage == "session" and about in ("recipient", "message", "try later"):
         return "server"  # nobody has spoken of a message yet
@@ -238,35 +313,39 @@ def subject_of(reply: Reply, stage: Stage) -> Subject:
 
 
 def refusal(
-    reply: Reply, stage: Stage, recipient: str, server: str
+    reply: Reply, stage: Stage, recipient: str, server: str, *, subject: str = ""
 ) -> ProviderUnavailable | ProviderDeferred | ProviderRefused:
-    """Return the error that says what `reply` of `server` means."""
+    """Return the error that says what `reply` of `server` means.
+
+    `recipient` and `subject` are those of the message, which a server may repeat.
+    """
     said = f"{server} said {reply}."
-    about = subject_of(reply, stage)
+    own = reply.without_repeated(recipient, subject)
+    about = subject_of(own, stage)
     match about:
         case "try later":
             return ProviderDeferred(said)
-        case "recipient" | "message" if reply.code < 500:
+        case "recipient" | "message" if own.code < 500:
             return ProviderDeferred(said)
         case "message":
-            return ProviderRefused(said, status=reply.status)
+            return ProviderRefused(said, status=own.status)
         case "recipient":
             # without a status these codes are about the address (RFC 5321 4.2.2), and the words
             # decide
-            status = reply.status or ("5.1.0" if reply.code in (550, 551, 553) else "5.0.0")
-            is_hard = judge(recipient, status, reply.words).is_hard
-            return ProviderRefused(said, status=reply.status, is_bounce=True, is_hard=is_hard)
+            status = own.status or ("5.1.0" if own.code in (550, 551, 553) else "5.0.0")
+            is_hard = judge(THE_RECIPIENT, status, own.words).is_hard
+            return ProviderRefused(said, status=own.status, is_bounce=True, is_hard=is_hard)
         case "connection" | "tls" | "credentials" | "rate" | "quota" | "sender" | "server":
-            return ProviderUnavailable(said, fault=about, retry_after=_wait(reply))
+            return ProviderUnavailable(said, fault=about, retry_after=_wait(own.words))
         case _:
             assert_never(about)
 
 
-def _wait(reply: Reply) -> timedelta | None:
-    """Return how long the words ask us to wait."""
-    if by_clock := WAIT_BY_CLOCK.search(reply.words):
+def _wait(words: str) -> timedelta | None:
+    """Return how long a server's `words` ask us to wait."""
+    if by_clock := WAIT_BY_CLOCK.search(words):
         hours, minutes, seconds = (int(number) for number in by_clock.groups())
         return wait_of(hours * 3600 + minutes * 60 + seconds)
-    if found := WAIT.search(reply.words):
+    if found := WAIT.search(words):
         return wait_of(int(found[1]) * SECONDS[found[2].lower()])
     return None

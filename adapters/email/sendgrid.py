@@ -21,7 +21,7 @@ from python_http_client.client import Client
 from sendgrid import SendGridAPIClient
 
 from adapters.email.base import BeforeLastByte, OutgoingEmail, ProviderMessageId
-from adapters.email.replies import without_addresses
+from adapters.email.replies import THE_RECIPIENT, own_words, without_addresses
 from adapters.email.track_record import JudgedChannel, TrackRecord, TransactionFailed
 from adapters.http import (
     CutOff,
@@ -201,8 +201,8 @@ def refusal(
 ) -> ProviderUnavailable | ProviderRefused:
     """Return the error that says what an answer other than 2xx means."""
     errors = _errors(answer.body)
-    words = without_addresses(" ".join(str(error) for error in errors))[:500]
-    said = f"SendGrid said {answer.status}: {words or 'without a reason.'}"
+    words = " ".join(str(error) for error in errors)[:500]
+    said = f"SendGrid said {answer.status}: {without_addresses(words) or 'without a reason.'}"
     wait = _wait(answer, now)
     if answer.status in ABOUT_THE_MESSAGE:
         is_ours = any(error.field.startswith(("from", "reply_to")) for error in errors)
@@ -210,8 +210,10 @@ def refusal(
             return ProviderUnavailable(said, fault="sender", retry_after=wait)
         return _about_the_message(said, errors, recipient)
     if answer.status in (401, 402, 403, 429):
-        return ProviderUnavailable(said, fault=_fault(answer.status, words), retry_after=wait)
-    fault: ProviderFault = "server" if answer.status >= 500 else "connection"
+        return ProviderUnavailable(
+            said, fault=_fault(answer.status, own_words(words, recipient)), retry_after=wait
+        )
+    fault: ProviderFault = "server" if answer.status >= 500 or answer.status < 400 else "connection"
     return TransactionFailed(said, fault=fault, retry_after=wait)
 
 
@@ -229,7 +231,7 @@ def _about_the_message(said: str, errors: Sequence[ApiError], recipient: str) ->
     if not any(".to" in error.field for error in wrong):
         return ProviderRefused(said)
     # 5.1.3: bad destination mailbox address syntax, the only thing the API checks here
-    failure = judge(recipient, "5.1.3", said)
+    failure = judge(THE_RECIPIENT, "5.1.3", own_words(said, recipient))
     return ProviderRefused(said, status=failure.status, is_bounce=True, is_hard=failure.is_hard)
 
 

@@ -151,20 +151,20 @@ class SmtpChannel:
         """The server's last words are the id: most name the mail in their queue there."""
         content = stuffed(email.mime)
         commands = envelope(email.sender, email.to)
-        session = self._begun(commands, content, email.to)
+        session = self._begun(commands, content, email)
         try:
             before_last_byte()
         except BaseException:
             self.sessions.drop(session)  # the server waits for the end of what must not be sent
             raise
-        return self._end(session, content[-1:], email.to)
+        return self._end(session, content[-1:], email)
 
     def close(self) -> None:
         """Say goodbye; never raises."""
         self.sessions.close()
 
     def _begun(
-        self, commands: tuple[bytes, bytes, bytes], content: bytes, recipient: str
+        self, commands: tuple[bytes, bytes, bytes], content: bytes, email: OutgoingEmail
     ) -> Session:
         """A session that waits for the last byte.
 
@@ -175,7 +175,7 @@ class SmtpChannel:
             session = self.sessions.take()
             is_fresh = not session.transactions
             try:
-                session.begin(commands, content, recipient)
+                session.begin(commands, content, email)
             except ProviderUnavailable:
                 self.sessions.drop(session)
                 if is_fresh:
@@ -189,7 +189,7 @@ class SmtpChannel:
             else:
                 return session
 
-    def _end(self, session: Session, last_byte: bytes, recipient: str) -> ProviderMessageId:
+    def _end(self, session: Session, last_byte: bytes, email: OutgoingEmail) -> ProviderMessageId:
         try:
             reply = session.end(last_byte)
         except ConnectionLost as error:
@@ -200,8 +200,8 @@ class SmtpChannel:
             raise HandoverUncertain(f"{session.server} said {reply} to the end of a message.")
         self.sessions.give_back(session)
         if reply.code < 300:
-            return ProviderMessageId(" ".join(reply.lines)[:200])
-        raise session.refusal(reply, "content", recipient)
+            return ProviderMessageId(CONTROL.sub(" ", " ".join(reply.lines))[:200])
+        raise session.refusal(reply, "content", email)
 
 
 def envelope(sender: str, to: str) -> tuple[bytes, bytes, bytes]:

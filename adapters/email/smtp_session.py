@@ -18,6 +18,7 @@ from adapters.deadline import (
     connect,
     encrypt,
 )
+from adapters.email.base import OutgoingEmail
 from adapters.email.replies import Reply, Stage, refusal
 from adapters.email.track_record import TransactionFailed
 from rekindle.clock import seconds_running
@@ -151,7 +152,9 @@ class Session:
         is_fresh = seconds_running() - self.used_at < LONGEST_IDLE_SECONDS
         return is_fresh and self.wire.is_quiet()
 
-    def begin(self, commands: tuple[bytes, bytes, bytes], content: bytes, recipient: str) -> None:
+    def begin(
+        self, commands: tuple[bytes, bytes, bytes], content: bytes, email: OutgoingEmail
+    ) -> None:
         """Send envelope and content but for the last byte.
 
         Raises what the server's refusal means, and is then ready for the next message unless that
@@ -159,10 +162,10 @@ class Session:
         """
         self.is_ready = False
         try:
-            self._say_envelope(commands, recipient)
+            self._say_envelope(commands, email)
             self.wire.set_deadline(self.timeouts.content)
             self.wire.send(content[:-1])
-            self._expect_silence(recipient)
+            self._expect_silence(email)
         except ConnectionLost as error:
             raise TransactionFailed(f"{self.server}: {error}.", fault=error.fault) from error
 
@@ -175,9 +178,9 @@ class Session:
         self._remember()
         return reply
 
-    def refusal(self, reply: Reply, stage: Stage, recipient: str) -> Exception:
+    def refusal(self, reply: Reply, stage: Stage, email: OutgoingEmail) -> Exception:
         """Return the error that `reply` means, once the server has let us in."""
-        error = refusal(reply, stage, recipient, self.server)
+        error = refusal(reply, stage, email.to, self.server, subject=email.subject)
         if isinstance(error, ProviderUnavailable):
             return TransactionFailed(str(error), fault=error.fault, retry_after=error.retry_after)
         return error
@@ -189,7 +192,7 @@ class Session:
             self.wire.send(b"QUIT\r\n")
         self.wire.close()
 
-    def _say_envelope(self, commands: tuple[bytes, bytes, bytes], recipient: str) -> None:
+    def _say_envelope(self, commands: tuple[bytes, bytes, bytes], email: OutgoingEmail) -> None:
         self.wire.set_deadline(self.timeouts.envelope)
         stages: tuple[Stage, Stage, Stage] = ("mail", "rcpt", "data")
         is_pipelined = "PIPELINING" in self.offers
@@ -203,13 +206,13 @@ class Session:
                 unread = stages[stages.index(stage) + 1 :] if is_pipelined else ()
                 with suppress(ConnectionLost):  # what was said holds all the same
                     self._start_over(reply, len(unread))
-                raise self._refused(reply, stage, recipient)
+                raise self._refused(reply, stage, email)
 
-    def _refused(self, reply: Reply, stage: Stage, recipient: str) -> Exception:
+    def _refused(self, reply: Reply, stage: Stage, email: OutgoingEmail) -> Exception:
         if reply.code < 400:  # an answer to another question than ours
             return ConnectionLost(f"the server said {reply} to {stage.upper()}")
         self._remember()
-        return self.refusal(reply, stage, recipient)
+        return self.refusal(reply, stage, email)
 
     def _start_over(self, refusal: Reply, unread: int) -> None:
         """Make the connection usable again after a refused envelope, if it can be."""
@@ -225,13 +228,13 @@ class Session:
         self.wire.send(b"RSET\r\n")
         self.is_ready = self.wire.read_reply().code in POSITIVE
 
-    def _expect_silence(self, recipient: str) -> None:
+    def _expect_silence(self, email: OutgoingEmail) -> None:
         """Raises for a server that spoke or hung up in the middle of a message."""
         if self.wire.is_quiet():
             return
         reply = self.wire.read_unasked()
         if reply is not None and reply.code >= 400:
-            raise self.refusal(reply, "content", recipient)
+            raise self.refusal(reply, "content", email)
         raise ConnectionLost("the server spoke or hung up in the middle of a message")
 
     def _remember(self) -> None:

@@ -103,7 +103,7 @@ API_ROWS = [
         {"answer": '403 {"errors": [{"message": "The from address does not match"}]}'}),
     Row("rate", "at this rate", {"answer": "429 "}),
     Row("server error", "in trouble", {"answer": "503 "}),
-    Row("moved", "cannot be reached", {"answer": "302 "}),
+    Row("moved", "in trouble", {"answer": "302 "}),
     Row("our sender is wrong", "as a sender",
         {"answer": '400 {"errors": [{"message": "no address", "field": "from.email"}]}'}),
     Row("took them and hung up", "cannot be reached", then=DROP),

@@ -48,13 +48,16 @@ MIME = (
     b"From: Shop <hello@shop.example.com>\r\nTo: %b\r\nSubject: Hello\r\n"
     b"Message-ID: <%b>\r\n\r\nHello\r\n"
 )
+SUBJECT = "Only 3 per hour, slow down!"  # as a server would say it
 
 
 def numbered(number: int, to: str = "", size: int = 0) -> OutgoingEmail:
     recipient = to or f"ana{number}@example{number % 7}.com"
     header_id = f"{number}@shop.example.com"
     mime = MIME % (recipient.encode(), header_id.encode()) + b"and so on\r\n" * (size // 11)
-    return an_email(message_id=number, header_id=header_id, to=recipient, mime=mime)
+    return an_email(
+        message_id=number, header_id=header_id, to=recipient, mime=mime, subject=SUBJECT
+    )
 
 
 OPENED: list[Channel] = []
@@ -228,6 +231,14 @@ SMTP_ROWS = [
     Row("recipient's own policy", "bounce soft",
         {"rcpt": "550 5.7.1 <a@b.c>: Recipient address rejected: policy"}),
     Row("too big", "refused", {"end": "552 5.3.4 Message size exceeds fixed limit"}),
+    Row("nobody there, whatever the address is", "bounce hard",
+        {"rcpt": "550 5.1.10 RESOLVER.ADR.RecipientNotFound; daily-limit@contoso.com not found"}),
+    Row("too many errors about the address", "deferred",
+        {"rcpt": "450 4.1.1 unverified address: too many errors"}),
+    Row("too many messages in the mailbox", "deferred",
+        {"rcpt": "452 4.2.1 too many messages in mailbox"}),
+    Row("too many parts", "refused", {"end": "554 5.6.0 Too many MIME parts"}),
+    Row("repeats the subject", "refused", {"end": "554 rejected: Only 3 per hour, slow down!"}),
     Row("too big at MAIL", "refused", {"mail": "552 5.3.4 message size limit"}),
     Row("spam", "refused", {"end": "554 5.7.1 Spam message rejected"}),
     Row("content denied", "refused", {"end": "550 Mail content denied"}),
@@ -296,7 +307,9 @@ API_ROWS = [
     ApiRow("rate", "unavailable rate", {"answer": "429 " + said("too many requests")}),
     ApiRow("server error", "unavailable server", {"answer": "500 <html>oops"}),
     ApiRow("not available", "unavailable server", {"answer": "503 "}),
-    ApiRow("moved", "unavailable connection", {"answer": "302 "}),
+    ApiRow("moved", "unavailable server", {"answer": "302 "}),
+    ApiRow("no scope for an address like any other", "unavailable credentials",
+           {"answer": "403 " + said("access forbidden for max.credits@rate.limit-from.com")}),
     ApiRow("no such path", "unavailable connection", {"answer": "404 "}),
     ApiRow("captive portal", "unavailable connection", {"answer": "407 "}),
     ApiRow("recipient is no address", "bounce hard",
