@@ -86,15 +86,32 @@ def send_request(request: Request, seconds: float, most_bytes: int = MOST_BYTES)
 
 
 def read_retry_after(headers: Message, now: datetime) -> timedelta | None:
-    """Return how long `Retry-After` asks us to wait, in seconds or as a date (RFC 9110 10.2.3)."""
+    """Return how long `Retry-After` asks us to wait, in seconds or as a date (RFC 9110 10.2.3).
+
+    A date is the server's, and so is counted from the server's own time.
+    """
     written = str(headers.get("Retry-After", "")).strip()
     if written.isascii() and written.isdigit():
         return wait_of(float(written[:12]))
+    until = _read_date(written)
+    if until is None:
+        return None
+    return wait_of((until - answered_at(headers, now)).total_seconds())
+
+
+def answered_at(headers: Message, now: datetime) -> datetime:
+    """Return the server's own time of an answer (RFC 9110 6.6.1), `now` where it does not say: our
+    clock may be wrong, and a wait that is asked for by the clock is by theirs.
+    """
+    return _read_date(str(headers.get("Date", ""))) or now
+
+
+def _read_date(written: str) -> datetime | None:
     try:
-        until = parsedate_to_datetime(written)
+        read = parsedate_to_datetime(written)
     except (TypeError, ValueError, OverflowError):
         return None
-    return wait_of(((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds())
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 def wait_of(seconds: float) -> timedelta:

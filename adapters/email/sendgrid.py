@@ -28,6 +28,7 @@ from adapters.http import (
     HttpAnswer,
     NotAnswered,
     NotSent,
+    answered_at,
     read_retry_after,
     send_request,
     wait_of,
@@ -240,7 +241,8 @@ def _wait(answer: HttpAnswer, now: datetime) -> timedelta | None:
     asked = read_retry_after(answer.headers, now)
     reset = str(answer.headers.get("X-RateLimit-Reset", ""))
     if asked is None and answer.status == 429 and reset.isascii() and reset.isdigit():
-        return wait_of(float(reset[:12]) - now.timestamp())
+        began = answered_at(answer.headers, now)
+        return wait_of(float(reset[:12]) - began.timestamp())
     return asked
 
 

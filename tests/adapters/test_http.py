@@ -3,6 +3,7 @@
 import time
 from datetime import UTC, datetime, timedelta
 from email.message import Message
+from email.utils import format_datetime
 
 import pytest
 from werkzeug import Response
@@ -163,3 +164,12 @@ def test_retry_after_is_read_in_both_spellings(written, wait):
     headers["Retry-After"] = written
 
     assert read_retry_after(headers, NOON) == wait
+
+
+@pytest.mark.parametrize("ours", [timedelta(days=-1), timedelta(), timedelta(days=1)], ids=str)
+def test_a_date_to_wait_for_is_by_the_clock_of_whoever_names_it(ours: timedelta) -> None:
+    headers = Message()
+    headers["Date"] = format_datetime(NOON, usegmt=True)
+    headers["Retry-After"] = format_datetime(NOON + timedelta(minutes=1), usegmt=True)
+
+    assert read_retry_after(headers, NOON + ours) == timedelta(minutes=1)
