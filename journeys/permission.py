@@ -24,6 +24,7 @@ RETIMED = "put off after an outage"
 BUSY = "support has"
 ONE_OCCASION = timedelta(days=1)
 COPY = "another customer has this address"
+SECOND = "another customer with this address goes first"
 ON_HOLD = "nothing leaves at the moment"
 PACED = "paced: "  # and then what paces it: it has its place
 
@@ -74,7 +75,8 @@ class Asked:
     is_on_hold: bool = False  # everything is
     is_wanted: bool = True  # what its step's `only_if` says now
     is_approved: bool = False  # a person said yes to it
-    is_copy: bool = False  # another customer at this mailbox gets, or got, this very email
+    is_copy: bool = False  # another customer at this mailbox got this very email
+    is_second: bool = False  # another is to get it, unless theirs is refused or cancelled
 
 
 def ask(asked: Asked, settings: Settings, now: datetime) -> Verdict:
@@ -84,6 +86,7 @@ def ask(asked: Asked, settings: Settings, now: datetime) -> Verdict:
         or (Held(now, ON_HOLD) if asked.is_on_hold else None)  # due at once when that is over
         or (Held(now + ASK_AGAIN_AFTER, PAUSED) if asked.is_paused else None)
         or (_rest(asked, settings, now) if asked.survey else None)
+        or (Held(now + ASK_SOON, SECOND) if asked.is_second else None)
         or _not_now(asked, settings, now)
         or Allowed()
     )

@@ -62,6 +62,7 @@ COPIES = (
         messages.c.template,
         messages.c.visit,
         messages.c.status.in_(TAKEN).label("has_left"),
+        messages.c.claimed_by.is_not(None).label("is_claimed"),
         messages.c.address,
         messages.c.priority,
         enrollments.c.id.label("enrollment_id"),
@@ -87,7 +88,8 @@ class Copy(NamedTuple):
     template: str
     visit: int
     has_left: bool
-    address: str  # empty until it leaves
+    is_claimed: bool
+    address: str  # empty until it is claimed
     priority: int
     enrollment_id: EnrollmentId
     journey: str

@@ -32,6 +32,15 @@ Sent = TypeVar("Sent", bound=Addressed)
 
 
 @dataclass(frozen=True)
+class Twins:
+    """What becomes of one email for the other customers at its mailbox."""
+
+    has_left: bool = False  # for another of them
+    goes_first: bool = False  # to another, unless that mail is refused or cancelled
+    behind: frozenset[MessageId] = frozenset()  # the mails that this one goes before
+
+
+@dataclass(frozen=True)
 class Mailboxes:
     """The mailboxes of a batch; each fact is fetched once for all of it."""
 
@@ -114,14 +123,14 @@ class Mailboxes:
         ]
         return [*own, *theirs] if theirs else own
 
-    def find_copies(
+    def find_twins(
         self,
         library: Library,
         sources: Mapping[EnrollmentId, Source],
         refused: Collection[MessageId],
-    ) -> set[MessageId]:
-        """Return the messages whose very email another customer at their mailbox was sent, or will
-        be as the first; `refused` are those of the batch that never leave.
+    ) -> dict[MessageId, Twins]:
+        """Return what becomes, for other customers at their mailbox, of the very email that each
+        message is; `refused` are those of the batch that never leave.
         """
         shared = [
             message
@@ -129,7 +138,7 @@ class Mailboxes:
             if message.topic != SERVICE and message.id not in refused and self.others(message)
         ]
         if not shared:
-            return set()
+            return {}
         ids = {id_ for m in shared for id_ in (m.customer_id, *self.others(m))}
         templates = {message.template for message in shared}
         found = gather(lambda some: load_copies(self.tx, some, templates), sorted(ids))
@@ -138,32 +147,42 @@ class Mailboxes:
             for id_, copies in found.items()
         }
         return {
-            message.id
+            message.id: self._twins(message, alive, library, source)
             for message in shared
             if (source := sources.get(message.enrollment_id or EnrollmentId(0)))
-            and self._is_copy(message, alive, library, source)
         }
 
-    def _is_copy(
+    def _twins(
         self,
         message: Message,
         alive: Mapping[CustomerId, Sequence[Copy]],
         library: Library,
         source: Source,
-    ) -> bool:
+    ) -> Twins:
         own = next((c for c in alive.get(message.customer_id, ()) if c.id == message.id), None)
         graph = library.graph(source.version_id)
-        if own is None or own.has_left or graph is None:  # whoever has it claimed gets it
-            return False
+        if own is None or own.has_left or own.is_claimed or graph is None:  # it has its turn
+            return Twins()
         mailbox, again = self.of(message), graph.journey.again
-        return any(
-            copy.email == own.email
-            and (copy.has_left or copy.rank < own.rank)
-            and mailbox == (canonical(copy.address) if copy.has_left else self.current.get(id_))
-            and is_same_occasion(again, copy, own)
+        twins = [
+            copy
             for id_ in self.others(message)
             for copy in alive.get(id_, ())
+            if copy.email == own.email
+            and mailbox == self._mailbox(copy)
+            and is_same_occasion(again, copy, own)
+        ]
+        return Twins(
+            has_left=any(copy.has_left for copy in twins),
+            goes_first=any(copy.is_claimed or copy.rank < own.rank for copy in twins),
+            behind=frozenset(copy.id for copy in twins if copy.rank > own.rank),
         )
+
+    def _mailbox(self, copy: Copy) -> str:
+        """Where it went or goes; the address of what waits may change yet."""
+        if copy.has_left or copy.is_claimed:
+            return canonical(copy.address)
+        return self.current.get(copy.customer_id, "")
 
 
 Value = TypeVar("Value")

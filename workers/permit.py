@@ -44,7 +44,7 @@ from store.messages import Invited, SentLately, last_invitations, sent_lately
 from store.records import NOBODY, CustomerId, Enrollment, EnrollmentId, Message, MessageId
 from store.suppressions import find_suppressed
 from workers.asking import find_holding
-from workers.mailboxes import Mailboxes, gather
+from workers.mailboxes import Mailboxes, Twins, gather
 from workers.pacing import Pacer, is_late
 from workers.pausing import paused_journeys
 from workers.questions import reply_to
@@ -167,25 +167,34 @@ class _Asking:
         return Mailboxes(self.tx, self.batch, self.now, self.traits)
 
     def verdicts(self, unwanted: Collection[MessageId] = ()) -> list[Permitted]:
-        """Each for itself, then those again whose very email another at their mailbox gets."""
-        asked = self._asked(unwanted)
-        verdicts = [self._mark_late(m, one) for m, one in zip(self.batch, asked, strict=True)]
+        """Each for itself, then in the light of what else is to go to its mailbox."""
+        alone = self._asked(unwanted)
         refused = {
             message.id
-            for message, verdict in zip(self.batch, verdicts, strict=True)
-            if isinstance(verdict, Refused)
+            for message, asked in zip(self.batch, alone, strict=True)
+            if isinstance(ask(asked, self.settings, self.now), Refused)
         }
-        copies = self.mailboxes.find_copies(self.library, self.sources, refused)
-        return [
-            Permitted(
-                message,
-                one.address,
-                ask(replace(one, is_copy=True), self.settings, self.now)
-                if message.id in copies
-                else verdict,
+        twins = self.mailboxes.find_twins(self.library, self.sources, refused)
+        gone = refused | {id_ for id_, one in twins.items() if one.has_left or one.goes_first}
+        permitted = []
+        for message, asked in zip(self.batch, alone, strict=True):
+            own = twins.get(message.id, Twins())
+            together = replace(
+                asked,
+                is_copy=own.has_left,
+                is_second=own.goes_first,
+                rivals=self._rivals(message, gone | own.behind),
             )
-            for message, one, verdict in zip(self.batch, asked, verdicts, strict=True)
-        ]
+            verdict = self._mark_late(message, together)
+            permitted.append(Permitted(message, asked.address, verdict))
+        return permitted
+
+    def _rivals(self, message: Message, without: Collection[MessageId]) -> list[str]:
+        """The topics of those that go before it into the same budget; without those that do not
+        want it any more.
+        """
+        rivals = self.mailboxes.waiting(message, self._contacts.rivals)
+        return _before(message, [one for one in rivals if one.id not in without], self.settings)
 
     def _mark_late(self, message: Message, asked: Asked) -> Verdict:
         """The verdict; a late mail that is held stays late, so that it is paced in the end."""
@@ -201,7 +210,7 @@ class _Asking:
         suppressed = find_suppressed(tx, mailboxes, now)
         said = load_mailbox_consents(tx, mailboxes, now)
         consents = load_consents(tx, ids, now)
-        sent, rivals, invited = self._contacts()
+        sent, _, invited = self._contacts
         unhappy = self._unhappy()
         paused = paused_journeys(tx, self.library)
         is_on_hold = find_hold(tx) is not None
@@ -218,7 +227,6 @@ class _Asking:
                 refused_by_mailbox=said.get(at.of(one), {}).get(one.topic) == DENIED,
                 consent=consents.get(one.customer_id, {}).get(one.topic, "unknown"),
                 sent=[(before.at, before.topic) for before in at.sent(one, sent)],
-                rivals=_before(one, at.waiting(one, rivals), settings),
                 invited_at=_invited_at(at.sent(one, invited), one.enrollment_id),
                 unhappy=one.customer_id in unhappy,
                 open_tickets=open_tickets,
@@ -231,6 +239,7 @@ class _Asking:
             for one in self.batch
         ]
 
+    @cached_property
     def _contacts(self) -> Contacts:
         """What each customer at these mailboxes was sent, wants to be sent, and was asked."""
         tx, settings, ids = self.tx, self.settings, self.mailboxes.customers

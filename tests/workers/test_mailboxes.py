@@ -1,11 +1,12 @@
 """A no belongs to the mailbox, and a mailbox gets one copy, whoever of our customers has it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
+from journeys.permission import Allowed, Held, Refused
 from rekindle.customers import erase, tell, unsuppress
 from rekindle.errors import NotFound
 from store.blocking import suppress_addresses
@@ -18,7 +19,7 @@ from store.suppressions import fingerprint
 from store.tables import consents, mailbox_consents, messages
 from tests.shop import SETTINGS, Shop
 from tests.workers.journeys import write_journey
-from workers.permit import permit_claims
+from workers.permit import permit, permit_claims
 
 ORDERED = "start: [{event: order.completed}]\nagain: always\nholdout: none\nbecause: a test\n"
 SHARED = "shared@example.com"
@@ -138,6 +139,13 @@ def test_a_no_outlives_the_last_customer_of_its_mailbox_without_its_name(family:
 
 
 COPY = "another customer has this address"
+SECOND = "another customer with this address goes first"
+UNHAPPY = "unhappy now: an unsolved ticket or a bad answer"
+
+
+def later(shop: Shop, hours: int = 1) -> None:
+    shop.clock.move(timedelta(hours=hours))
+    shop.run()
 
 
 def fates(shop: Shop) -> list[tuple[int, str]]:
@@ -160,6 +168,7 @@ def test_a_mailbox_gets_one_copy_and_service_email_goes_to_each(family: Shop):
 
     subjects = sorted(str(mail["Subject"]) for mail in family.mails()[1:])
     assert subjects == ["Offer", "Parcel", "Parcel"]
+    later(family)
     assert (2, COPY) in fates(family)
 
 
@@ -172,6 +181,119 @@ def test_who_may_not_be_emailed_keeps_the_copy_from_nobody(family: Shop):
     family.run()
 
     assert fates(family)[1:] == [(1, "said no to offers"), (2, "sent")]
+
+
+@pytest.fixture
+def waiting(family: Shop) -> Shop:
+    """An email is due to both; ana's goes first, and waits, since she is unhappy."""
+    family.mail("offer", "{{ event.order_id }}", subject="Offer")
+    family.apply()
+    family.clock.move(timedelta(days=2))
+    family.happens("ticket.opened", "ana", ticket_id="t-1")
+    family.happens("order.completed", "ana")
+    family.happens("order.completed", "bo", order_id="o-1")
+    family.run()
+    assert fates(family)[1:] == [(1, UNHAPPY), (2, SECOND)]
+    return family
+
+
+def says_no(shop: Shop) -> None:
+    tell(shop.services, "ana", {}, {"offers": "denied"})
+
+
+def moves_away(shop: Shop) -> None:
+    shop.customer("ana", email="ana@example.com")
+
+
+def has_no_address(shop: Shop) -> None:
+    shop.customer("ana", email="nobody")
+
+
+def is_erased(shop: Shop) -> None:
+    erase(shop.services, "ana")
+
+
+def cannot_be_written_to(shop: Shop) -> None:
+    """Her order has no number, which the template asks for."""
+    shop.happens("ticket.solved", "ana", ticket_id="t-1")
+
+
+@pytest.mark.parametrize(
+    "become", [says_no, moves_away, has_no_address, is_erased, cannot_be_written_to]
+)
+def test_a_mailbox_gets_its_copy_whatever_becomes_of_the_first(
+    waiting: Shop, become: Callable[[Shop], None]
+):
+    become(waiting)
+    for _ in range(8):
+        later(waiting)
+
+    assert fates(waiting)[-1] == (2, "sent")
+    assert str(waiting.mails()[-1]["To"]) == "Shared@example.com"
+
+
+def test_the_second_is_refused_once_the_first_has_left_and_not_before(waiting: Shop):
+    waiting.happens("ticket.solved", "ana", ticket_id="t-1")
+    waiting.mail("offer", subject="Offer")
+    waiting.apply()
+    for _ in range(8):
+        later(waiting)
+
+    assert fates(waiting)[1:] == [(1, "sent"), (2, COPY)]
+
+
+def test_whoever_is_claimed_goes_first_and_may_yet_fail(family: Shop):
+    """What is claimed has not left; who comes with a better rank meanwhile waits for it."""
+    write_journey(family, "offers", ORDERED + "steps: [{send: offer}]\n", topic="offers")
+    family.clock.move(timedelta(days=2))
+    for who in ("ana", "bo"):
+        family.happens("ticket.opened", who, ticket_id=who)
+        family.happens("order.completed", who)
+    family.run()
+    for who in ("ana", "bo"):
+        family.happens("ticket.solved", who, ticket_id=who)
+    now = family.clock.now()
+    library = family.services.library()
+    with family.services.store.begin() as tx:
+        tx.execute(
+            update(messages)
+            .where(messages.c.customer_id == 2)
+            .values(status="queued", claimed_by="somebody", address=SHARED)
+        )
+        [id_] = tx.scalars(
+            select(messages.c.id).where(messages.c.customer_id == 1, messages.c.status == "held")
+        )
+        [one] = permit(tx, library, load_messages(tx, [id_]), now)
+
+    assert isinstance(one.verdict, Held)
+    assert one.verdict.reason == SECOND
+
+
+def test_what_never_leaves_takes_no_room_from_the_others_at_its_mailbox(family: Shop):
+    """Asked in one batch: ana's goes before Bo's, but she has said no."""
+    caps = "topics: {offers: {consent: assumed}}\ncaps: {all: 1 per 1 day}\n"
+    family.write("rekindle.yaml", f"{SETTINGS}{caps}")
+    write_journey(family, "other", ORDERED + "steps: [{send: other}]\n", topic="offers")
+    family.mail("other", subject="Other")
+    family.apply()
+    family.clock.move(timedelta(days=2))
+    now, library = family.clock.now(), family.services.library()
+    tell(family.services, "ana", {}, {"offers": "denied"})
+    with family.services.store.begin() as tx:
+        tx.execute(
+            insert(messages),
+            [
+                {
+                    "customer_id": customer, "template": "other", "topic": "offers",
+                    "status": "queued", "queued_at": now, "due_at": now, "header_id": "x@x",
+                }
+                for customer in (1, 2)
+            ],
+        )  # fmt: skip
+        ids = list(tx.scalars(select(messages.c.id).where(messages.c.template == "other")))
+        verdicts = [one.verdict for one in permit(tx, library, load_messages(tx, ids), now)]
+
+    assert verdicts == [Refused("said no to offers"), Allowed()]
 
 
 def test_what_a_second_customer_is_sent_another_day_is_no_copy(family: Shop):
