@@ -12,7 +12,7 @@ from store.identities import EMAIL, load_owners
 from store.knowledge import DENIED, UNKNOWN, NewConsent, insert_consents
 from store.mailboxes import BY_PERSON, lift_refusals, save_mailbox_choices
 from store.records import CustomerId, Identity, MessageId
-from store.suppressions import lift
+from store.suppressions import is_fingerprint, lift
 from store.tables import consents, messages
 
 BY_MAILBOX = "preferences"  # the source of what was said by a link in an email
@@ -56,13 +56,17 @@ def save_preferences(
 def find_reader(
     connection: Connection, customer_id: CustomerId, message_id: MessageId, now: datetime
 ) -> tuple[CustomerId, str]:
-    """Return who has this email now and the mailbox that it went to, or may have gone to."""
+    """Return who has this email now and the mailbox that it went to, or may have gone to; of an
+    erased one its fingerprint.
+    """
     query = select(messages.c.customer_id, messages.c.address).where(messages.c.id == message_id)
     row = connection.execute(query).first()
     if row is not None:
         customer_id = CustomerId(row.customer_id)
-    if row is not None and (mailbox := canonical(row.address)):
-        return customer_id, mailbox
+        if is_fingerprint(row.address):
+            return customer_id, row.address
+        if mailbox := canonical(row.address):
+            return customer_id, mailbox
     traits = load_traits(connection, [customer_id], now, names=(EMAIL,))
     return customer_id, canonical(traits.get(customer_id, {}).get(EMAIL))
 

@@ -29,7 +29,7 @@ from store.identities import EMAIL
 from store.mailboxes import forget_mailboxes
 from store.permission_changes import note_permission_change
 from store.records import NOBODY, CustomerId, MessageId
-from store.suppressions import keep_by_fingerprint
+from store.suppressions import fingerprint, keep_by_fingerprint
 from store.tables import (
     alarms,
     answers,
@@ -179,9 +179,21 @@ def _forget_mails(tx: Connection, person: Person) -> None:
     _blank(tx, hits, hits.c.message_id.in_(person.messages), {"agent": ""})
     _blank(tx, delivery_events, delivery_events.c.message_id.in_(person.messages), {"details": {}})
     words = {"reason": _without(messages.c.reason, person)}
-    _blank(tx, messages, mine, {"address": "", "payload": None, **words})
+    _blank(tx, messages, mine, {"payload": None, **words})
+    _forget_addresses(tx, person)
     quoting = _speaks_of(alarms.c.message, person.addresses)  # what failed at their mail
     _blank(tx, alarms, quoting, {"message": ERASED})
+
+
+def _forget_addresses(tx: Connection, person: Person) -> None:
+    """A link in an email to them still says no for its mailbox: its fingerprint stays."""
+    theirs = messages.c.customer_id.in_(person.ids)
+    for address in tx.scalars(select(messages.c.address).where(theirs).distinct()).all():
+        mailbox = canonical(address)
+        mark = fingerprint(mailbox) if mailbox else ""
+        _blank(tx, messages, theirs & (messages.c.address == address), {"address": mark})
+    notices = messages.c.id.in_(person.messages) & (messages.c.customer_id == NOBODY)
+    _blank(tx, messages, notices, {"address": ""})
 
 
 def _forget_trips(tx: Connection, person: Person, now: datetime) -> None:

@@ -10,7 +10,7 @@ from store.knowledge import DENIED, UNKNOWN
 from store.permission_changes import note_permission_change
 from store.records import CustomerId
 from store.session import sees_until
-from store.suppressions import fingerprint
+from store.suppressions import fingerprint, is_fingerprint
 from store.tables import identities, mailbox_consents
 
 BY_PERSON = "person"  # the source of what one of our own people lifted
@@ -20,6 +20,7 @@ NEWEST = func.row_number().over(
 )
 RANKED = (
     select(
+        mailbox_consents.c.id,
         mailbox_consents.c.mailbox,
         mailbox_consents.c.topic,
         mailbox_consents.c.status,
@@ -31,7 +32,11 @@ RANKED = (
     )
     .subquery()
 )
-IN_FORCE = select(RANKED.c.mailbox, RANKED.c.topic, RANKED.c.status).where(RANKED.c.newest == 1)
+IN_FORCE = (
+    select(RANKED.c.mailbox, RANKED.c.topic, RANKED.c.status)
+    .where(RANKED.c.newest == 1)
+    .order_by(RANKED.c.id)
+)
 
 BEARERS = select(identities.c.value, identities.c.customer_id).where(
     identities.c.kind == EMAIL,
@@ -54,11 +59,9 @@ def load_mailbox_consents(
     found: dict[str, dict[str, str]] = {}
     values = {"mailboxes": asked, "known_by": known_by or sees_until(connection, now)}
     for row in connection.execute(IN_FORCE, values):
-        mailbox = marks.get(row.mailbox, row.mailbox)
-        said = found.setdefault(mailbox, {})
-        # an address that was erased may speak again: the newer word is then under its own name
-        if row.topic not in said or row.mailbox == mailbox:
-            said[row.topic] = row.status
+        # an address that was erased may speak again, and a link from before still speaks for it:
+        # the newest word counts, under whichever of its two names it was said
+        found.setdefault(marks.get(row.mailbox, row.mailbox), {})[row.topic] = row.status
     return found
 
 
@@ -71,8 +74,13 @@ def save_mailbox_choices(
     *,
     reason: str = "",
 ) -> bool:
-    """Keep what was said with a mailbox of these topics; False if all of it stood already."""
-    standing = load_mailbox_consents(tx, [mailbox], now).get(mailbox, {})
+    """Keep what was said with a mailbox of these topics; False if all of it stood already.
+
+    `mailbox`: its canonical address, or its fingerprint.
+    """
+    # what stands under the address cannot be found by the fingerprint: say it once more
+    is_known = not is_fingerprint(mailbox)
+    standing = load_mailbox_consents(tx, [mailbox], now).get(mailbox, {}) if is_known else {}
     rows = [
         {
             "mailbox": mailbox,

@@ -12,6 +12,7 @@ from store.permission_changes import note_permission_change
 from store.session import sees_until
 from store.tables import suppressions
 
+FINGERPRINT = "sha256:"
 # what a report says outdoes what a lesser one said before it
 LESSER: Mapping[str, tuple[str, ...]] = {
     "hard_bounce": ("soft_bounces",),
@@ -49,7 +50,11 @@ def find_suppressed(
 
 def fingerprint(address: str) -> str:
     """What stands for an address that was erased: enough to know it again, too little to mail."""
-    return f"sha256:{sha256(address.encode()).hexdigest()}"
+    return f"{FINGERPRINT}{sha256(address.encode()).hexdigest()}"
+
+
+def is_fingerprint(text: str) -> bool:
+    return text.startswith(FINGERPRINT)
 
 
 def keep_by_fingerprint(tx: Connection, addresses: Iterable[str]) -> None:

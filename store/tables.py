@@ -577,6 +577,7 @@ messages = Table(
     Column("template", Text, nullable=False),
     Column("topic", Text, nullable=False),
     Column("survey", Text),
+    # as it was given, or the fingerprint of an erased mailbox; empty until it leaves
     Column("address", Text, nullable=False, default=""),
     Column("status", Text, nullable=False),
     # queued, held, sending, sent, delivered, bounced, complained, refused, cancelled, uncertain

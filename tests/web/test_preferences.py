@@ -2,13 +2,15 @@
 
 import pytest
 
-from store.tables import consents, pending_changes
+from rekindle.customers import erase
+from store.suppressions import fingerprint
+from store.tables import consents, mailbox_consents, pending_changes
 from tests.web.conftest import Site
 
 
-def a_path(site: Site, topic: str = "offers", **traits) -> str:
+def a_path(site: Site, topic: str = "offers", address: str = "", **traits) -> str:
     customer = site.customer("sara", **traits)
-    message = site.message(customer, topic=topic, template="win_back/gift")
+    message = site.message(customer, topic=topic, template="win_back/gift", address=address)
     site.pass_time(minutes=10)
     return f"/u/{site.services.signer.sign_unsubscribe(message, customer, topic)}"
 
@@ -64,6 +66,20 @@ def test_one_click_unsubscribes_without_redirect_or_question(site, request_):
     assert answer.status_code == 200
     assert said(site) == [("offers", "denied")]
     assert site.rows(pending_changes)[-1].event_id is None
+
+
+def test_unsubscribing_after_an_erasure_is_kept_for_the_mailbox(site):
+    path = a_path(site, address="sara@example.com")
+    erase(site.services, "sara")
+
+    page = site.client.post(path, data={"action": "confirm"})
+    seen = site.client.get(path)
+
+    assert "Done. We will no longer send" in page.text
+    assert "sha256" not in page.text + seen.text
+    assert [(row.mailbox, row.topic, row.status) for row in site.rows(mailbox_consents)] == [
+        (fingerprint("sara@example.com"), "offers", "denied")
+    ]
 
 
 def test_one_click_twice_is_one_refusal(site):

@@ -69,6 +69,41 @@ def test_who_unsubscribes_does_so_for_everybody_at_that_mailbox_now_and_later(fa
     assert order(family, "bo") == "sent"  # the no was the mailbox's, not Bo's
 
 
+def test_a_no_by_a_link_from_before_an_erasure_holds_for_the_mailbox(family: Shop):
+    erase(family.services, "ana")
+
+    say(family, {"offers": "denied"})
+
+    assert order(family, "bo") == REFUSED
+    erase(family.services, "bo")
+    family.customer("cem", email="mailto:SHARED@example.com")
+    assert order(family, "cem") == REFUSED
+
+
+def test_the_newest_word_counts_whether_said_before_or_after_an_erasure(family: Shop):
+    """Under the address or under its fingerprint, and again under that."""
+    family.customer("ana", email="ana@example.com")  # bo alone has it, and an email of his own
+    order(family, "bo")
+    erase(family.services, "ana")
+    words = [(1, "denied"), (2, "granted"), (1, "denied"), (1, "denied"), (1, "granted")]
+    found = []
+    for number, status in words:
+        family.clock.move(timedelta(minutes=1))
+        now = family.clock.now()
+        with family.services.store.begin() as tx:
+            save_preferences(tx, CustomerId(number), MessageId(number), {"offers": status}, now)
+            found.append(load_mailbox_consents(tx, [SHARED], now)[SHARED]["offers"])
+
+    assert found == [status for _, status in words]
+
+
+def test_no_word_of_an_erased_address_is_left_in_its_emails(family: Shop):
+    erase(family.services, "ana")
+
+    with family.services.store.read() as connection:
+        assert connection.scalars(select(messages.c.address)).all() == [fingerprint(SHARED)]
+
+
 @pytest.mark.parametrize("who", ["ana", "bo"])
 def test_a_yes_from_elsewhere_loosens_nothing_that_the_mailbox_said(family: Shop, who: str):
     say(family, {"offers": "denied"})
