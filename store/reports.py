@@ -1,28 +1,41 @@
 """Keeps what a provider reports of mails, in sets; what was reported before changes nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, Row, func, or_, select
 
 from rekindle.addresses import canonical
 from store.blocking import suppress_addresses
 from store.enrollments import wake_enrollments
 from store.fates import FOLLOWS, raise_status
+from store.identities import load_owners
 from store.intake import OwnEvent, record_own_events
-from store.records import NOBODY, Actor, CustomerId, MessageId, Report
+from store.records import NOBODY, Actor, CustomerId, Identity, MessageId, Report
 from store.returns import describe_report, find_failing
 from store.tables import delivery_events, messages
 from store.upserts import insert_or_skip_returning
 
 BY_PEOPLE = ("opened", "clicked")
+CAME_BACK = ("bounced", "complained")
+LATELY = timedelta(days=7)  # servers give up sooner
+CLOCKS_DIFFER = timedelta(minutes=5)  # theirs and ours, at most
 Mails = Mapping[str, Row[Any]]  # by the report's mark
+MAIL = (
+    messages.c.id,
+    messages.c.customer_id,
+    messages.c.enrollment_id,
+    messages.c.template,
+    messages.c.topic,
+    messages.c.address,
+    messages.c.provider_message_id,
+)
 
 
 def record_reports(tx: Connection, reports: Sequence[Report], now: datetime) -> set[CustomerId]:
     """Keep, mark, tell, suppress and wake; returns whose picture changed."""
-    found = _find_mails(tx, reports)
+    found = {**_find_last(tx, reports), **_find_mails(tx, reports)}
     once = {one.mark: one for one in reports}
     ours = [one for mark, one in once.items() if mark in found]
     news = _keep(tx, ours, found, now)
@@ -45,15 +58,7 @@ def _find_mails(tx: Connection, reports: Sequence[Report]) -> Mails:
     ids = {one.message_id for one in reports if one.message_id is not None}
     # their ids have no index: asked only for what came without ours, compared in what was found
     theirs = {one.provider_message_id for one in reports if one.message_id is None} - {""}
-    query = select(
-        messages.c.id,
-        messages.c.customer_id,
-        messages.c.enrollment_id,
-        messages.c.template,
-        messages.c.topic,
-        messages.c.address,
-        messages.c.provider_message_id,
-    ).where(
+    query = select(*MAIL).where(
         or_(messages.c.id.in_(ids), messages.c.provider_message_id.in_(theirs)),
         messages.c.customer_id != NOBODY,
     )
@@ -69,8 +74,46 @@ def _find_mails(tx: Connection, reports: Sequence[Report]) -> Mails:
     return found
 
 
+def _find_last(tx: Connection, reports: Sequence[Report]) -> Mails:
+    """What came back and names no mail, as what a server finds out later may: the last one that had
+    left for that address by then.
+    """
+    nameless = [
+        one
+        for one in reports
+        if one.kind in CAME_BACK and one.message_id is None and not one.provider_message_id
+    ]
+    if not nameless:
+        return {}
+    owners = load_owners(tx, [Identity.of_email(one.address) for one in nameless])
+    left_at = func.coalesce(
+        messages.c.sent_at, messages.c.handed_over_at, type_=messages.c.sent_at.type
+    )
+    query = (
+        select(*MAIL, left_at.label("left_at"))
+        .where(
+            messages.c.customer_id.in_({who for found in owners.values() for who in found}),
+            left_at > min(one.occurred_at for one in nameless) - LATELY,
+        )
+        .order_by(left_at, messages.c.id)
+    )
+    sent: dict[str, list[Any]] = {}
+    for row in tx.execute(query):
+        sent.setdefault(canonical(row.address), []).append(row)
+    return {
+        one.mark: before[-1]
+        for one in nameless
+        if (before := _left_before(sent.get(canonical(one.address), ()), one.occurred_at))
+    }
+
+
+def _left_before(mails: Sequence[Any], at: datetime) -> Sequence[Any]:
+    return [mail for mail in mails if at - LATELY < mail.left_at <= at + CLOCKS_DIFFER]
+
+
 def _keep(tx: Connection, reports: Sequence[Report], found: Mails, now: datetime) -> list[Report]:
-    """Those that are news."""
+    """Those that are news; what comes once to a mail may be reported under several marks."""
+    reports = _without_repeated(tx, reports, found)
     rows = [
         {
             "message_id": found[one.mark].id,
@@ -88,6 +131,37 @@ def _keep(tx: Connection, reports: Sequence[Report], found: Mails, now: datetime
     statement = insert_or_skip_returning(tx, delivery_events, delivery_events.c.provider_event_id)
     written = set(tx.scalars(statement, rows))
     return [one for one in reports if one.mark in written]
+
+
+def _without_repeated(tx: Connection, reports: Sequence[Report], found: Mails) -> Sequence[Report]:
+    ids = sorted({found[one.mark].id for one in reports if one.kind in FOLLOWS})
+    if not ids:
+        return reports
+    # the same may be posted twice at once
+    tx.execute(
+        select(messages.c.id)
+        .where(messages.c.id.in_(ids))
+        .order_by(messages.c.id)
+        .with_for_update()
+    )
+    known = select(
+        delivery_events.c.message_id,
+        delivery_events.c.kind,
+        delivery_events.c.occurred_at,
+        delivery_events.c.details,
+    ).where(delivery_events.c.message_id.in_(ids), delivery_events.c.kind.in_(FOLLOWS))
+    seen = {(id_, kind, at, _reason(details)) for id_, kind, at, details in tx.execute(known)}
+    news = []
+    for one in reports:
+        key = (found[one.mark].id, one.kind, one.occurred_at, _reason(one.details))
+        if one.kind not in FOLLOWS or key not in seen:
+            news.append(one)
+            seen.add(key)
+    return news
+
+
+def _reason(details: Mapping[str, Any]) -> str:
+    return str(details.get("reason", ""))
 
 
 def _mark(tx: Connection, news: Sequence[Report], found: Mails, now: datetime) -> None:

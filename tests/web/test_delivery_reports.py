@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,54 @@ def test_every_documented_kind_is_taken(site: Site, sent: MessageId, shared: Pat
     body = (shared / "fixtures/sendgrid/signature/signed-batch.all-types.body.bin").read_bytes()
 
     assert post(site, json.loads(body)) == 200
+
+
+@pytest.mark.parametrize("is_one_batch", [True, False])
+@pytest.mark.parametrize("event", ["bounce", "delivered", "spamreport", "dropped"])
+def test_what_comes_once_to_a_mail_counts_once_whatever_its_reports_are_called(
+    site: Site, sent: MessageId, event: str, *, is_one_batch: bool
+):
+    twice = [item(site, sent, event, reason="550 no", sg_event_id=mark) for mark in ("a", "b")]
+    for batch in [twice] if is_one_batch else [[one] for one in twice]:
+        post(site, batch)
+
+    [kept] = site.rows(delivery_events)
+    assert len(site.events(f"message.{kept.kind}")) == 1
+
+
+def test_another_bounce_of_the_same_mail_is_news(site: Site, sent: MessageId):
+    at = int(site.clock.now().timestamp())
+    for mark, timestamp in (("a", at - 60), ("b", at)):
+        bounce = {"type": "blocked", "reason": "452 later", "timestamp": timestamp}
+        post(site, [item(site, sent, "bounce", sg_event_id=mark, **bounce)])
+
+    assert len(site.rows(delivery_events)) == 2
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("ages", "bounced"),
+    [([3, 1], [False, True]), ([3, -1], [True, False]), ([30], [False]), ([], [])],
+)
+def test_a_bounce_that_names_no_mail_is_of_the_last_that_had_left_lately(
+    site: Site, ages: list[int], bounced: list[bool]
+):
+    """Bounces that a server finds out later may lack both ids."""
+    site.write("rekindle.yaml", SETTINGS + f"sendgrid: {{webhook_public_key: {PUBLIC!r}}}\n")
+    site.apply()
+    customer, now = site.customer("c1"), site.clock.now()
+    ids = [
+        site.message(customer, status="sent", address="C1@example.com", sent_at=now - age * DAY)
+        for age in ages
+    ]
+    bounce = item(site, None, "bounce", type="bounce", reason="550 5.1.1 no such user")
+    del bounce["rekindle_message_id"]
+
+    assert post(site, [bounce]) == 200
+
+    status = {row.id: row.status for row in site.rows(messages)}
+    assert [status[id_] == "bounced" for id_ in ids] == bounced
+    assert len(site.events("message.bounced")) == sum(bounced)
+    assert suppressed(site) == {"c1@example.com": "hard_bounce"}
