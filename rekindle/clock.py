@@ -54,9 +54,9 @@ class DatabaseTime:
     _asking: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self) -> datetime:
-        if self._is_old() and self._asking.acquire(blocking=self._anchor is None):
+        if self._is_wanted() and self._asking.acquire(blocking=self._anchor is None):
             try:
-                if self._is_old():
+                if self._is_wanted():
                     self._drop_anchor()
             finally:
                 self._asking.release()
@@ -64,8 +64,9 @@ class DatabaseTime:
         instant, seconds = self._anchor
         return instant + timedelta(seconds=self.forward() - seconds)
 
-    def _is_old(self) -> bool:
-        return not 0 <= self.forward() - self._asked < ANCHOR_HOLDS_SECONDS
+    def _is_wanted(self) -> bool:
+        """While somebody else asks for the first time there is nothing to go by yet."""
+        return self._anchor is None or not 0 <= self.forward() - self._asked < ANCHOR_HOLDS_SECONDS
 
     def _drop_anchor(self) -> None:
         self._asked = began = self.forward()

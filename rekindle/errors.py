@@ -1,6 +1,8 @@
 """Everything that can go wrong, one class for each thing a caller would do differently."""
 
 from datetime import timedelta
+from pathlib import Path
+from traceback import extract_tb
 from typing import Literal
 
 # what about a provider keeps it from taking any email at the moment
@@ -115,3 +117,11 @@ class NotAnAddress(Malformed):
 
 class TemplateFailed(RekindleError):
     """A template could not be rendered for one customer; the text names template and cause."""
+
+
+def describe(error: BaseException) -> str:
+    """What a failure that nobody foresaw is, where it came from, and what it says, if anything."""
+    frames = extract_tb(error.__traceback__)
+    said = str(error) or "it says nothing"
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}: {said}"

@@ -1,7 +1,9 @@
 """Which clock counts, and what a wrong one of this machine may do to it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Event, Timer
 
 import pytest
 
@@ -102,3 +104,21 @@ def postgres(postgres_url: str) -> Iterator[Store]:
 def test_the_time_of_a_database_server_is_read_from_it(postgres: Store):
     assert abs(postgres.current_time() - wall_now()) < timedelta(minutes=1)
     assert postgres.current_time().tzinfo is UTC
+
+
+def test_who_asks_while_somebody_asks_for_the_first_time_waits_for_the_answer():
+    began, answering = Event(), Event()
+
+    def ask() -> datetime:
+        began.set()
+        answering.wait(5)
+        return NOON
+
+    time = DatabaseTime(ask, lambda: 0.0)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(time)
+        began.wait(5)
+        second = pool.submit(time)
+        Timer(0.1, answering.set).start()
+
+        assert [first.result(5), second.result(5)] == [NOON, NOON]

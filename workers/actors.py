@@ -13,7 +13,7 @@ import structlog
 from dramatiq import Broker
 from dramatiq.middleware import Interrupt
 
-from rekindle.errors import RekindleError
+from rekindle.errors import RekindleError, describe
 from rekindle.services import Lane, Services
 from workers.advance import advance_due
 from workers.brokers import has_unread
@@ -141,7 +141,7 @@ def _guarded(
         except Interrupt as interrupt:
             log.error("work.failed", actor=name, reason=f"interrupted: {type(interrupt).__name__}")
         except Exception as error:
-            log.error("work.failed", actor=name, reason=f"{type(error).__name__}: {error}")
+            log.error("work.failed", actor=name, reason=describe(error))
 
     return act
 
