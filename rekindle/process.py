@@ -14,7 +14,7 @@ import structlog
 from dramatiq import Broker, Worker
 
 from adapters.email.base import open_adapter
-from rekindle.errors import RekindleError
+from rekindle.errors import RekindleError, describe
 from rekindle.services import Lane, Services
 from rekindle.settings import provider_settings
 from rekindle.workspace.applying import apply_folder
@@ -38,6 +38,7 @@ STANDBY_AFTER = timedelta(seconds=15)  # of silence, another scheduler takes ove
 OBJECTS_A_COLLECTION = 10_000  # new ones, before the collector looks at them
 THREADS = 4  # of each lane in one process; the database and the provider are what they wait for
 STOP_SECONDS = 10  # for what runs to finish; what does not is taken over by another process
+EMAILS_STOP_SECONDS = 45  # a provider may be slow to answer about what is gone
 
 
 class Process:
@@ -100,7 +101,7 @@ class Process:
             except RekindleError as error:
                 log.error("sweep.failed", reason=str(error))
             except Exception as error:  # the scheduler outlives any failure; the rows stay due
-                log.error("sweep.failed", reason=f"{type(error).__name__}: {error}")
+                log.error("sweep.failed", reason=describe(error))
 
     def _sweep_if_active(self) -> None:
         wall = self.services.clock.wall()
@@ -126,7 +127,13 @@ class Process:
     def _stop_workers(self) -> None:
         """All at once: a lane that waits for somebody outside keeps no other from ending."""
         stops: list[Callable[[], None]] = [
-            *(partial(worker.stop, STOP_SECONDS * 1000) for worker in self._workers.values()),
+            *(
+                partial(
+                    worker.stop,
+                    (EMAILS_STOP_SECONDS if lane is Lane.EMAILS else STOP_SECONDS) * 1000,
+                )
+                for lane, worker in self._workers.items()
+            ),
             *(partial(calls.stop, STOP_SECONDS) for calls in self._calls.values()),
         ]
         stopping = [threading.Thread(target=stop, daemon=True) for stop in stops]

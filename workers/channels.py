@@ -27,7 +27,9 @@ class Timing:
     settle_every: timedelta = timedelta(seconds=1)
     # after an outage of the database a claim may have ended only because nobody could renew it
     patience: timedelta = timedelta(seconds=10)
-    stop_within: timedelta = timedelta(seconds=8)  # for the mails in hand, when told to stop
+    # when told to stop: for mails that have begun, and for the answer about those that are gone
+    stop_within: timedelta = timedelta(seconds=8)
+    answer_within: timedelta = timedelta(seconds=40)
 
 
 class ChannelPool:

@@ -133,10 +133,7 @@ class _Delivery:
         try:
             self._send(batch)
         except BaseException:  # told to stop, or a mistake of ours: what is known is not lost
-            batch.close("stopping")
-            self._write(batch, patience=1)
-            batch.finish_hands(self.pool.timing.stop_within.total_seconds())
-            self._write(batch, patience=1)
+            self._finish_hands(batch)
             raise
         if batch.error is not None:
             raise batch.error
@@ -180,21 +177,37 @@ class _Delivery:
 
     def _watch_over(self, batch: Batch) -> None:
         """While mails leave: renew the claim, and write what is known by now."""
-        timing, stopped_at = self.pool.timing, 0.0
+        timing = self.pool.timing
         while batch.is_running:
             batch.changed.wait(timing.settle_every.total_seconds())
             batch.changed.clear()
             now = seconds_running()
             if self.pool.stopping.is_set():
-                batch.close("stopping")
-                stopped_at = stopped_at or now
-                if now - stopped_at > timing.stop_within.total_seconds():
-                    return  # whoever comes next finds out what became of the mails in hand
+                self._finish_hands(batch)
+                return
             if now - self.began > LATE * timing.aim.total_seconds():
                 batch.close("late")
             if batch.is_running:
                 self._renew(now)
                 self._write(batch, patience=0)
+
+    def _finish_hands(self, batch: Batch) -> None:
+        """Told to stop: what is not begun is let go at once, what is gone gets its answer if that
+        comes in time.
+        """
+        timing, began = self.pool.timing, seconds_running()
+        batch.close("stopping")
+        while batch.is_running:
+            limit = timing.answer_within if batch.is_awaited else timing.stop_within
+            now = seconds_running()
+            if now - began > limit.total_seconds():
+                batch.abandon_hands()
+                break
+            self._renew(now)
+            self._write(batch, patience=1)
+            batch.changed.wait(timing.settle_every.total_seconds())
+            batch.changed.clear()
+        self._write(batch, patience=1)
 
     def _renew(self, now: float) -> None:
         if now - self.renewed < self.pool.timing.renew_every.total_seconds():

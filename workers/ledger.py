@@ -23,6 +23,9 @@ from workers.composing import Written
 FindWithdrawn = Callable[[Connection], Collection[MessageId]]
 
 
+CLOSING_SECONDS = 2.0  # for a commit that runs
+
+
 class NotMarked(RekindleError):
     """The mark could not be made durable: the database failed."""
 
@@ -60,6 +63,7 @@ class Ledger:
     marked: set[MessageId] = field(default_factory=set)  # about to leave, or gone
     _asked: list[Entry] = field(default_factory=list)
     _editions: set[str] = field(default_factory=set)  # whose links were saved
+    _is_closed: bool = False
     _asking: threading.Lock = field(default_factory=threading.Lock)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -73,10 +77,20 @@ class Ledger:
         if entry.failure:
             raise entry.failure
 
+    def close(self) -> bool:
+        """Let no further mail be marked; False where a mark is under way that takes too long."""
+        self._is_closed = True
+        if not self._turn.acquire(timeout=CLOSING_SECONDS):
+            return False
+        self._turn.release()
+        return True
+
     def _write_together(self) -> None:
         with self._asking:
             entries, self._asked = self._asked, []
         try:
+            if self._is_closed:
+                raise NotMarked("this process was told to stop.")
             with self.store.begin() as tx:
                 marked = self._write_all(tx, entries)
         except Exception as error:  # nothing of it is durable: each of them is told

@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 
 from adapters.email.base import Channel
 from journeys.permission import Allowed
-from rekindle.clock import seconds_running
 from rekindle.errors import (
     HandoverUncertain,
     ProviderDeferred,
@@ -38,6 +37,7 @@ from workers.providers import Outage
 
 log = structlog.get_logger()
 
+UNANSWERED = "this process was told to stop before the provider had answered"
 Closed = Literal["", "provider", "database", "stopping", "late", "error"]
 # what may be so on one connection of several
 OF_ONE_CONNECTION: tuple[ProviderFault, ...] = ("connection", "rate", "server")
@@ -113,9 +113,9 @@ class Batch:
 
     def add(self, result: Sending, *, is_answer: bool = False) -> None:
         with self.lock:
-            self.held.pop(result.message_id, None)
-            self.fresh.results.append(result)
             self.answers += is_answer
+            if self.held.pop(result.message_id, None) is not None:  # else it was decided meanwhile
+                self.fresh.results.append(result)
 
     def lose(self, draft: Draft) -> None:
         """Not ours any more, so that nothing is written about it."""
@@ -147,12 +147,23 @@ class Batch:
     def is_running(self) -> bool:
         return self.threads > 0
 
-    def finish_hands(self, seconds: float) -> None:
-        """Wait for the mails in hand, not longer than this."""
-        ends_at = seconds_running() + seconds
-        while self.is_running and (left := ends_at - seconds_running()) > 0:
-            self.changed.wait(left)
-            self.changed.clear()
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a mail is gone whose answer is not there yet."""
+        with self.lock:
+            return not self.held.keys().isdisjoint(self.ledger.marked)
+
+    def abandon_hands(self) -> None:
+        """Be done without the answers: what is gone may have arrived; the rest is let go where it
+        is sure that it cannot leave any more.
+        """
+        is_sure = self.ledger.close()
+        with self.lock:
+            for draft in list(self.held.values()):
+                if draft.message.id in self.ledger.marked:
+                    self.add(Sending(draft.message.id, "uncertain", UNANSWERED))
+                elif is_sure:
+                    self.not_sent(draft)
 
     def take_fresh(self) -> Outcome:
         with self.lock:

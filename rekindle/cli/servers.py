@@ -187,6 +187,18 @@ def _until_told() -> None:
 
 
 def _on_stop(act: Callable[[], None]) -> None:
-    """Let `act` be done when this process is told to stop."""
+    """Let `act` be done when this process is told to stop. Ctrl-C once more ends it at once: others
+    take over what it held.
+    """
+    is_told = False
+
+    def hear(number: int, _frame: object) -> None:
+        nonlocal is_told
+        if is_told and number == signal.SIGINT:
+            os._exit(128 + number)
+        if not is_told:
+            is_told = True
+            act()
+
     for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, lambda *_: act())
+        signal.signal(signal_number, hear)

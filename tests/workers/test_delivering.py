@@ -32,6 +32,7 @@ from workers.channels import ChannelPool
 from workers.deliver import deliver_due
 from workers.giving_up import retry_given_up
 from workers.retake import retake_claims
+from workers.sending import UNANSWERED
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -343,7 +344,7 @@ def test_a_server_that_hangs_keeps_nobody_from_stopping(shop: Shop) -> None:
     crowd(shop, 6)
     hanging = threading.Event()
     provider = connect(
-        shop, Scripted(connections=2), settle_every=SECOND / 20, stop_within=SECOND / 5
+        shop, Scripted(connections=2), settle_every=SECOND / 20, answer_within=SECOND / 5
     )
     pool = shop.process.pool
     provider.after = lambda _email: hanging.wait(20)
@@ -351,8 +352,60 @@ def test_a_server_that_hangs_keeps_nobody_from_stopping(shop: Shop) -> None:
 
     deliver_due(shop.services, pool, shop.clock.now())
 
-    assert statuses(shop) == {"sending": 2, "queued": 4}
+    assert statuses(shop) == {"uncertain": 2, "queued": 4}
+    assert {row["reason"] for row in rows(shop) if row["status"] == "uncertain"} == {UNANSWERED}
+    assert [row for row in rows(shop) if row["claimed_by"]] == []
     hanging.set()
+
+
+def test_told_to_stop_it_waits_longer_for_answers_than_for_what_has_only_begun(shop: Shop) -> None:
+    crowd(shop, 6)
+    provider = connect(
+        shop, Scripted(connections=2), settle_every=SECOND / 20, stop_within=SECOND / 20
+    )
+    pool, answering = shop.process.pool, threading.Event()
+    seen: list[Counter[str]] = []
+
+    def take_long(_email: OutgoingEmail) -> None:
+        pool.stopping.set()
+        answering.wait(20)
+
+    def look() -> None:
+        seen.append(statuses(shop))
+        answering.set()
+
+    provider.after = take_long
+    threading.Timer(0.6, look).start()
+
+    deliver_due(shop.services, pool, shop.clock.now())
+
+    assert seen == [{"sending": 2, "queued": 4}]  # what was not begun is free by then
+    assert statuses(shop) == {"sent": 2, "queued": 4}
+
+
+def test_what_has_begun_and_hangs_when_told_to_stop_is_let_go_and_cannot_leave(shop: Shop) -> None:
+    crowd(shop, 4)
+    provider = connect(
+        shop, Scripted(connections=2), settle_every=SECOND / 20, stop_within=SECOND / 5
+    )
+    pool, hanging, ended = shop.process.pool, threading.Event(), threading.Event()
+
+    def hang(_email: OutgoingEmail) -> None:
+        pool.stopping.set()
+        hanging.wait(20)
+        ended.set()
+
+    provider.before = hang
+    deliver_due(shop.services, pool, shop.clock.now())
+    stood = statuses(shop)
+    hanging.set()
+    ended.wait(5)
+    for thread in threading.enumerate():
+        if thread.name == "deliver":
+            thread.join(5)
+
+    assert stood == statuses(shop) == {"queued": 4}
+    assert provider.taken == []
 
 
 def test_a_claim_is_renewed_while_its_worker_waits_for_a_slow_server(shop: Shop) -> None:
