@@ -152,6 +152,10 @@ AUTOMATIC: dict[str, tuple[str, ...]] = {
     ),
 }
 
+# Words for much else too, which responders write before the old subject, always with a colon:
+# "Urlaub: Hallo", but not "Urlaub in Spanien"
+BEFORE_A_COLON: tuple[str, ...] = ("Absence", "Urlaub", "Vacation")
+
 # What Outlook writes before the subject of a mail that was opened, or deleted unread; its receipts
 # in its own format (TNEF) say so nowhere else. Words that also are names or things are left out,
 # "Lu" and "Letto" (a bed) among them

@@ -12,7 +12,7 @@ from itertools import chain
 from unicodedata import combining, normalize
 
 from adapters.inbound.addresses import find_addresses
-from adapters.inbound.auto_reply_subjects import AUTOMATIC, CHALLENGES, RECEIPTS
+from adapters.inbound.auto_reply_subjects import AUTOMATIC, BEFORE_A_COLON, CHALLENGES, RECEIPTS
 from adapters.inbound.mime import Fields, Mail, decode_text, decode_words, is_plain
 
 # fields that are there only on what a machine wrote, unless they say one of NOT
@@ -57,12 +57,16 @@ RETURN_PATH = re.compile(r"^(<\s*>|<?mailer-daemon(@[^\s>]*)?>?|)$", re.IGNORECA
 LONGEST_SUBJECT = 300  # characters; what tells stands at the beginning
 # a subject may be wrapped, and what follows a phrase must not make a sentence of it
 OPENS = r"^[\s\[({<*\"'«„“”‘’|!#:-]*"
-ENDS = r"[*\"'»“”\s]*(?:[\])}>:;|,.!~–—―(\[{<-]|$)"
+ENDS = r"(?:[*\"'»“”\s]*(?:[\])}>:;|,.!~–—―(\[{<-]|$)|\s(?:re|aw|antw|sv)\s?:)"
 COLON = r"\s?:"
 UNTIL = (
     r"(?:away|out of (?:the )?office|on (?:vacation|leave|holiday)) "
     r"(?:(?:until|till|through)\b|from (?:the )?\d)"
 )
+# Notes writes capitals; written otherwise it is the German word for a car as well
+NOTES = re.compile(r"^\s*AUTO\s?:")
+AUTO = re.compile(r"^\s*auto\s?:", re.IGNORECASE)
+OUTLOOKS_POSTMASTER = re.compile(r"^<?postmaster@([\w-]+\.)*outlook\.com>?$", re.IGNORECASE)
 # charsets in which responders write raw bytes, none of which says so
 CHARSETS = (
     "cp1252", "cp1250", "cp1251", "koi8-r", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257",
@@ -89,6 +93,7 @@ def _starts(phrases: Iterable[str], end: str) -> re.Pattern[str]:
 
 AWAY = _starts(chain.from_iterable(AUTOMATIC.values()), ENDS)
 AWAY_UNTIL = re.compile(OPENS + UNTIL)
+AWAY_COLON = _starts(BEFORE_A_COLON, COLON)
 READ = _starts(chain.from_iterable(RECEIPTS.values()), COLON)
 CHALLENGE = re.compile(rf"{_starts(CHALLENGES, '').pattern}|\bverify#\w")  # the last BoxTrapper's
 
@@ -100,7 +105,8 @@ def is_automatic(mail: Mail, sender: str) -> bool:
         or NOBODY.search(sender) is not None
         or has_null_return_path(mail.fields)
         or is_calendar_answer(mail)
-        or any(map(_is_automatic_subject, read_subject(mail)))
+        or _is_by_a_rule(mail.fields, sender)
+        or any(_is_automatic_subject(one, mail.fields) for one in read_subject(mail))
     )
 
 
@@ -174,9 +180,23 @@ def _came_by_group(fields: Fields) -> bool:
     return any(address.replace("@", ".") == list_name[1].lower() for address in written_to)
 
 
-def _is_automatic_subject(subject: str) -> bool:
+def _is_by_a_rule(fields: Fields, sender: str) -> bool:
+    """True for what a rule of the sender's mailbox at Exchange wrote; a rule of any mailbox that
+    passes a person's mail on leaves the same fields, with its own address.
+    """
+    loop = fields.get("X-MS-Exchange-Inbox-Rules-Loop").lower()
+    if "mailbox rules agent" in fields.get("X-MS-Exchange-Generated-Message-Source").lower():
+        return not loop or sender.lower() in loop
+    return bool(loop and OUTLOOKS_POSTMASTER.search(fields.get("Return-Path").strip()))
+
+
+def _is_automatic_subject(subject: str, fields: Fields) -> bool:
     plain = _fold(subject)
-    return bool(AWAY.search(plain) or AWAY_UNTIL.search(plain) or CHALLENGE.search(plain))
+    phrases = (AWAY, AWAY_UNTIL, AWAY_COLON, CHALLENGE)
+    if NOTES.search(subject) or any(pattern.search(plain) for pattern in phrases):
+        return True
+    # who answers by hand keeps our subject, who writes anew answers nothing
+    return AUTO.search(plain) is not None and "In-Reply-To" in fields
 
 
 def _calendar_method(text: str) -> str:

@@ -150,7 +150,55 @@ def test_a_reply_to_such_a_subject_is_a_persons(language: str, phrase: str):
 @pytest.mark.parametrize(
     "subject",
     [
+        "AUTO: Ana is out of the office (returning 5 Jan)",
+        "AUTO: Hi",
+        "Vacation: Hi",
+        "Urlaub: Re: Hi",
+        "Absence: Bonjour",
+        "Away from my mail Re: Hi",
+        "Out of office AW: Hi",
+    ],
+)
+def test_words_that_responders_write_before_the_old_subject_tell_it(subject: str):
+    assert kind_of(a_mail(f"Subject: {subject}")) == "auto_reply"
+
+
+def test_the_word_for_a_car_tells_it_where_it_answers_a_mail():
+    answers = "In-Reply-To: <m1@shop.example>"
+
+    assert kind_of(a_mail("Subject: Auto: Hi", answers)) == "auto_reply"
+    assert kind_of(a_mail("Subject: Auto: Hi")) == "reply"
+    assert kind_of(a_mail("Subject: Re: Auto: Hi", answers)) == "reply"
+
+
+BY_A_RULE = "X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent"
+LOOP = "X-MS-Exchange-Inbox-Rules-Loop: "
+POSTMASTER = "Return-Path: <postmaster@eur01.mail.protection.outlook.com>"
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ([BY_A_RULE], "auto_reply"),
+        ([BY_A_RULE, f"{LOOP}Ana@example.com"], "auto_reply"),
+        ([f"{LOOP}ana@example.com", POSTMASTER], "auto_reply"),
+        # our own mailbox passes replies on
+        ([BY_A_RULE, f"{LOOP}hello@shop.example"], "reply"),
+        ([f"{LOOP}hello@shop.example", "Return-Path: <ana@example.com>"], "reply"),
+        ([f"{LOOP}hello@shop.example", "Return-Path: <ana@outlook.com>"], "reply"),
+    ],
+)
+def test_what_a_rule_of_a_mailbox_wrote_is_no_persons(fields: list[str], kind: str):
+    assert kind_of(a_mail("Subject: Re: Hello", *fields)) == kind
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
         "Out of office chairs?",
+        "Urlaub in Spanien",
+        "Re: Automatic reply",
+        "Re: Urlaub: Hi",
         "Automatic reply never came",
         "Auto: Ersatzteile",
         "Vacation rental, 3 nights",
