@@ -9,6 +9,7 @@ import pytest
 from dramatiq import Broker
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.stub import StubBroker
+from structlog.testing import capture_logs
 
 from rekindle.services import Lane, NoWake
 from store.tables import messages
@@ -189,3 +190,42 @@ def welcoming(shop: Shop) -> None:
     shop.mail("welcome")
     shop.apply()
     shop.customer("ana")
+
+
+NOBODY_KNOWS = [2**62, -1, 0]
+
+
+@pytest.mark.parametrize(
+    ("actor", "arguments"),
+    [
+        ("advance", (NOBODY_KNOWS,)),
+        ("emails", (NOBODY_KNOWS,)),
+        ("everybody", ()),
+        ("evaluate", ()),
+    ],
+)
+def test_a_message_about_what_is_no_more_is_harmless(
+    shop: Shop, actor: str, arguments: tuple[Any, ...]
+) -> None:
+    broker = open_broker(None)
+    declare_actors(broker, shop.services, shop.process.pool, {}, Pulse())
+
+    with capture_logs() as said:
+        broker.get_actor(actor).fn(*arguments)
+
+    assert [line for line in said if line["event"] == "work.failed"] == []
+
+
+@pytest.mark.parametrize("arguments", [(), ([1], "more")])
+def test_a_message_that_makes_no_sense_is_told_with_a_reason_and_a_place(
+    shop: Shop, arguments: tuple[Any, ...]
+) -> None:
+    broker = open_broker(None)
+    declare_actors(broker, shop.services, shop.process.pool, {}, Pulse())
+
+    with capture_logs() as said:
+        broker.get_actor("advance").fn(*arguments)
+
+    failures = [line["reason"] for line in said if line["event"] == "work.failed"]
+    assert all(".py:" in reason and not reason.endswith(": ") for reason in failures)
+    assert len(failures) == 1
