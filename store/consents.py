@@ -8,9 +8,15 @@ from sqlalchemy import Connection, select
 from rekindle.addresses import canonical
 from store.customers import load_consents, load_traits
 from store.events import note_changes
-from store.identities import EMAIL, load_owners
-from store.knowledge import DENIED, UNKNOWN, NewConsent, insert_consents
-from store.mailboxes import BY_PERSON, lift_refusals, save_mailbox_choices
+from store.identities import EMAIL, load_identities, load_owners
+from store.knowledge import DENIED, GRANTED, UNKNOWN, NewConsent, insert_consents
+from store.mailboxes import (
+    BY_PERSON,
+    lift_refusals,
+    load_bearers,
+    load_mailbox_consents,
+    save_mailbox_choices,
+)
 from store.records import CustomerId, Identity, MessageId
 from store.suppressions import is_fingerprint, lift
 from store.tables import consents, messages
@@ -47,10 +53,54 @@ def save_preferences(
 ) -> bool:
     """Keep what was said by a link in this email, of the customer and of the mailbox it went to;
     False if all of it stood already.
+
+    A yes takes back what the mailbox itself said for its other customers too: a topic that needs
+    a yes of their own waits for one.
     """
     customer_id, mailbox = find_reader(tx, customer_id, message_id, now)
+    if mailbox:
+        _take_back(tx, customer_id, mailbox, choices, now)
     is_new = bool(mailbox) and save_mailbox_choices(tx, mailbox, choices, BY_MAILBOX, now)
     return save_choices(tx, customer_id, choices, BY_MAILBOX, now) or is_new
+
+
+def _take_back(
+    tx: Connection,
+    reader: CustomerId,
+    mailbox: str,
+    choices: Mapping[str, str],
+    now: datetime,
+) -> None:
+    """Make unknown what others refused by emails to this mailbox, and at no other of theirs."""
+    standing = load_mailbox_consents(tx, [mailbox], now).get(mailbox, {})
+    topics = [t for t, said in choices.items() if said == GRANTED and standing.get(t) == DENIED]
+    others = load_bearers(tx, [mailbox]).get(mailbox, frozenset()) - {reader} if topics else ()
+    refused = _refused_by_mailbox(tx, others, topics) if others else []
+    if not refused:
+        return
+    elsewhere = _refused_elsewhere(tx, {customer_id for customer_id, _ in refused}, mailbox, now)
+    loosened = [pair for pair in refused if pair not in elsewhere]
+    insert_consents(
+        tx,
+        [NewConsent(id_, topic, UNKNOWN, BY_MAILBOX, now, now) for id_, topic in loosened],
+        now,
+    )
+    note_changes(tx, [(id_, None) for id_ in sorted({id_ for id_, _ in loosened})])
+
+
+def _refused_elsewhere(
+    tx: Connection, ids: Collection[CustomerId], mailbox: str, now: datetime
+) -> set[tuple[CustomerId, str]]:
+    """Who has, or had, another mailbox that says no to which topic."""
+    boxes = {i.value for i in load_identities(tx, ids) if i.kind == EMAIL} - {mailbox}
+    bearers = load_bearers(tx, boxes)
+    return {
+        (customer_id, topic)
+        for box, said in load_mailbox_consents(tx, boxes, now).items()
+        for topic, status in said.items()
+        if status == DENIED
+        for customer_id in bearers.get(box, ())
+    }
 
 
 def find_reader(

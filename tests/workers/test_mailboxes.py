@@ -120,6 +120,38 @@ def test_the_mailbox_itself_takes_its_no_back(family: Shop):
     assert order(family, "bo") == "sent"
 
 
+def say_by_last(shop: Shop, choices: Mapping[str, str]) -> None:
+    """By the link in the newest email of all, whoever it went to."""
+    shop.clock.move(timedelta(minutes=1))
+    with shop.services.store.begin() as tx:
+        query = select(messages.c.id, messages.c.customer_id).where(messages.c.status == "sent")
+        id_, customer = tx.execute(query.order_by(messages.c.id.desc()).limit(1)).one()
+        save_preferences(tx, CustomerId(customer), MessageId(id_), choices, shop.clock.now())
+
+
+def test_the_mailbox_takes_its_no_back_by_the_email_of_whichever_customer(family: Shop):
+    assert order(family, "bo") == "sent"
+    say_by_last(family, {"offers": "denied"})  # by Bo's email
+    say(family, {"offers": "granted"})  # by ana's
+
+    assert order(family, "bo") == "sent"
+    assert order(family, "ana") == "sent"
+
+
+def test_a_yes_takes_back_nothing_that_was_said_at_another_mailbox_or_by_other_means(family: Shop):
+    family.customer("bo", email="bo@example.com")
+    assert order(family, "bo") == "sent"
+    say_by_last(family, {"offers": "denied"})  # by an email to bo@example.com
+    tell(family.services, "cem", {"email": SHARED}, {"offers": "denied"})  # by a form
+    family.customer("bo", email=SHARED)
+    say(family, {"offers": "denied"})
+    say(family, {"offers": "granted"})
+
+    assert order(family, "bo") == "said no to offers"
+    assert order(family, "cem") == "said no to offers"
+    assert order(family, "ana") == "sent"
+
+
 def test_our_own_people_take_a_no_back_for_a_reason_that_is_kept(family: Shop):
     say(family, {"offers": "denied"})
     with family.services.store.begin() as tx:
@@ -260,8 +292,8 @@ def test_a_mailbox_gets_its_copy_whatever_becomes_of_the_first(
     waiting: Shop, become: Callable[[Shop], None]
 ):
     become(waiting)
-    for _ in range(8):
-        later(waiting)
+    later(waiting, hours=7)
+    later(waiting)
 
     assert fates(waiting)[-1] == (2, "sent")
     assert str(waiting.mails()[-1]["To"]) == "Shared@example.com"
@@ -271,8 +303,8 @@ def test_the_second_is_refused_once_the_first_has_left_and_not_before(waiting: S
     waiting.happens("ticket.solved", "ana", ticket_id="t-1")
     waiting.mail("offer", subject="Offer")
     waiting.apply()
-    for _ in range(8):
-        later(waiting)
+    later(waiting, hours=7)
+    later(waiting)
 
     assert fates(waiting)[1:] == [(1, "sent"), (2, COPY)]
 
