@@ -98,6 +98,15 @@ RELEASE = (
         handed_over_at=case((IS_OPEN, None), else_=messages.c.handed_over_at),
     )
 )
+GIVE_WAY = (
+    update(messages)
+    .where(
+        messages.c.id.in_(IDS),
+        messages.c.claimed_by.is_(None),
+        messages.c.due_at < bindparam("until_", type_=Instant),
+    )
+    .values(due_at=bindparam("until_", type_=Instant))
+)
 TAKE_OVER = (
     update(messages)
     .where(
@@ -194,6 +203,12 @@ def release(tx: Connection, held: Sequence[Message], claim: str, now: datetime) 
     ours = {"claim_": claim, "now_": now}
     rows = [{"id_": one.id, "status_": one.status, "reason_": one.reason, **ours} for one in held]
     write_many(tx, RELEASE, rows)
+
+
+def give_way(tx: Connection, ids: Sequence[MessageId], until: datetime) -> None:
+    """Let what is due go before these: due no earlier than `until`, and no try is charged."""
+    if ids:
+        tx.execute(GIVE_WAY, {"ids": ids, "until_": until})
 
 
 def take_over(

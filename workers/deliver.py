@@ -21,7 +21,7 @@ from rekindle.clock import seconds_running
 from rekindle.errors import StoreUnavailable
 from rekindle.services import Services
 from rekindle.workspace.library import Library
-from store.claims import claim, lock_claimed, release, renew
+from store.claims import claim, give_way, lock_claimed, release, renew
 from store.messages import Sending, lock_due
 from store.permission_changes import PermissionWatch
 from store.records import Message, MessageId
@@ -39,6 +39,7 @@ from workers.unwritten import watch_writing
 log = structlog.get_logger()
 
 LATE = 2  # times the aim: what has not begun by then is let go
+GIVES_WAY = timedelta(seconds=1)  # shorter than any pause
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between tries to write while the database is away
 
 
@@ -254,6 +255,8 @@ class _Delivery:
             counts = settle(tx, name, self.by_id, outcome.results, now, self.rules)
             counts += self._take_back(tx, outcome)
             release(tx, outcome.unsent, name, now)
+            # so that another one is tried after the pause: whether it goes tells whose fault it was
+            give_way(tx, outcome.suspects, self.services.clock.now() + GIVES_WAY)
         self.has_paused = outage is not None
         self.counts += counts
         self.results += outcome.results

@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Connection
 
 from adapters.email.base import Channel
+from adapters.email.track_record import TransactionFailed
 from journeys.permission import Allowed
 from rekindle.errors import (
     HandoverUncertain,
@@ -50,6 +51,7 @@ class Outcome:
     results: list[Sending] = field(default_factory=list)
     withdrawn: list[Permitted] = field(default_factory=list)
     unsent: list[Message] = field(default_factory=list)  # never begun, or begun in vain
+    suspects: list[MessageId] = field(default_factory=list)  # of these, perhaps to blame for it
 
     @property
     def is_empty(self) -> bool:
@@ -59,6 +61,7 @@ class Outcome:
         self.results += other.results
         self.withdrawn += other.withdrawn
         self.unsent += other.unsent
+        self.suspects += other.suspects
 
 
 @dataclass
@@ -105,11 +108,14 @@ class Batch:
             self.waiting.clear()
         self.changed.set()
 
-    def not_sent(self, draft: Draft) -> None:
-        """Never begun, or nothing of it is with the provider."""
+    def not_sent(self, draft: Draft, *, is_suspect: bool = False) -> None:
+        """Never begun, or nothing of it is with the provider; `is_suspect`: it may be the only one
+        that fails.
+        """
         with self.lock:
             if self.held.pop(draft.message.id, None) is not None:
                 self.fresh.unsent.append(draft.message)
+                self.fresh.suspects += [draft.message.id] * is_suspect
 
     def add(self, result: Sending, *, is_answer: bool = False) -> None:
         with self.lock:
@@ -238,7 +244,7 @@ class Line:
             batch.lose(draft)
         except ProviderUnavailable as error:
             self._give_up(Outage(error.fault, str(error), error.retry_after))
-            batch.not_sent(draft)
+            batch.not_sent(draft, is_suspect=isinstance(error, TransactionFailed))
         except HandoverUncertain as error:
             batch.add(Sending(id_, "uncertain", str(error)))
             self._give_up(Outage("connection", str(error)))

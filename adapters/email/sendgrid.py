@@ -208,12 +208,13 @@ def refusal(
     if answer.status in ABOUT_THE_MESSAGE:
         is_ours = any(error.field.startswith(("from", "reply_to")) for error in errors)
         if is_ours and answer.status != 413:
-            return ProviderUnavailable(said, fault="sender", retry_after=wait)
+            return TransactionFailed(said, fault="sender", retry_after=wait)
         return _about_the_message(said, errors, recipient)
     if answer.status in (401, 402, 403, 429):
-        return ProviderUnavailable(
-            said, fault=_fault(answer.status, own_words(words, recipient)), retry_after=wait
-        )
+        known = _fault(answer.status, own_words(words, recipient))
+        if known == "sender":  # the address that this message is from, perhaps
+            return TransactionFailed(said, fault=known, retry_after=wait)
+        return ProviderUnavailable(said, fault=known, retry_after=wait)
     fault: ProviderFault = "server" if answer.status >= 500 or answer.status < 400 else "connection"
     return TransactionFailed(said, fault=fault, retry_after=wait)
 

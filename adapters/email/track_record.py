@@ -22,8 +22,11 @@ MOST_REMEMBERED = 1_000  # messages; a few at a time are usual
 DEFERRED_IN_A_ROW = 20
 # nobody knows whether these arrived: a server that leaves them without an answer gets few of them
 UNANSWERED_IN_A_ROW = 2
-# what an answer says of the account is not the message's doing
-PERHAPS_OF_THE_MESSAGE: tuple[ProviderFault, ...] = ("connection", "server", "sender")
+# Whatever a server says of the account it may say because of one message. Where it reads so it is
+# more often true: it takes others answered twice while this one failed alone, or oftener while
+# others failed as well.
+OF_THE_ACCOUNT: tuple[ProviderFault, ...] = ("rate", "quota", "tls", "credentials")
+STRIKES_OF_THE_ACCOUNT = 2.0
 
 
 class TransactionFailed(ProviderUnavailable):
@@ -35,7 +38,8 @@ class TrackRecord:
     """How the last messages of one adapter went, over all its channels."""
 
     _failed: set[int] = field(default_factory=set)  # since the last answer
-    _suspects: set[int] = field(default_factory=set)  # failed while others were answered
+    # how often they failed while others were answered, shared by those that failed together
+    _suspects: dict[int, float] = field(default_factory=dict)
     _deferred: list[str] = field(default_factory=list)  # their domains, since the last answer
     _unanswered: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -55,9 +59,11 @@ class TrackRecord:
         """A message was accepted, or refused for itself: the provider works."""
         with self._lock:
             self._failed.discard(message_id)
-            self._suspects.discard(message_id)
+            self._suspects.pop(message_id, None)
             if len(self._suspects) < MOST_REMEMBERED:
-                self._suspects |= self._failed
+                for failed in self._failed:
+                    strikes = self._suspects.get(failed, 0.0)
+                    self._suspects[failed] = strikes + 1 / len(self._failed)
             self._failed.clear()
             self._deferred.clear()
             self._unanswered = 0
@@ -66,14 +72,17 @@ class TrackRecord:
         with self._lock:
             self._unanswered += 1
 
-    def is_to_blame(self, message_id: int) -> bool:
+    def is_to_blame(self, message_id: int, fault: ProviderFault) -> bool:
         """Return whether a failure is this message's: others went while it failed, or it is the
         only one that was tried, and failed before. Where two fail, it is the provider's.
         """
         with self._lock:
             failed_before = message_id in self._failed
             self._failed.add(message_id)
-            return message_id in self._suspects or (failed_before and len(self._failed) == 1)
+            strikes = self._suspects.get(message_id, 0.0)
+            if fault in OF_THE_ACCOUNT:
+                return strikes >= STRIKES_OF_THE_ACCOUNT
+            return strikes > 0 or (failed_before and len(self._failed) == 1)
 
     def defers_everybody(self, recipient: str) -> bool:
         """Return whether one more that was put off makes so many that it is about all of them."""
@@ -100,8 +109,7 @@ class JudgedChannel:
             self.record.answered(email.message_id)
             raise
         except TransactionFailed as error:
-            is_open = error.fault in PERHAPS_OF_THE_MESSAGE
-            if is_open and self.record.is_to_blame(email.message_id):
+            if self.record.is_to_blame(email.message_id, error.fault):
                 raise ProviderDeferred(str(error)) from error
             raise
         except ProviderDeferred as error:

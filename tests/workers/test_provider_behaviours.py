@@ -273,6 +273,85 @@ def test_the_message_at_which_a_server_hangs_up_does_not_keep_the_others(
         }
 
 
+POISONS = {  # each said of one email only, or of all
+    "connection": DROP,
+    "server": "451 4.3.0 Temporary lookup failure",
+    "sender": "554 5.7.1 Relay access denied",
+    "rate": "450 4.7.0 Transmit rate limit exceeded",
+    "quota": "550 5.4.5 Daily sending limit exceeded",
+    "tls": "530 5.7.0 Must issue a STARTTLS command first",
+    "credentials": "530 5.7.57 Client not authenticated to send mail",
+}
+
+
+QUICK = ("connection", "sender", "quota")
+REST = sorted(POISONS.keys() - set(QUICK))
+
+
+def run_for(shop: Shop, minutes: int) -> None:
+    for _ in range(minutes):
+        shop.run()
+        shop.clock.move(timedelta(minutes=1))
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_restarted"),
+    [
+        *((fault, False) for fault in QUICK),
+        ("quota", True),
+        *(pytest.param(fault, False, marks=pytest.mark.deep) for fault in REST),
+    ],
+)
+def test_one_email_that_a_provider_cannot_take_keeps_nobody_else(
+    sqlite_crowd: Shop, fault: str, is_restarted: bool
+) -> None:
+    shop, poison = sqlite_crowd, POISONS[fault]
+    with SmtpServer({"rcpt": lambda to: poison if to.startswith("c0@") else None}) as server:
+        use(shop, adapter_to(server, {}))
+        everybody_comes(shop)
+        for _ in range(8):
+            run_for(shop, 1)
+            if is_restarted:  # nothing is remembered but what is written
+                use(shop, adapter_to(server, {}))
+
+        assert {one.recipient for one in server.accepted} == {
+            f"c{number}@example.com" for number in range(1, CUSTOMERS)
+        }
+        if is_restarted:
+            return
+        everybody_comes(shop, "d")
+        run_for(shop, 8)
+
+        assert len(server.accepted) == 2 * CUSTOMERS - 1
+        assert alarms(shop) == set()
+        assert rows(shop)[0]["status"] == "queued"
+        assert rows(shop)[0]["deferred_at"] is not None
+        shop.clock.move(timedelta(days=4))
+        everybody_comes(shop, "e")
+        run_for(shop, 3)
+
+        assert rows(shop)[0]["status"] == "refused"
+        assert len(server.accepted) == 3 * CUSTOMERS - 1
+
+
+@pytest.mark.parametrize(
+    "fault", [*QUICK, *(pytest.param(fault, marks=pytest.mark.deep) for fault in REST)]
+)
+def test_where_a_provider_refuses_all_nothing_is_charged(sqlite_crowd: Shop, fault: str) -> None:
+    with SmtpServer({"rcpt": POISONS[fault]}) as server:
+        use(sqlite_crowd, adapter_to(server, {}))
+        everybody_comes(sqlite_crowd)
+        run_for(sqlite_crowd, 10)
+
+        assert alarms(sqlite_crowd) == {"smtp"}
+        assert {row["deferred_at"] for row in rows(sqlite_crowd)} == {None}
+        assert {row["attempts"] for row in rows(sqlite_crowd)} == {0}
+        mend(sqlite_crowd, server)
+        sqlite_crowd.clock.move(LONGEST_PAUSE)
+        run_for(sqlite_crowd, 4)
+        assert len(server.accepted) == CUSTOMERS
+
+
 FAULTS = (
     DROP, RESET, GARBAGE, "421 4.3.2 closing", "450 4.2.0 greylisted", "451 4.3.0 trouble",
     "450 4.7.0 rate limit exceeded", "554 5.7.1 spam", "550 5.1.1 User unknown",

@@ -472,6 +472,29 @@ def test_the_message_at_which_a_server_fails_each_time_does_not_keep_the_others(
 
 
 @pytest.mark.parametrize(
+    "poison",
+    [
+        "450 4.7.0 Transmit rate limit exceeded",
+        "550 5.4.5 Daily user sending limit exceeded",
+        "530 5.7.0 Must issue a STARTTLS command first",
+        "530 5.7.57 Client not authenticated to send mail",
+        "554 5.7.1 Relay access denied",
+        "451 4.3.0 Temporary lookup failure",
+    ],
+)
+def test_what_is_said_of_the_account_at_one_message_only_is_that_message_s(poison):
+    with SmtpServer({"rcpt": lambda to: poison if to.startswith("poison") else None}) as server:
+        channel = channel_to(server)
+        verdicts = []
+        for number in range(3):
+            verdicts.append(verdict(channel, numbered(100, "poison@example.com")))
+            assert verdict(channel, numbered(number)) == "sent"
+
+    assert verdicts[0].startswith("unavailable")
+    assert verdicts[-1] == "deferred"
+
+
+@pytest.mark.parametrize(
     ("says", "is_"),
     [
         ({"greeting": DROP}, "unavailable connection"),
