@@ -35,7 +35,6 @@ steps: [{{webhook: "{url}"}}]
 # Nothing has left then as the first call comes there. Later, others are under way: their answers
 # may not be written down yet.
 BEFORE_ANY = ("before the claim", "after the claim", "after preparing", "after the claim's commit")
-QUICK = ("before the result's commit", 3)
 CASES = [*((point, 1) for point in BEFORE_ANY), *((point, 3) for point in POINTS)]
 
 
@@ -78,7 +77,7 @@ def assert_all_called(hook: Hook, environment: dict[str, str], most_repeated: in
 
 @pytest.mark.parametrize(
     ("point", "number"),
-    [pytest.param(*case, marks=[] if case == QUICK else [pytest.mark.deep]) for case in CASES],
+    [pytest.param(*case, marks=pytest.mark.deep) for case in CASES],
 )
 def test_a_killed_process_loses_no_call(
     request: pytest.FixtureRequest, tmp_path: Path, point: str, number: int

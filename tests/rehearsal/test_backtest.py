@@ -78,7 +78,7 @@ def as_recorded(folder: Path, url: str, now: datetime, seed: int, edits: int) ->
     shop.close()
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.deep)])
 def test_the_deployed_version_decides_as_it_did(
     tmp_path: Path, sqlite_url: str, now: datetime, seed: int
 ) -> None:

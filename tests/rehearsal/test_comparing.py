@@ -299,7 +299,7 @@ def any_life(folder: Path, url: str, now: datetime, seed: int, edits: int) -> No
     shop.close()
 
 
-@pytest.mark.parametrize("seed", range(200, 202))
+@pytest.mark.parametrize("seed", [200, pytest.param(201, marks=pytest.mark.deep)])
 def test_any_workspace_compared_with_itself_is_the_same(
     tmp_path: Path, sqlite_url: str, now: datetime, seed: int
 ) -> None:

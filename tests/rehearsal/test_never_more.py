@@ -71,7 +71,7 @@ def never_more(folder: Path, url: str, now: datetime, seed: int, edits: int) -> 
     shop.close()
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.deep)])
 def test_a_real_day_never_mails_more_than_was_planned(
     tmp_path: Path, sqlite_url: str, now: datetime, seed: int
 ) -> None:

@@ -36,7 +36,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.deep)])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database that nobody has migrated."""
     if request.param == "sqlite":
@@ -47,6 +47,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield url.render_as_string(hide_password=False)
 
 
+@pytest.mark.deep
 def test_an_old_process_works_on_beside_a_migrated_database(checkout, empty_url, tmp_path):
     folder = tmp_path / "shop"
     command = [sys.executable, str(ROOT / "tests/stories/old_life.py"), str(folder), empty_url]

@@ -13,7 +13,7 @@ from tests.workers.plans import ACTS, PARTS, Plan
 
 NOW = timedelta(0)
 SLICE = settings(
-    max_examples=8,
+    max_examples=5,
     stateful_step_count=10,
     deadline=None,
     derandomize=True,

@@ -25,7 +25,7 @@ from tests.spellings import mailboxes, spelled
 from tests.workers.journeys import write_journey
 
 SAID_NO = 2_000
-FEWER = 400  # what is refused never gets as far as a provider
+FEWER = 150  # what is refused never gets as far as a provider
 FREE = [f"free.{mailbox}" for mailbox in mailboxes(8)]
 KEYS = "topics: {offers: {consent: assumed}}\nquiet_hours: 08:00-10:00\n"
 ORDERED = "start: [{event: order.completed}]\nholdout: none\nbecause: a test\n"
