@@ -28,6 +28,10 @@ CLAIM = (
 # What a worker writes about a mail it claimed is written only where the claim is still its own.
 IS_OURS = messages.c.claimed_by == bindparam("claim_")
 IS_OPEN = messages.c.status == "sending"  # no report has said more than we know
+STATUS_AND_REASON = {  # as we know them, where no report has said more
+    "status": case((IS_OPEN, bindparam("status_")), else_=messages.c.status),
+    "reason": case((IS_OPEN, bindparam("reason_")), else_=messages.c.reason),
+}
 RENEW = update(messages).where(IS_OURS).values(claimed_until=LEASE_ENDS)
 MARK = (
     update(messages)
@@ -39,8 +43,7 @@ SAVE = (
     update(messages)
     .where(messages.c.id == bindparam("id_"), IS_OURS)
     .values(
-        status=case((IS_OPEN, bindparam("status_")), else_=messages.c.status),
-        reason=case((IS_OPEN, bindparam("reason_")), else_=messages.c.reason),
+        **STATUS_AND_REASON,
         sent_at=func.coalesce(messages.c.sent_at, bindparam("sent_at_", type_=Instant)),
         provider_message_id=bindparam("provider_message_id_"),
     )
@@ -63,8 +66,7 @@ LET_GO = (
     update(messages)
     .where(messages.c.id == bindparam("id_"), IS_OURS)
     .values(
-        status=case((IS_OPEN, bindparam("status_")), else_=messages.c.status),
-        reason=case((IS_OPEN, bindparam("reason_")), else_=messages.c.reason),
+        **STATUS_AND_REASON,
         sent_at=func.coalesce(messages.c.sent_at, bindparam("sent_at_", type_=Instant)),
         due_at=case((IS_OPEN, bindparam("due_at_", type_=Instant)), else_=None),
         deferred_at=bindparam("deferred_at_"),
@@ -85,8 +87,7 @@ RELEASE = (
     update(messages)
     .where(messages.c.id == bindparam("id_"), IS_OURS)
     .values(
-        status=case((IS_OPEN, bindparam("status_")), else_=messages.c.status),
-        reason=case((IS_OPEN, bindparam("reason_")), else_=messages.c.reason),
+        **STATUS_AND_REASON,
         # claims of an older version have none
         due_at=case(
             (IS_OPEN, func.coalesce(messages.c.due_at, bindparam("now_", type_=Instant))),

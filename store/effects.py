@@ -74,6 +74,9 @@ _FIRST = select(func.min(OURS).label("receiver")).where(_WAITING).cte("walk", re
 _NEXT = select(func.min(OURS)).where(_WAITING, _FIRST.c.receiver < OURS).scalar_subquery()
 _WALK = _FIRST.union_all(select(_NEXT).where(_FIRST.c.receiver.is_not(None)))
 RECEIVERS = select(_WALK.c.receiver).where(_WALK.c.receiver.is_not(None))
+NAME = (
+    update(effects).where(effects.c.id == bindparam("id_")).values(receiver=bindparam("receiver_"))
+)
 UNNAMED = select(effects.c.id, effects.c.payload).where(_WAITING, OURS.is_(None)).limit(500)
 DUE = (
     select(
@@ -106,8 +109,9 @@ def find_unnamed(connection: Connection, kind: str) -> dict[int, Mapping[str, An
 
 
 def name_receivers(tx: Connection, receivers: Mapping[int, str]) -> None:
-    for id_, receiver in receivers.items():
-        tx.execute(update(effects).where(effects.c.id == id_).values(receiver=receiver))
+    rows = [{"id_": id_, "receiver_": receiver} for id_, receiver in receivers.items()]
+    if rows:
+        tx.execute(NAME, rows)
 
 
 def claim_effects(
