@@ -94,7 +94,7 @@ def rekindle(workspace: Path, *words: str) -> None:
 
 
 def environment() -> dict[str, str]:
-    own = {"REKINDLE_SECRET_KEY": "a key for benchmarks", "PYTHONPATH": str(ROOT)}
+    own = {"REKINDLE_SECRET_KEY": "a key for benchmarks, long enough", "PYTHONPATH": str(ROOT)}
     return {**os.environ, **own, "REKINDLE_PROVIDER": "outbox"}
 
 

@@ -1,9 +1,8 @@
 """Wires settings, database, clock, signer and the applied definitions together for one process."""
 
 import os
-import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +15,9 @@ from sqlalchemy import Connection
 from rekindle.clock import Clock, DatabaseTime, FixedClock, Source, based_on, wall_now
 from rekindle.errors import StoreUnavailable
 from rekindle.presence import Presence, find_running
+from rekindle.private_files import make_private_folder, tighten
+from rekindle.secret_keys import VARIABLE as SECRET_KEY
+from rekindle.secret_keys import KeyRing
 from rekindle.settings import Settings
 from rekindle.workspace.folder import read_folder
 from rekindle.workspace.library import Library, library_from
@@ -80,7 +82,7 @@ class Services:
 
     store: Store
     clock: Clock
-    signer: Signer
+    find_signer: Callable[[], Signer]  # a key may be replaced while a process runs
     workspace: Path
     environment: Mapping[str, str]
     wake: Wake = field(default_factory=NoWake)
@@ -92,6 +94,11 @@ class Services:
     _newest: DefinitionId | None = None  # the number under which `_library` was loaded
     _loading: threading.Lock = field(default_factory=threading.Lock)
     _presence: Presence | None = None
+
+    @property
+    def signer(self) -> Signer:
+        """What signs and reads links at the moment; a piece of work asks once."""
+        return self.find_signer()
 
     @property
     def outbox(self) -> Path:
@@ -175,7 +182,8 @@ def open_services(
     What `clock` takes from this machine's time it takes from the database server's where there is
     one. Without a clock, time stands still at this instant.
 
-    Raises StoreUnavailable if the database cannot be reached or is not migrated.
+    Raises StoreUnavailable if the database cannot be reached or is not migrated, WrongUse without a
+    secret key that is long enough.
     """
     environment = os.environ if environment is None else environment
     url = database or environment.get("REKINDLE_DATABASE_URL") or embedded_url(workspace)
@@ -183,8 +191,11 @@ def open_services(
     _bring_up_to_date(store)
     source = wall_now if store.is_sqlite else DatabaseTime(store.current_time)
     clock = based_on(source, clock or FixedClock(source()))
-    signer = Signer(secret_key(workspace, environment))
-    return Services(store, clock, signer, workspace, environment, wake or NoWake(), source=source)
+    has_key = SECRET_KEY in environment
+    keys = KeyRing(workspace / STATE_FOLDER if has_key else state_folder(workspace), environment)
+    return Services(
+        store, clock, keys.signer, workspace, environment, wake or NoWake(), source=source
+    )
 
 
 def embedded_url(workspace: Path) -> str:
@@ -192,26 +203,12 @@ def embedded_url(workspace: Path) -> str:
     return f"sqlite:///{workspace.resolve() / STATE_FOLDER / 'rekindle.db'}"
 
 
-def secret_key(workspace: Path, environment: Mapping[str, str]) -> str:
-    """The key that signs links: from the environment, else made once in a file only its owner can
-    read.
-    """
-    if given := environment.get("REKINDLE_SECRET_KEY"):
-        return given
-    file = state_folder(workspace) / "secret.key"
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text().strip()
-    with os.fdopen(handle, "w") as opened:
-        opened.write(key := secrets.token_urlsafe(32))
-    return key
-
-
 def state_folder(workspace: Path) -> Path:
-    """Where the engine keeps what must not be committed: database, key. Made on first use."""
-    folder = workspace / STATE_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    """Where the engine keeps what must not be committed: database, key. Made on first use, and
+    closed to others.
+    """
+    folder = make_private_folder(workspace / STATE_FOLDER)
+    tighten([folder])
     ignore = folder / ".gitignore"
     if not ignore.exists():
         ignore.write_text("*\n")

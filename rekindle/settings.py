@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import time, timedelta
 from difflib import get_close_matches
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -219,12 +220,17 @@ DEFAULT_CHANNELS: Mapping[str, str] = {
 }
 
 
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+
 class Settings(Part):
     """The whole of `rekindle.yaml`."""
 
     brand: Brand = Brand()
     base_url: str = "http://127.0.0.1:8000"
     sender: Sender = Sender()
+    # whose X-Forwarded-For is believed: without more, a proxy on this machine
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = LOOPBACK
     provider: str = "outbox"
     smtp: Smtp = Smtp()
     sendgrid: SendGrid = SendGrid()
@@ -285,7 +291,8 @@ def _fits(glob: str, name: str) -> bool:
 # What belongs to the place where a process runs rather than to the meaning of segments and
 # journeys: read from the folder when a process starts, everything else from what was applied.
 DEPLOYMENT_KEYS = (
-    "base_url", "sender", "provider", "smtp", "sendgrid", "sources", "people", "webhook",
+    "base_url", "trusted_proxies", "sender", "provider", "smtp", "sendgrid", "sources", "people",
+    "webhook",
 )  # fmt: skip
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")

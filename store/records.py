@@ -13,6 +13,7 @@ EventId = NewType("EventId", int)
 EnrollmentId = NewType("EnrollmentId", int)
 MessageId = NewType("MessageId", int)
 DefinitionId = NewType("DefinitionId", int)
+UserId = NewType("UserId", int)
 
 NOBODY = CustomerId(0)  # owner of events that are parked, and of messages to our own people
 

@@ -736,6 +736,16 @@ users = Table(
     Column("created_at", Instant, nullable=False),
 )
 
+sessions = Table(
+    "sessions",  # browsers that are signed in to the dashboard
+    metadata,
+    Column("digest", Text, primary_key=True),  # SHA-256 of the token in the browser's cookie
+    Column("user_id", Id),  # null: the console, by the one-time link
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_sessions_user_id", "user_id"),
+)
+
 used_tokens = Table(
     "used_tokens",  # one-time links that were followed
     metadata,

@@ -4,8 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
+from store.records import UserId
+from store.sessions import end_sessions_of
 from store.tables import used_tokens, users
 from store.upserts import insert_or_skip
 
@@ -14,21 +16,23 @@ from store.upserts import insert_or_skip
 class User:
     """One person of the team; the password is kept as an argon2 hash only."""
 
+    id: UserId
     email: str
     password_hash: str
     created_at: datetime
 
 
+KNOWN = select(users.c.id, users.c.email, users.c.password_hash, users.c.created_at)
+
+
 def find_user(connection: Connection, email: str) -> User | None:
-    query = select(users.c.email, users.c.password_hash, users.c.created_at)
-    row = connection.execute(query.where(users.c.email == email.strip().lower())).first()
+    row = connection.execute(KNOWN.where(_is_called(email))).first()
     return User(*row) if row else None
 
 
 def list_users(connection: Connection) -> list[User]:
     """Everybody, by address."""
-    query = select(users.c.email, users.c.password_hash, users.c.created_at)
-    return [User(*row) for row in connection.execute(query.order_by(users.c.email))]
+    return [User(*row) for row in connection.execute(KNOWN.order_by(users.c.email))]
 
 
 def has_users(connection: Connection) -> bool:
@@ -37,7 +41,7 @@ def has_users(connection: Connection) -> bool:
 
 
 def add_user(tx: Connection, email: str, password_hash: str, now: datetime) -> bool:
-    """False if there is one with this address already."""
+    """False if there is one with this address already. The console's sessions end."""
     if find_user(tx, email):
         return False
     tx.execute(
@@ -45,11 +49,37 @@ def add_user(tx: Connection, email: str, password_hash: str, now: datetime) -> b
             email=email.strip().lower(), password_hash=password_hash, created_at=now
         )
     )
+    end_sessions_of(tx, None)
     return True
 
 
-def use_token(tx: Connection, token: str, now: datetime) -> bool:
-    """Mark a one-time link as followed; False if it was before."""
-    digest = hashlib.sha256(token.encode()).hexdigest()
+def remove_user(tx: Connection, email: str) -> bool:
+    """Delete a user and end their sessions; False if there is none with this address."""
+    removed = delete(users).where(_is_called(email)).returning(users.c.id)
+    return _end_sessions(tx, tx.scalar(removed))
+
+
+def change_password(tx: Connection, email: str, password_hash: str) -> bool:
+    """Give a user another password and end their sessions; False if there is no such user."""
+    changed = update(users).where(_is_called(email)).values(password_hash=password_hash)
+    return _end_sessions(tx, tx.scalar(changed.returning(users.c.id)))
+
+
+def use_token(tx: Connection, nonce: str, now: datetime) -> bool:
+    """Mark a one-time link as followed, by what it says and not by how it was written; False if it
+    was before.
+    """
+    digest = hashlib.sha256(nonce.encode()).hexdigest()
     row = insert_or_skip(tx, used_tokens).values(digest=digest, used_at=now)
     return tx.execute(row.returning(used_tokens.c.digest)).first() is not None
+
+
+def _is_called(email: str) -> ColumnElement[bool]:
+    return users.c.email == email.strip().lower()
+
+
+def _end_sessions(tx: Connection, user: UserId | None) -> bool:
+    if user is None:
+        return False
+    end_sessions_of(tx, user)
+    return True

@@ -68,12 +68,15 @@ class SignIn:
 class Signer:
     """Signs and reads tokens. Readers return None for anything that we did not sign.
 
-    `secrets` are one or more keys, newest first: the first signs, all are accepted.
+    `secrets` are one or more keys, newest first: the first signs, all are read.
     """
 
     def __init__(self, secrets: str | Sequence[str]) -> None:
         keys = [secrets] if isinstance(secrets, str) else list(secrets)
-        self._seals = {purpose: _seal(keys, purpose) for purpose in PURPOSES}
+        # a link to sign in is made anew at every start: there an older key, which may be known to
+        # others, opens nothing
+        read = dict.fromkeys(PURPOSES, keys) | {"sign_in": keys[:1]}
+        self._seals = {purpose: _seal(keys, purpose) for purpose, keys in read.items()}
         self._macs = {purpose: _Mac(_key(keys[0], purpose)) for purpose in PURPOSES}
 
     def sign_click(self, message_id: int, link: int | str, edition: str = "") -> str:
@@ -147,10 +150,12 @@ class Signer:
         return self._macs[purpose].signed(payload)
 
     def _read(self, purpose: str, token: str) -> str | None:
+        """Return what was signed, for the one spelling in which we write it."""
         try:
-            return self._seals[purpose].unsign(token).decode("ascii")
+            payload = self._seals[purpose].unsign(token).decode("ascii")
         except (BadSignature, UnicodeError):
             return None
+        return payload if _is_strict(token.rpartition(".")[2]) else None
 
 
 PURPOSES = ("click", "address", "survey", "unsubscribe", "open", "view", "sign_in", "fingerprint")
@@ -237,6 +242,16 @@ def _packed(text: str) -> str:
 
 def _code(raw: bytes) -> str:
     return urlsafe_b64encode(raw).decode("ascii").rstrip("=")
+
+
+def _is_strict(code: str) -> bool:
+    """Whether base64 is written as we do: others read it with padding, foreign letters and any last
+    bits too.
+    """
+    try:
+        return _code(urlsafe_b64decode(code + "=" * (-len(code) % 4))) == code
+    except (NotBase64, ValueError):
+        return False
 
 
 def _unpacked(packed: str) -> str:

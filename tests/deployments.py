@@ -21,7 +21,11 @@ DEPLOYMENTS = ("embedded", "rabbitmq", "redis")
 
 def environment_of(request: pytest.FixtureRequest, deployment: str, folder: Path) -> dict[str, str]:
     """What the processes of one way to deploy are told."""
-    shared = {**os.environ, "REKINDLE_SECRET_KEY": "for tests only", "PYTHONUNBUFFERED": "1"}
+    shared = {
+        **os.environ,
+        "REKINDLE_SECRET_KEY": "for tests only, and long enough for it",
+        "PYTHONUNBUFFERED": "1",
+    }
     if deployment == "embedded":
         url = f"sqlite:///{folder / 'rekindle.db'}"
         return {**shared, "REKINDLE_DATABASE_URL": request.getfixturevalue("sqlite_url") or url}

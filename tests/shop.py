@@ -40,7 +40,7 @@ class Shop:
     url: str
     at: datetime
     environment: dict[str, str] = field(
-        default_factory=lambda: {"REKINDLE_SECRET_KEY": "for tests only"}
+        default_factory=lambda: {"REKINDLE_SECRET_KEY": "for tests only, and long enough for it"}
     )
 
     def __post_init__(self) -> None:

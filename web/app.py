@@ -1,19 +1,17 @@
 """The web application: open addresses for the world, a door for the dashboard."""
 
 from collections.abc import Sequence
-from hashlib import sha256
 
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from rekindle.errors import StoreUnavailable
-from rekindle.services import Services, secret_key
+from rekindle.services import Services
 from web import (
     cloud_events,
     copies,
@@ -34,7 +32,6 @@ from web.security import SafeHeaders, allowed_hosts
 from web.sign_in import new_tries
 
 log = structlog.get_logger()
-SESSION_SECONDS = 12 * 60 * 60
 
 
 def create_app(
@@ -48,17 +45,7 @@ def create_app(
     settings = services.settings
     app = Starlette(
         routes=[*more, *_routes()],
-        middleware=[
-            Middleware(SafeHeaders),
-            Middleware(
-                SessionMiddleware,
-                secret_key=_session_key(services),
-                session_cookie="rekindle_session",
-                max_age=SESSION_SECONDS,
-                same_site="lax",
-                https_only=settings.base_url.startswith("https:"),
-            ),
-        ],
+        middleware=[Middleware(SafeHeaders)],
         exception_handlers={
             HTTPException: _say_what_is_wrong,
             StoreUnavailable: _say_later,
@@ -68,6 +55,8 @@ def create_app(
     app.state.services = services
     app.state.pages = Pages(services)
     app.state.hosts = allowed_hosts(settings.base_url, bound_hosts)
+    app.state.trusted_proxies = settings.trusted_proxies
+    app.state.is_https = settings.base_url.startswith("https:")
     app.state.sign_in_tries = new_tries()
     return app
 
@@ -88,12 +77,6 @@ def _routes() -> list[BaseRoute]:
         Route("/assets/{name}", serve_asset, methods=["GET"]),
     ]
     return [*open_routes, *sign_in.routes, *dashboard.routes]
-
-
-def _session_key(services: Services) -> str:
-    """Derived, so that a leaked session key signs no links."""
-    secret = secret_key(services.workspace, services.environment)
-    return sha256(f"rekindle.session|{secret}".encode()).hexdigest()
 
 
 async def _say_what_is_wrong(_request: Request, error: Exception) -> Response:

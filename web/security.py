@@ -10,12 +10,14 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rekindle.services import Services
-from store.users import find_user, has_users
-from web.requests import services_of
+from store.sessions import Session, find_session, renew_session
+from store.users import has_users
+from web.clients import client_address
+from web.requests import services_of, write
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-CONSOLE = "console"  # the session of whoever followed the one-time link
+COOKIE = "rekindle_sign_in"
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -61,8 +63,10 @@ class DashboardDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         answer = refuse_stranger(request)
-        if answer is None and not self.is_open and not is_signed_in(request):
-            answer = RedirectResponse("/sign-in", 303)
+        if answer is None and not self.is_open:
+            session = await _open_session(request)
+            request.state.user = session.name if session else ""
+            answer = None if session else RedirectResponse("/sign-in", 303)
         await (answer or self.app)(scope, receive, send)
 
 
@@ -100,15 +104,17 @@ def is_own_form(headers: Headers) -> bool:
     return origin is None or urlsplit(origin).netloc == headers.get("host")
 
 
-def is_signed_in(request: Request) -> bool:
-    """True for somebody who still is a user; the one-time link holds until there are users."""
-    name = request.session.get("user")
-    if not isinstance(name, str):
-        return False
-    with services_of(request).store.read() as connection:
-        if name == CONSOLE:
-            return not has_users(connection)
-        return find_user(connection, name) is not None
+async def _open_session(request: Request) -> Session | None:
+    """Return the session that the cookie names, which lasts on from now."""
+    services = services_of(request)
+    if not (token := request.cookies.get(COOKIE)):
+        return None
+    now = services.clock.now()
+    with services.store.read() as connection:
+        session = find_session(connection, token, now)
+    if session is not None and session.should_renew(now):
+        await write(services, lambda tx: renew_session(tx, session, now))
+    return session
 
 
 def _has_users(services: Services) -> bool:
@@ -125,4 +131,6 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_near(request: Request) -> bool:
-    return request.client is not None and is_loopback(request.client.host)
+    """Whether it comes from this machine; through a proxy that says from where, from there."""
+    address = client_address(request)
+    return address is not None and address.is_loopback

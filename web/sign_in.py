@@ -1,13 +1,15 @@
 """Signing in: with a password, or once with the link that the server printed when it started."""
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
+from hashlib import sha256
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error
 from limits import parse as parse_limit
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -15,16 +17,21 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from rekindle.services import Services
-from store.users import find_user, has_users, use_token
+from store.sessions import LONGEST, begin_session, end_session
+from store.users import User, find_user, has_users, use_token
+from templates.links import SignIn
+from web.clients import client_address, origin_of
 from web.pages import page
 from web.requests import FormLimit, read_form, services_of, write
-from web.security import CONSOLE, DashboardDoor, is_loopback
+from web.security import COOKIE, DashboardDoor, is_loopback
 
 LINK_HOLDS = timedelta(minutes=30)
 TRIES = parse_limit("10 per minute")
 PASSWORDS = PasswordHasher()
 NO_PASSWORD = PASSWORDS.hash(secrets.token_urlsafe(16))  # costs a stranger as much time as a user
 SHORTEST_PASSWORD = 10
+WRONG = "That address and password do not belong together."
+STALE = "This link has been used or is too old."
 
 
 def make_sign_in_link(services: Services, base_url: str | None = None) -> str | None:
@@ -52,15 +59,15 @@ def hash_password(password: str) -> str:
     return PASSWORDS.hash(password)
 
 
-def is_password(services: Services, email: str, password: str) -> bool:
-    """True if this user has this password; takes as long for a user who does not exist."""
+def find_user_by_password(services: Services, email: str, password: str) -> User | None:
+    """Return the user with this password; takes as long for a user who does not exist."""
     with services.store.read() as connection:
         user = find_user(connection, email)
     try:
         PASSWORDS.verify(user.password_hash if user else NO_PASSWORD, password)
     except Argon2Error:
-        return False
-    return user is not None
+        return None
+    return user
 
 
 async def show_sign_in(request: Request) -> Response:
@@ -72,15 +79,16 @@ async def show_sign_in(request: Request) -> Response:
 async def check_sign_in(request: Request) -> Response:
     """A session for the right address and password."""
     form = await read_form(request)
+    services = services_of(request)
     email, password = form.get("email", "").strip().lower(), form.get("password", "")
-    client = request.client.host if request.client else ""
-    if not request.app.state.sign_in_tries.hit(TRIES, client):
+    if not _may_try(request, email):
         return _again(request, "Too many tries. Wait a minute.", 429)
-    if not await run_in_threadpool(is_password, services_of(request), email, password):
-        return _again(request, "That address and password do not belong together.", 401)
-    request.session.clear()
-    request.session["user"] = email
-    return RedirectResponse("/", 303)
+    user = await run_in_threadpool(find_user_by_password, services, email, password)
+    if user is None:
+        return _again(request, WRONG, 401)
+    now = services.clock.now()
+    token = await write(services, lambda tx: begin_session(tx, now, user.id, user.password_hash))
+    return _signed_in(request, token) if token else _again(request, WRONG, 401)
 
 
 async def follow_sign_in_link(request: Request) -> Response:
@@ -89,23 +97,52 @@ async def follow_sign_in_link(request: Request) -> Response:
     token = request.path_params["token"]
     now = services.clock.now()
     found = services.signer.read_sign_in(token, now)
-    with services.store.read() as connection:
-        is_over = has_users(connection)
-    if found is None or is_over or not await write(services, lambda tx: use_token(tx, token, now)):
-        return _again(request, "This link has been used or is too old.", 403)
-    request.session.clear()
-    request.session["user"] = CONSOLE
-    return RedirectResponse("/", 303)
+    if found is None:
+        return _again(request, STALE, 403)
+    session = await write(services, lambda tx: _use_link(tx, found, now))
+    return _signed_in(request, session) if session else _again(request, STALE, 403)
+
+
+def _use_link(tx: Connection, link: SignIn, now: datetime) -> str | None:
+    """Return the token of a session, once for each link and only while there are no users."""
+    if has_users(tx) or not use_token(tx, link.nonce, now):
+        return None
+    return begin_session(tx, now)
 
 
 async def sign_out(request: Request) -> Response:
-    request.session.clear()
-    return RedirectResponse("/sign-in", 303)
+    """End this browser's session, for whoever else holds its cookie too."""
+    if token := request.cookies.get(COOKIE):
+        await write(services_of(request), lambda tx: end_session(tx, token))
+    response = RedirectResponse("/sign-in", 303)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+def _signed_in(request: Request, token: str) -> Response:
+    response = RedirectResponse("/", 303)
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=int(LONGEST.total_seconds()),  # it ends sooner by its row
+        httponly=True,
+        samesite="lax",
+        secure=request.app.state.is_https,
+    )
+    return response
 
 
 def new_tries() -> MovingWindowRateLimiter:
-    """Counts tries to sign in, by address of the client, within this process."""
+    """Return what counts tries to sign in, by client and by user, within this process."""
     return MovingWindowRateLimiter(MemoryStorage())
+
+
+def _may_try(request: Request, email: str) -> bool:
+    """Count this try. A client who has none left takes none from the user."""
+    tries: MovingWindowRateLimiter = request.app.state.sign_in_tries
+    client = origin_of(client_address(request))
+    user = sha256(email.encode()).hexdigest()  # of one length, whatever a stranger writes
+    return tries.hit(TRIES, "client", client) and tries.hit(TRIES, "user", user)
 
 
 def _again(request: Request, problem: str, status: int) -> Response:

@@ -33,7 +33,10 @@ DAY = timedelta(days=1)
 FAR_OFF = timedelta(days=365)
 WORKSPACE = Path(__file__).parents[1] / "workspace"
 JOURNEY = "long_wait"
-ENVIRONMENT = {"REKINDLE_PROVIDER": "outbox", "REKINDLE_SECRET_KEY": "a key for benchmarks"}
+ENVIRONMENT = {
+    "REKINDLE_PROVIDER": "outbox",
+    "REKINDLE_SECRET_KEY": "a key for benchmarks, long enough",
+}
 NUMBERS = {
     "sqlite": "WITH RECURSIVE numbers(n) AS"
     " (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)",

@@ -1,13 +1,27 @@
 """`rekindle keys`: who may send us events, and which programs may read and act."""
 
+import os
 import secrets
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
 
-from rekindle.cli.context import say
+from rekindle.cli.context import options, say
 from rekindle.cli.opening import open_here
+from rekindle.clock import wall_now
 from rekindle.errors import NotFound, WrongUse
+from rekindle.secret_keys import (
+    FILE_NAME,
+    KEEP_FALLBACKS,
+    VARIABLE,
+    SecretKeys,
+    load_secret_keys,
+    new_key,
+    rotate_file,
+    write_variables,
+)
+from rekindle.services import state_folder
 from store.keys import AccessKey, KeyKind, add_key, load_keys, revoke_key
 
 keys = typer.Typer(
@@ -60,6 +74,59 @@ def revoke(id_: Annotated[int, typer.Argument(metavar="ID", help="from `keys lis
     if not revoked:
         raise NotFound(f"no key {id_} is let in.")
     say(f"Key {id_} is shut out.", {"id": id_, "revoked": True})
+
+
+@keys.command("rotate-secret")
+def rotate_secret(
+    until: Annotated[
+        str,
+        typer.Option(
+            metavar="DATE",
+            help="read links of the old key until this day begins in UTC, or 'now': in two years "
+            "if not given, for an unsubscribe link works as long as somebody may find its email",
+        ),
+    ] = "",
+) -> None:
+    """Sign links with a new secret key; what the old one signed is read until a date."""
+    now = wall_now()
+    ends = _parse_until(until, now)
+    is_given = VARIABLE in os.environ
+    folder = state_folder(options().workspace)
+    if is_given:
+        rotated = load_secret_keys(folder, os.environ).rotated(new_key(), ends, now)
+    else:
+        rotated = rotate_file(folder, ends, now)
+    document = {"fallbacks_until": [kept.until.isoformat() for kept in rotated.fallbacks]}
+    if is_given:
+        document |= {"variables": [*write_variables(rotated)]}
+    say(_told(rotated, ends, is_given=is_given, now=now), document)
+
+
+def _parse_until(written: str, now: datetime) -> date:
+    """Raises WrongUse for what is no date."""
+    today = now.astimezone(UTC).date()
+    if written in ("", "now"):
+        return today if written else today + KEEP_FALLBACKS
+    try:
+        return date.fromisoformat(written)
+    except ValueError as error:
+        said = f"--until takes a date such as 2030-01-31, or 'now', not {written!r}."
+        raise WrongUse(said) from error
+
+
+def _told(keys: SecretKeys, until: date, *, is_given: bool, now: datetime) -> str:
+    is_read = until > now.astimezone(UTC).date()
+    old = f"work until {until.isoformat()}" if is_read else "work no more"
+    if not is_given:
+        return (
+            f"Links are signed with the new key in {FILE_NAME}; those that the old one signed {old}"
+            ". Running processes know within seconds. Back up the new key."
+        )
+    return (
+        f"The key comes from {VARIABLE}, which only you can change. Set these everywhere, and "
+        f"restart every 'web' before the others; links that the old key signed then {old}.\n\n"
+        + "\n".join(write_variables(keys))
+    )
 
 
 def _line(key: AccessKey) -> str:

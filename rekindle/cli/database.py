@@ -14,6 +14,7 @@ from rekindle.services import embedded_url, state_folder
 from store.holds import begin_hold
 from store.restoring import skip_numbers
 from store.session import Store
+from store.sessions import end_all_sessions
 
 db = typer.Typer(help="The database: migrations.", no_args_is_help=True)
 
@@ -55,6 +56,7 @@ def restored() -> None:
         now = services.clock.now()
         hold = begin_hold(tx, "restored from a backup", now)
         skip_numbers(tx, now)
+        end_all_sessions(tx)
     words = hold.in_words()
     say(f"{words[:1].upper()}{words[1:]}.", {"held_since": hold.began_at.isoformat()})
 

@@ -8,36 +8,55 @@ import typer
 
 from rekindle.cli.context import options, say
 from rekindle.cli.opening import open_here
-from rekindle.errors import WrongUse
-from store.users import User, add_user, list_users
+from rekindle.errors import NotFound, WrongUse
+from store.users import User, add_user, change_password, has_users, list_users, remove_user
 
 users = typer.Typer(help="Users: who may look at the dashboard.", no_args_is_help=True)
 
 
-@users.command("add")
-def add(
-    email: Annotated[str, typer.Argument(metavar="EMAIL", help="what they sign in with")],
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="read the password from standard input")
-    ] = False,
-    generate: Annotated[
-        bool, typer.Option("--generate", help="make a password and print it once")
-    ] = False,
-) -> None:
-    """Let somebody in; the password is asked for, unless told otherwise."""
-    from web.sign_in import SHORTEST_PASSWORD, hash_password  # argon2 and the web are slow to load
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="what they sign in with")]
+Piped = Annotated[
+    bool, typer.Option("--password-stdin", help="read the password from standard input")
+]
+Generated = Annotated[bool, typer.Option("--generate", help="make a password and print it once")]
 
+
+@users.command("add")
+def add(email: Email, password_stdin: Piped = False, generate: Generated = False) -> None:
+    """Let somebody in; the password is asked for, unless told otherwise."""
     address = _checked(email)
-    password = _password(is_piped=password_stdin, is_generated=generate)
-    if len(password) < SHORTEST_PASSWORD:
-        raise WrongUse(f"a password has at least {SHORTEST_PASSWORD} characters.")
+    password, password_hash = _password(is_piped=password_stdin, is_generated=generate)
     with open_here() as services, services.store.begin() as tx:
-        is_new = add_user(tx, address, hash_password(password), services.clock.now())
+        is_new = add_user(tx, address, password_hash, services.clock.now())
     if not is_new:
         raise WrongUse(f"{address} is a user already.")
-    made = {"password": password} if generate else {}
-    words = f"{address} can sign in." + (f" Password: {password}" if generate else "")
-    say(words, {"email": address, **made})
+    _tell(f"{address} can sign in.", address, password if generate else "")
+
+
+@users.command("password")
+def password(email: Email, password_stdin: Piped = False, generate: Generated = False) -> None:
+    """Change a user's password; whoever is signed in as this user is signed out."""
+    address = _checked(email)
+    new, password_hash = _password(is_piped=password_stdin, is_generated=generate)
+    with open_here() as services, services.store.begin() as tx:
+        is_known = change_password(tx, address, password_hash)
+    if not is_known:
+        raise NotFound(f"{address} is no user.")
+    _tell(f"{address} has a new password and is signed out.", address, new if generate else "")
+
+
+@users.command("remove")
+def remove(email: Email) -> None:
+    """Remove a user, who is signed out at once."""
+    address = _checked(email)
+    with open_here() as services, services.store.begin() as tx:
+        is_known = remove_user(tx, address)
+        is_last = is_known and not has_users(tx)
+    if not is_known:
+        raise NotFound(f"{address} is no user.")
+    alone = " Nobody else can sign in: from now on only this machine is let in, by a link that a"
+    words = f"{address} can sign in no more."
+    say(words + (f"{alone} server prints as it starts." if is_last else ""), {"email": address})
 
 
 @users.command("list")
@@ -55,7 +74,17 @@ def _checked(email: str) -> str:
     return f"{name}@{domain}"
 
 
-def _password(*, is_piped: bool, is_generated: bool) -> str:
+def _password(*, is_piped: bool, is_generated: bool) -> tuple[str, str]:
+    """Return a password that is long enough, and its hash. Raises WrongUse."""
+    from web.sign_in import SHORTEST_PASSWORD, hash_password  # argon2 and the web are slow to load
+
+    password = _ask_password(is_piped=is_piped, is_generated=is_generated)
+    if len(password) < SHORTEST_PASSWORD:
+        raise WrongUse(f"a password has at least {SHORTEST_PASSWORD} characters.")
+    return password, hash_password(password)
+
+
+def _ask_password(*, is_piped: bool, is_generated: bool) -> str:
     """From the option chosen; without one a terminal is asked, and a pipe is read."""
     if is_generated:
         return secrets.token_urlsafe(15)
@@ -65,6 +94,11 @@ def _password(*, is_piped: bool, is_generated: bool) -> str:
         raise WrongUse("under --json the password comes from --password-stdin or --generate.")
     entered: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     return entered
+
+
+def _tell(words: str, email: str, generated: str) -> None:
+    made = {"password": generated} if generated else {}
+    say(words + (f" Password: {generated}" if generated else ""), {"email": email, **made})
 
 
 def _line(user: User) -> str:

@@ -84,7 +84,7 @@ def stage_on(
     rehearsing = Services(
         scratch,
         clock,
-        services.signer,
+        services.find_signer,
         services.workspace,
         services.environment,
         is_rehearsal=True,

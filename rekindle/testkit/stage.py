@@ -105,9 +105,9 @@ def staged(workspace: Path, environment: Mapping[str, str]) -> Iterator[EmptySta
     """A stage with that workspace, gone at the end. Raises NotApplied if it has errors."""
     with TemporaryDirectory(prefix="rekindle-") as room:
         store = _throwaway_store(Path(room))
-        clock = FixedClock(EPOCH)
+        clock, signer = FixedClock(EPOCH), Signer("tests")
         services = StagedServices(
-            store, clock, Signer("tests"), Path(room), environment, is_rehearsal=True
+            store, clock, lambda: signer, Path(room), environment, is_rehearsal=True
         )
         recorded = RecordedMails()
         try:

@@ -99,7 +99,8 @@ class Engine:
     def environment(self) -> dict[str, str]:
         kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         kept |= {
-            "SMTP_PORT": str(self.sink.port), "REKINDLE_SECRET_KEY": "a key for tests",
+            "SMTP_PORT": str(self.sink.port),
+            "REKINDLE_SECRET_KEY": "a key for tests that is long enough",
             "REKINDLE_DATABASE_URL": self.url,
         }  # fmt: skip
         if self.broker:

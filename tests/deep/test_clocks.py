@@ -97,7 +97,7 @@ def apart(request: pytest.FixtureRequest, postgres_url: str) -> dict[str, str]:
 def _told(database: str) -> dict[str, str]:
     return {
         **os.environ,
-        "REKINDLE_SECRET_KEY": "for tests only",
+        "REKINDLE_SECRET_KEY": "for tests only, and long enough for it",
         "PYTHONUNBUFFERED": "1",
         "REKINDLE_DATABASE_URL": database,
     }

@@ -283,7 +283,10 @@ def command(workspace: Path, *words: str) -> list[str]:
 
 def environment(port: int) -> dict[str, str]:
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
-    return kept | {"SMTP_PORT": str(port), "REKINDLE_SECRET_KEY": "a key for tests"}
+    return kept | {
+        "SMTP_PORT": str(port),
+        "REKINDLE_SECRET_KEY": "a key for tests that is long enough",
+    }
 
 
 def statuses_in(workspace: Path) -> dict[str, frozenset[str]]:

@@ -56,6 +56,7 @@ from workers.evaluate import evaluate_changes, evaluate_due, evaluate_segments
 from workers.passes import evaluate_everybody
 from workers.settling import Rules, settle
 
+SIGNER = Signer("for tests")
 CLAIM = "a claim@here/1/1"
 
 
@@ -101,9 +102,7 @@ class Walk:
         found = ids_of(tx, map(str, CUSTOMERS))
         clock, library = FixedClock(at), library_of(world, rules)
         library.lexicon.prepared.update(WINDINGS[world.zone.key])
-        services = Services(
-            OneTransaction(tx), clock, Signer("for tests"), Path(), {}, _library=library
-        )
+        services = Services(OneTransaction(tx), clock, lambda: SIGNER, Path(), {}, _library=library)
         walk = cls(tx, world, clock, services, {c: found[str(c)] for c in CUSTOMERS}, world)
         history = History(tx)
         for number, mail in enumerate(world.mails, 1):

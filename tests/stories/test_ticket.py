@@ -77,7 +77,10 @@ class Desk(Shop):
 def desk(tmp_path: Path, sqlite_url: str, now: datetime) -> Iterator[Desk]:
     folder = tmp_path / "workspace"
     shutil.copytree(ROOT / "starter", folder)
-    environment = {"REKINDLE_SECRET_KEY": "for tests only", "CHATWOOT_SECRET": SECRET}
+    environment = {
+        "REKINDLE_SECRET_KEY": "for tests only, and long enough for it",
+        "CHATWOOT_SECRET": SECRET,
+    }
     opened = Desk(folder, sqlite_url, now, environment)
     opened.apply()
     opened.open()

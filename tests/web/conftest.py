@@ -18,6 +18,7 @@ from store.intake import record_customers, record_events
 from store.records import CustomerId, Identity, IncomingCustomer, IncomingEvent, MessageId
 from store.tables import enrollments, event_kinds, events, hits, messages
 from web.app import create_app
+from web.sign_in import make_sign_in_link
 
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15"
 BASE = "http://127.0.0.1:8000"
@@ -94,6 +95,12 @@ class Site:
         services = self.services
         apply_folder(services.store, services.workspace, services.environment, self.clock.now())
 
+    def enter(self) -> None:
+        """Open the dashboard as whoever reads what the server printed; for half a day."""
+        link = make_sign_in_link(self.services, BASE)
+        assert link is not None
+        assert self.client.get(link.removeprefix(BASE)).headers["location"] == "/"
+
     def survey_path(self, message: MessageId, survey: str = "csat") -> str:
         return f"/s/{self.services.signer.sign_survey(message, survey)}"
 
@@ -121,7 +128,7 @@ def open_site(folder: Path, url: str, at: datetime) -> Site:
     write_file(folder / "surveys/csat.yaml", CSAT)
     write_file(folder / "surveys/nps.yaml", NPS)
     clock = FixedClock(at)
-    environment = {"REKINDLE_SECRET_KEY": "for tests only"}
+    environment = {"REKINDLE_SECRET_KEY": "for tests only, and long enough for it"}
     services = open_services(folder, clock, database=url, environment=environment)
     client = TestClient(
         create_app(services),

@@ -8,8 +8,7 @@ from sqlalchemy import delete, insert, select
 from store.records import DefinitionId
 from store.steps import intern_steps
 from store.tables import approvals, enrollments, positions
-from tests.web.conftest import BASE, Site
-from web.sign_in import make_sign_in_link
+from tests.web.conftest import Site
 
 JOURNEY = """\
 journey: call
@@ -29,9 +28,7 @@ STEP = "approve:leads"
 @pytest.fixture
 def inside(site: Site) -> Site:
     """Somebody who has signed in, and a journey that asks."""
-    link = make_sign_in_link(site.services, BASE)
-    assert link is not None
-    site.client.get(link.removeprefix(BASE))
+    site.enter()
     site.write("rekindle.yaml", "brand: {name: Shop, zone: UTC}\npeople: {leads: ['log:']}\n")
     site.write("journeys/call.yaml", JOURNEY)
     site.apply()
@@ -113,6 +110,7 @@ def test_what_is_over_or_left_is_neither_counted_nor_answered(inside: Site):
         tx.execute(delete(positions).where(positions.c.enrollment_id == 1))
     with_bo = inside.client.get("/").text
     inside.clock.move(timedelta(days=2))  # nobody answered in time about bo
+    inside.enter()
     forms = [{"approval": str(number), "says": "yes"} for number in numbers]
 
     places = [inside.client.post("/approvals", data=form).headers["location"] for form in forms]

@@ -9,8 +9,7 @@ from sqlalchemy import insert
 from store.holds import begin_hold
 from store.steps import intern_steps
 from store.tables import alarms, answers, drift_states, enrollments, memberships, positions
-from tests.web.conftest import BASE, Site
-from web.sign_in import make_sign_in_link
+from tests.web.conftest import Site
 
 DAY = timedelta(days=1)
 SEGMENT = """\
@@ -44,9 +43,7 @@ LAYOUT = (
 @pytest.fixture
 def inside(small_site: Site) -> Site:
     """Somebody who has signed in."""
-    link = make_sign_in_link(small_site.services, BASE)
-    assert link is not None
-    small_site.client.get(link.removeprefix(BASE))
+    small_site.enter()
     return small_site
 
 
@@ -101,6 +98,7 @@ def test_customers_stand_in_the_drift_state_of_this_very_instant(inside):
 
     before = inside.client.get("/customers?state=drifting").text
     inside.pass_time(days=2)
+    inside.enter()
     after = inside.client.get("/customers?state=drifting").text
 
     assert "c1@example.com" not in before
@@ -162,6 +160,7 @@ def test_a_journey_with_a_goal_says_what_it_is_worth(inside):
     for customer in range(1, 61):
         enroll(inside, customer, is_held_out=customer <= 6, started_at=inside.clock.now())
     inside.clock.move(7 * DAY)
+    inside.enter()
 
     page = inside.client.get("/journeys/hello").text
 

@@ -47,7 +47,7 @@ def show_approvals(request: Request) -> Response:
 async def answer(request: Request) -> Response:
     """One question or all of a step, in the name of whoever is signed in."""
     form = await read_form(request)
-    by, services = str(request.session["user"]), services_of(request)
+    by, services = str(request.state.user), services_of(request)
     count = await run_in_threadpool(_answer, services, form, by)
     return RedirectResponse(f"/approvals?answered={count}", 303)
 

@@ -21,7 +21,7 @@ def show(request: Request, name: str, values: Mapping[str, Any], *, status: int 
     shared = {
         "hold": hold,
         "here": request.url.path,
-        "user": request.session.get("user", ""),
+        "user": request.state.user,
         "now": now,
         "zone": services.settings.brand.zone,
         "instant": lambda instant: write_instant(instant, zone),

@@ -1,0 +1,92 @@
+"""Files that only their owner can read, whatever the umask, and that are there whole or not at all.
+
+A file is written under another name first, made durable, and then given its own: whoever opens it,
+also after a crash in between, finds all of it or none.
+"""
+
+import os
+import secrets
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def make_private_folder(folder: Path) -> Path:
+    """Make `folder` with its parents; it alone is closed to others. Raises OSError."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    return folder
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file for its owner alone where it is made: an `opener` for `open`."""
+    return os.open(path, flags, FILE_MODE)
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write `file` in place of what it was. Raises OSError, and then leaves it as it was."""
+    unfinished = _write_beside(file, content)
+    try:
+        unfinished.replace(file)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
+    make_durable(file.parent)
+
+
+def write_new(file: Path, content: bytes) -> bool:
+    """Write `file` unless it is there; False if it is. Of many at once one gets True.
+
+    Raises OSError, also where the file system knows no hard links.
+    """
+    unfinished = _write_beside(file, content)
+    try:
+        os.link(unfinished, file)
+    except FileExistsError:
+        return False
+    finally:
+        unfinished.unlink(missing_ok=True)
+    make_durable(file.parent)
+    return True
+
+
+def make_durable(folder: Path) -> None:
+    """Have the names in `folder` survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether the group or anybody else has any right to it; False where it is not there."""
+    try:
+        return bool(path.stat().st_mode & OTHERS)
+    except FileNotFoundError:
+        return False
+
+
+def tighten(paths: Iterable[Path]) -> None:
+    """Take from all but the owner what rights they have to these; what is another's stays."""
+    for path in paths:
+        if is_open_to_others(path) and path.stat().st_uid == os.geteuid():
+            path.chmod(stat.S_IMODE(path.stat().st_mode) & ~OTHERS)
+
+
+def _write_beside(file: Path, content: bytes) -> Path:
+    unfinished = file.with_name(f"{file.name}.{secrets.token_hex(8)}.part")
+    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    try:
+        with os.fdopen(handle, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
+    return unfinished

@@ -1,0 +1,54 @@
+"""Where a request comes from: through a proxy we trust, from whom the proxy says it comes."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from starlette.requests import Request
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+SITE_BITS = 64  # of an IPv6 address: who has one address has all that begin so (RFC 6177)
+
+
+def client_address(request: Request) -> Address | None:
+    """Return the last address on the way here that no trusted proxy vouches for; None if unknown.
+
+    `X-Forwarded-For` grows at its end, so that only what trusted proxies have added is believed.
+    """
+    proxies: Sequence[Network] = request.app.state.trusted_proxies
+    address = parse_address(request.client.host) if request.client else None
+    hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+    while address is not None and hops and _is_among(address, proxies):
+        written = hops.pop().strip()
+        if not written:
+            break
+        address = parse_address(written)
+    return address
+
+
+def origin_of(address: Address | None) -> str:
+    """Return whom the requests of one sender are counted under."""
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, SITE_BITS), strict=False))
+    return str(address)
+
+
+def parse_address(written: str) -> Address | None:
+    """Read `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`; None for anything else.
+
+    An IPv4 address that is written as an IPv6 one is the IPv4 address.
+    """
+    host = written.strip()
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_among(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks)
