@@ -65,7 +65,7 @@ def _choose(workspace: Workspace, names: Collection[str]) -> list[Reading]:
 
 def _play(reading: Reading, number: int, case: Case, stage: EmptyStage, begins: datetime) -> Played:
     begun = time.perf_counter()
-    stage.reset(begins)
+    stage.reset(begins, reading.value.journeys_of(case))
     world = World(stage, begins, introduce(reading.value.people_of(case), stage))
     problem = _find_problem(reading, number, case, world)
     took = timedelta(seconds=time.perf_counter() - begun)

@@ -1,6 +1,6 @@
 """An empty shop with a workspace applied, set anew for each case; its mails go nowhere."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -53,21 +53,40 @@ class RecordedMails:
 class StagedServices(Services):
     """Services that read only what was applied; a notice bears the name of its group."""
 
+    _whole: Library | None = None  # with every journey
+
     def library(self, connection: Connection | None = None) -> Library:
         """What was applied; nobody applies anything in a test, so it is read once."""
         return self._library or super().library(connection)
 
-    def begin_at(self, instant: datetime) -> None:
-        """From now on everything was applied at `instant`; what was prepared stays prepared."""
-        library = self.library()
-        moved = replace(library, applied_at=dict.fromkeys(library.applied_at, instant))
-        prepared = vars(library).keys() - vars(moved).keys()  # of which nothing names an instant
-        vars(moved).update({name: vars(library)[name] for name in prepared})
+    def begin_at(self, instant: datetime, only: Collection[str] | None = None) -> None:
+        """From now on everything was applied at `instant`, of journeys only those called `only`.
+
+        What was prepared stays prepared: none of it names an instant, and what was prepared for
+        more journeys serves fewer.
+        """
+        if self._whole is None:
+            self._whole = self.library()
+            _ = (
+                self._whole.words,
+                self._whole.asked_kinds,
+            )  # of all journeys, before there are fewer
+        whole = self._whole
+        played = whole if only is None else whole.with_only(only)
+        moved = replace(played, applied_at=dict.fromkeys(played.applied_at, instant))
+        _carry_over(self.library(), whole)
+        _carry_over(whole, moved)
         self._library = moved
 
     def _load(self, connection: Connection, newest: DefinitionId | None) -> Library:
         library = super()._load(connection, newest)
         return replace(library, settings=_staged(library.settings))
+
+
+def _carry_over(source: Library, target: Library) -> None:
+    """What was prepared of one library is so for the other, unless it has its own."""
+    prepared = vars(source).keys() - vars(target).keys()
+    vars(target).update({name: vars(source)[name] for name in prepared})
 
 
 def _staged(settings: Settings) -> Settings:
@@ -88,14 +107,16 @@ class EmptyStage(Stage):
         set_calendars(self.store, self.services.library(), self.clock.at)
         return counts
 
-    def reset(self, begins: datetime) -> None:
-        """As if nothing had ever happened, and everything were applied at `begins`."""
+    def reset(self, begins: datetime, only: Collection[str] | None = None) -> None:
+        """As if nothing had ever happened, and everything were applied at `begins`; of journeys
+        only those called `only`, or all.
+        """
         with self.store.begin() as tx:
             for table in metadata.sorted_tables:
                 if table not in KEPT:
                     tx.execute(table.delete())
             tx.execute(update(definitions).values(known_at=begins))
-        self.services.begin_at(begins)
+        self.services.begin_at(begins, only)
         self.clock.at = begins
         self.recorded.mails.clear()
 

@@ -9,6 +9,7 @@ from journeys.graph import DuplicateStep, build_graph
 from rekindle.workspace.cases import (
     ANY,
     HELD_OUT,
+    Advance,
     Answers,
     Case,
     CaseFile,
@@ -37,10 +38,13 @@ def check_cases(reading: Reading, names: Names, library: Library) -> Iterator[Pr
     if not isinstance(file, CaseFile):
         return
     yield from _check_people(file.customers, (), document, names, library)
+    yield from _check_only(file.only, (), document, names)
     for number, case in enumerate(file.cases):
         path: Path = ("cases", number)
         yield from _check_people(case.customers, path, document, names, library)
+        yield from _check_only(case.only, path, document, names)
         yield from _check_case(file, case, path, document)
+        yield from _check_played(file.journeys_of(case), case, path, document)
         for index in range(len(case.steps)):
             yield from _check_names((*path, "steps", index), document, names)
         yield from _check_positions(case, path, document, library)
@@ -62,6 +66,39 @@ def _check_case(file: CaseFile, case: Case, path: Path, document: Document) -> I
         if isinstance(step, Expect):
             for place, one in zip(_expectations(at, step, document), step.expect, strict=True):
                 yield from _check_whose(place, one.customer, document, people)
+
+
+def _check_only(
+    only: Sequence[str] | None, path: Path, document: Document, names: Names
+) -> Iterator[Problem]:
+    for index, name in enumerate(only or ()):
+        if names.lack("journey", name):
+            place = document.place((*path, "only", index))
+            yield unknown_name(place, "journey", name, names.of("journey"))
+
+
+def _check_played(
+    only: Sequence[str] | None, case: Case, path: Path, document: Document
+) -> Iterator[Problem]:
+    """Journeys that a step speaks of and that this case leaves out: they would never start."""
+    if only is None:
+        return
+    for index, step in enumerate(case.steps):
+        at: Path = (*path, "steps", index)
+        spoken = [((*at, key), getattr(step, key, None)) for key in ("start", "approve")]
+        if isinstance(step, Expect):
+            places = _expectations(at, step, document)
+            spoken += [
+                ((*place, "journey"), getattr(expected, "journey", None))
+                for place, expected in zip(places, step.expect, strict=True)
+            ]
+        if isinstance(step, Advance):
+            spoken.append(((*at, "until", "journey"), getattr(step.until, "journey", None)))
+        for place, name in spoken:
+            if name is not None and name not in only:
+                played = f"only {', '.join(only)}" if only else "no journey"
+                said = f"this case plays {played}, so {name} never starts in it."
+                yield Problem(document.place(place), said, "Add it to 'only'.")
 
 
 def _check_whose(

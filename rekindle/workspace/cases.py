@@ -361,17 +361,19 @@ class Case(Part):
     case: str = Field(min_length=1)
     note: str = ""
     begins: Moment | None = None
+    only: tuple[Name, ...] | None = None  # the journeys that there are; left out: as in the file
     customers: Mapping[str, Person] = Field(default_factory=dict)
     steps: tuple[Step, ...] = Field(min_length=1)
 
 
 class CaseFile(Part):
-    """One file of `tests/`; each of its cases may replace a customer or the beginning."""
+    """One file of `tests/`; each of its cases may replace a customer, the beginning or `only`."""
 
     test: Name
     description: str = ""
     note: str = ""
     begins: Moment = DEFAULT_BEGINNING
+    only: tuple[Name, ...] | None = None  # left out: every journey of the workspace
     customers: Mapping[str, Person] = Field(default_factory=dict)
     cases: tuple[Case, ...] = Field(min_length=1)
 
@@ -381,3 +383,7 @@ class CaseFile(Part):
 
     def beginning_of(self, case: Case) -> str:
         return case.begins or self.begins
+
+    def journeys_of(self, case: Case) -> tuple[Name, ...] | None:
+        """The only journeys that there are in `case`; None for all of the workspace."""
+        return self.only if case.only is None else case.only

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -148,6 +148,22 @@ class Library:
     def reading_drift(self) -> list[str]:
         """Segments whose answers the clocks decide, their own or those that they refer to."""
         return self.asking(lambda condition: isinstance(condition, Drift))
+
+    def with_only(self, names: Collection[str]) -> "Library":
+        """This library as if of all journeys only those called `names` had ever been applied."""
+        return replace(
+            self,
+            journeys={name: one for name, one in self.journeys.items() if name in names},
+            versions={
+                (kind, name): id_
+                for (kind, name), id_ in self.versions.items()
+                if kind != "journey" or name in names
+            },
+            journey_versions={
+                id_: one for id_, one in self.journey_versions.items() if one.journey in names
+            },
+            applied_at={name: at for name, at in self.applied_at.items() if name in names},
+        )
 
 
 @dataclass(frozen=True)

@@ -244,3 +244,31 @@ def test_a_name_that_no_test_has_is_not_found(tmp_path):
 
     with pytest.raises(NotFound, match=r"no test is called 'storey'\. Did you mean 'story'"):
         list(play_all(folder, {}, ("storey",)))
+
+
+def test_a_story_plays_in_the_world_it_names(tmp_path):
+    story = "steps: [{event: order.completed}, {advance: 5 days}, {expect: %s}]"
+
+    played = play(
+        tmp_path,
+        {
+            "alone": "only: [call]\n" + story % "[{in: buyers}, no mail]",
+            "all": story % "[{in: buyers}, {mail: hello}]",
+            "none": "only: []\n" + story % "[{in: buyers}, no mail]",
+            "one": "only: [welcome]\n" + story % "[{mail: hello}, {journey: welcome}]",
+        },
+    )
+
+    assert [str(one.problem) for one in played.values() if one.problem] == []
+
+
+def test_a_case_may_widen_the_world_of_its_file(tmp_path):
+    steps = "steps: [{event: order.completed}, {expect: %s}]"
+    folder = write_workspace(tmp_path, {"narrow": steps % "no mail", "wide": (
+        "only: [welcome]\n" + steps % "{mail: hello}")})  # fmt: skip
+    file = folder / "tests" / "story.yaml"
+    file.write_text("only: [call]\n" + file.read_text())
+
+    played = list(play_all(folder, {}, ()))
+
+    assert [str(one.problem) for one in played if one.problem] == []

@@ -29,6 +29,14 @@ WRONG = {
     "customers: {ana: {consents: {ofers: denied}}}\n  steps: [{expect: no mail}]": (
         "no topic is called 'ofers'. Did you mean 'offers'?"
     ),
+    "only: [hallo]\n  steps: [{expect: no mail}]": "no journey is called 'hallo'. Did you mean",
+    "only: []\n  steps: [{expect: {journey: hello, started: false}}]": (
+        "this case plays no journey, so hello never starts in it. Add it to 'only'."
+    ),
+    "only: []\n  steps: [{advance: 1 day, until: {journey: hello}}, {expect: no mail}]": (
+        "so hello never starts in it."
+    ),
+    "only: []\n  steps: [{start: hello}, {expect: no mail}]": "so hello never starts in it.",
     "customers: {ana: {chance: {hello: left}}}\n  steps: [{expect: no mail}]": (
         "no arm of hello is called 'left'"
     ),
