@@ -5,8 +5,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from rekindle.errors import Malformed
+from rekindle.errors import Malformed, TooLarge
 
+# values; a body of 4 MiB with more of them would have one for each 10 bytes. Each becomes an
+# object, ten times as large as it was written.
+MOST_VALUES = 400_000
 DEEPEST = 64  # levels; nobody's event is deeper, and every database and encoder follows that far
 NUL_OR_SURROGATE = ("\\u0000", "\\ud", "\\uD")  # as JSON escapes them
 
@@ -18,7 +21,8 @@ class Mended(str):
 
 
 def parse_json(body: bytes) -> Any:
-    """The document in `body`. Raises Malformed, in words for its sender.
+    """The document in `body`. Raises Malformed, in words for its sender; TooLarge, before anything
+    is parsed, if it may hold more values than are read.
 
     NUL characters are dropped and halves of surrogate pairs replaced, as PostgreSQL takes neither:
     such a text is `Mended`. A number too large for a float is null.
@@ -27,6 +31,8 @@ def parse_json(body: bytes) -> Any:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed(f"the body is not UTF-8: byte {error.start} cannot be read.") from error
+    if _count_signs(body) > MOST_VALUES:
+        raise TooLarge(f"the body holds more than {MOST_VALUES} values.")
     try:
         document = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
@@ -34,6 +40,11 @@ def parse_json(body: bytes) -> Any:
     if text.count("{") + text.count("[") > DEEPEST and _is_deeper(document, DEEPEST):
         raise Malformed(f"the body is nested deeper than {DEEPEST} levels.")
     return _storable(document) if any(sign in text for sign in NUL_OR_SURROGATE) else document
+
+
+def _count_signs(body: bytes) -> int:
+    """At least as many as there are values: each but the first follows one of these."""
+    return sum(body.count(sign) for sign in (b",", b"[", b"{", b":"))
 
 
 def _refuse_constant(name: str) -> None:

@@ -107,6 +107,21 @@ class Malformed(RekindleError):
     """Foreign input that cannot be understood; the sender is told, nothing else happens."""
 
 
+class TooLarge(Malformed):
+    """Foreign input beyond what is read; answered 413, and sending it again does not help."""
+
+
+class TooMuch(RekindleError):
+    """More than may come at once, or in so short a time; answered 429, nothing stored.
+
+    `retry_after`: how long whoever sent it is to wait.
+    """
+
+    def __init__(self, said: str, retry_after: timedelta) -> None:
+        super().__init__(said)
+        self.retry_after = retry_after
+
+
 class NotAnAddress(Malformed):
     """A text that names no mailbox, or more than one; `reason` says why, without the text."""
 

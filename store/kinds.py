@@ -35,6 +35,12 @@ def _numbers(tx: Connection, kinds: set[Kind]) -> dict[Kind, int]:
     return {Kind(row.name, row.channel, Actor(row.actor)): row.id for row in rows}
 
 
+def load_kinds_of(connection: Connection, names: Iterable[str]) -> set[tuple[str, str]]:
+    """The name and channel of every kind that has one of these names."""
+    found = connection.execute(NAMED, {"names": sorted(names)})
+    return {(row.name, row.channel) for row in found}
+
+
 def load_event_names(connection: Connection) -> frozenset[str]:
     """What the events that ever came are called."""
     return frozenset(connection.scalars(select(event_kinds.c.name)))

@@ -3,18 +3,19 @@
 The key is the user of Basic credentials, as for the Segment calls.
 """
 
+from functools import partial
+
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from adapters.documents import parse_json
 from adapters.tracking.cloudevents import parse_cloud_events
-from adapters.tracking.segment import Call
+from adapters.tracking.segment import Call, Parsed
 from rekindle.errors import Malformed
-from web.bodies import read_body, unpack
-from web.collecting import collector_of
-from web.ingest import MOST_BODY_BYTES, accept, refuse, safely, store
-from web.requests import services_of
+from web.bodies import Body, open_body
+from web.ingest import MOST_BODY_BYTES, accept, call_of, refuse, safely, store
 from web.write_keys import find_sender
 
 
@@ -24,24 +25,23 @@ async def take_cloud_events(request: Request) -> Response:
 
 
 async def _take(request: Request) -> Response:
-    """Raises Malformed, or StoreUnavailable if nothing was stored."""
-    services = services_of(request)
-    sender = await find_sender(request, None)
+    """Raises Malformed, TooMuch, or StoreUnavailable if nothing was stored."""
+    sender = await find_sender(request)
     if sender is None:
         return refuse(401, "no such write key")
-    raw = await read_body(request, MOST_BODY_BYTES)
-    encoding = request.headers.get("content-encoding", "").strip().lower()
-    body = unpack(raw, encoding, MOST_BODY_BYTES)
-    document = parse_json(body) if body.strip() else {}
-    channels = collector_of(request).settings().known_channels
-    call = Call(services.clock.now(), sender.trust, sender.label or "api", channels)
-    content_type = request.headers.get("content-type", "")
-    parsed = parse_cloud_events(content_type, request.headers, document, call)
-    events, rejects = parsed
-    await store(request, sender, parsed, call.received_at)
+    body = Body(request, MOST_BODY_BYTES)
+    async with open_body(request, body, sender.digest, unpacks_to=MOST_BODY_BYTES) as content:
+        call = call_of(request, sender)
+        events, rejects = await content.apply(partial(_parse, request.headers, content.data, call))
+        await store(request, sender, (events, rejects), call.received_at)
     if rejects and not events:
         raise Malformed(rejects[0].reason)
     return accept(rejects)
+
+
+def _parse(headers: Headers, data: bytes, call: Call) -> Parsed:
+    document = parse_json(data) if data.strip() else {}
+    return parse_cloud_events(headers.get("content-type", ""), headers, document, call)
 
 
 routes = [Route("/v1/events", take_cloud_events, methods=["POST"])]

@@ -19,7 +19,10 @@ from store.rejects import note_rejects
 from web.requests import services_of, write
 
 REMEMBERED = 1.0  # seconds: how long settings that were just applied may be unknown
-MOST_EVENTS = 500  # in one commit, so that nobody else waits long for the writer
+# in one commit, so that nobody else waits long for the writer; a larger batch has one of its own,
+# so that it is stored whole or not at all
+MOST_EVENTS = 500
+MOST_EVENTS_A_CALL = 2_500  # databases take so many values in a statement, and no more
 
 
 @dataclass(frozen=True)
@@ -119,11 +122,19 @@ def _answer(taken: Sequence[Waiting], error: Exception | None = None) -> None:
 def store_together(
     tx: Connection, settings: Settings, parcels: Sequence[Parcel], now: datetime
 ) -> Receipt:
-    """All of them in one statement of each kind; known from `now`, which is in the transaction."""
+    """All of them in few statements of each kind; known from `now`, which is in the transaction."""
     for parcel in parcels:
         note_rejects(tx, parcel.source, parcel.rejects, now)
     events = [_by_now(event, parcel, now) for parcel in parcels for event in parcel.events]
-    return record_events(tx, events, now=now, settings=settings)
+    receipts = [
+        record_events(tx, events[begin : begin + MOST_EVENTS_A_CALL], now=now, settings=settings)
+        for begin in range(0, len(events), MOST_EVENTS_A_CALL)
+    ]
+    return Receipt(
+        accepted=sum(receipt.accepted for receipt in receipts),
+        duplicates=sum(receipt.duplicates for receipt in receipts),
+        customer_ids=tuple(sorted({id_ for receipt in receipts for id_ in receipt.customer_ids})),
+    )
 
 
 def _by_now(event: IncomingEvent, parcel: Parcel, now: datetime) -> IncomingEvent:

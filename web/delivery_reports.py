@@ -3,6 +3,8 @@
 Anything but a 2xx is sent again for a day, so a genuine batch is answered 200 whatever it holds.
 """
 
+from functools import partial
+
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,10 +13,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from adapters.inbound.sendgrid import read_reports, verify_reports
-from rekindle.errors import Malformed, StoreUnavailable, WebhookNotGenuine
+from rekindle.errors import Malformed, StoreUnavailable, TooLarge, TooMuch, WebhookNotGenuine
 from store.records import CustomerId
 from store.reports import record_reports
-from web.bodies import read_body
+from web.bodies import Body, open_body
 from web.requests import services_of, write
 
 log = structlog.get_logger()
@@ -28,8 +30,12 @@ async def take_reports(request: Request) -> Response:
     except WebhookNotGenuine as error:
         log.warning("webhook.refused", source="sendgrid", reason=str(error))
         return PlainTextResponse(f"{error}\n", 401)
+    except TooLarge as error:
+        return PlainTextResponse(f"{error}\n", 413)
     except Malformed as error:
         return PlainTextResponse(f"{error}\n", 400)
+    except TooMuch as error:
+        return PlainTextResponse(f"{error}\n", 429, {"Retry-After": "30"})
     except (StoreUnavailable, SQLAlchemyError) as error:
         log.error("webhook.lost", source="sendgrid", cause=type(error).__name__)
         return PlainTextResponse("not stored\n", 503, {"Retry-After": "30"})
@@ -43,11 +49,12 @@ routes: list[BaseRoute] = [
 
 
 async def _take(request: Request) -> None:
-    """Raises WebhookNotGenuine, Malformed, or StoreUnavailable if nothing was stored."""
+    """Raises WebhookNotGenuine, Malformed, TooMuch, or StoreUnavailable if nothing was stored."""
     services = services_of(request)
-    body, now = await read_body(request, MOST_BODY_BYTES), services.clock.now()
-    verify_reports(services.settings.sendgrid.webhook_public_key, request.headers, body, now)
-    reports, unread = read_reports(body, now)
+    key, now = services.settings.sendgrid.webhook_public_key, services.clock.now()
+    async with open_body(request, Body(request, MOST_BODY_BYTES), "sendgrid") as content:
+        verify_reports(key, request.headers, content.data, now)
+        reports, unread = await content.apply(partial(read_reports, content.data, now))
 
     def work(tx: Connection) -> set[CustomerId]:
         return record_reports(tx, reports, services.clock.now())

@@ -5,6 +5,8 @@ fails; what we cannot map is noted in `rejects`.
 """
 
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -15,17 +17,18 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from adapters.helpdesk.base import Helpdesk, NotOurs, RawRequest, find_helpdesk
-from rekindle.errors import Malformed, StoreUnavailable, WebhookNotGenuine
+from adapters.tracking.segment import Parsed
+from rekindle.errors import Malformed, StoreUnavailable, TooLarge, TooMuch, WebhookNotGenuine
 from rekindle.services import Services
 from rekindle.settings import Settings, Source
 from store.intake import record_events
 from store.records import IncomingEvent, Receipt, Reject
 from store.rejects import note_rejects
-from web.bodies import read_body
+from web.bodies import Body, open_body
 from web.requests import services_of, write
 
 log = structlog.get_logger()
-MOST_BODY_BYTES = 4 * 1024 * 1024
+MOST_BODY_BYTES = 1024 * 1024  # of one conversation's; nobody is known before all of it is read
 RETRY_SECONDS = 30
 
 
@@ -44,8 +47,12 @@ class Webhook(HTTPEndpoint):
         except WebhookNotGenuine as error:
             log.warning("webhook.refused", source=source, reason=str(error))
             return _say(401, str(error))
+        except TooLarge as error:
+            return _say(413, str(error))
         except Malformed as error:
             return _say(400, str(error))
+        except TooMuch as error:
+            return _say(429, str(error), {"Retry-After": str(RETRY_SECONDS)})
         except (StoreUnavailable, SQLAlchemyError) as error:
             log.error("webhook.lost", source=source, cause=type(error).__name__)
             return _say(503, "not stored", {"Retry-After": str(RETRY_SECONDS)})
@@ -55,31 +62,37 @@ routes: list[BaseRoute] = [Route("/hooks/{source}", Webhook), Route("/hooks/{sou
 
 
 async def _take(request: Request, source: str) -> Response:
-    """Raises WebhookNotGenuine, Malformed, or StoreUnavailable if nothing was stored."""
+    """Raises WebhookNotGenuine, Malformed, TooMuch, or StoreUnavailable if nothing was stored."""
     helpdesk = find_helpdesk(source)
     if helpdesk is None:
         return _say(404, "no such source")
     services = services_of(request)
-    raw = RawRequest(
-        method=request.method,
-        path=request.url.path,
-        headers={name.lower(): value for name, value in request.headers.items()},
-        body=await read_body(request, MOST_BODY_BYTES),
-    )
     opened = helpdesk(services.settings.sources.get(source, Source()))
-    opened.verify(raw, services.clock.now())
-    await _keep(services, source, opened, raw)
+    async with open_body(request, Body(request, MOST_BODY_BYTES), source) as content:
+        raw = RawRequest(
+            method=request.method,
+            path=request.url.path,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=content.data,
+        )
+        opened.verify(raw, services.clock.now())
+        events, rejects = await content.apply(partial(_read, opened, raw, services.clock.now()))
+    await _keep(services, source, events, rejects)
     return _say(200, "ok")
 
 
-async def _keep(services: Services, source: str, helpdesk: Helpdesk, raw: RawRequest) -> None:
-    now, settings = services.clock.now(), services.settings
-    events: tuple[IncomingEvent, ...] = ()
-    rejects: tuple[Reject, ...] = ()
+def _read(helpdesk: Helpdesk, raw: RawRequest, now: datetime) -> Parsed:
     try:
-        events = _in_known_channels(helpdesk.read(raw, now), settings)
+        return helpdesk.read(raw, now), ()
     except NotOurs as error:
-        rejects = (Reject(str(error)),)
+        return (), (Reject(str(error)),)
+
+
+async def _keep(
+    services: Services, source: str, read: tuple[IncomingEvent, ...], rejects: tuple[Reject, ...]
+) -> None:
+    settings = services.settings
+    events = _in_known_channels(read, settings)
 
     def work(tx: Connection) -> Receipt:
         known_at = services.clock.now()

@@ -8,6 +8,7 @@ import hmac
 import json
 from base64 import b64decode
 from binascii import Error as NotBase64
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -19,10 +20,11 @@ from starlette.types import Message
 
 from adapters.inbound.mails import read_returned
 from adapters.inbound.mime import TooComplex
-from rekindle.errors import Malformed
+from rekindle.errors import TooLarge, TooMuch
 from store.records import CustomerId, Reject, Returned
 from store.rejects import note_rejects
 from store.returns import act_on
+from web.bodies import room_of, run_apart
 from web.requests import services_of, write
 
 log = structlog.get_logger()
@@ -49,10 +51,12 @@ async def take_inbound(request: Request) -> Response:
             headers={"WWW-Authenticate": 'Basic realm="inbound"'},
         )
     try:
-        raw = await _read(request)
-    except Malformed as error:
+        with room_of(request).hold(SOURCE):
+            items, rejects = await run_apart(partial(_sort, await _read(request)))
+    except TooLarge as error:
         return PlainTextResponse(f"{error}\n", 413)
-    items, rejects = _sort(raw)
+    except TooMuch as error:
+        return PlainTextResponse(f"{error}\n", 429, {"Retry-After": "30"})
     settings = services.settings
 
     def work(tx: Connection) -> set[CustomerId]:
@@ -90,7 +94,7 @@ def _sort(raw: bytes) -> tuple[list[Returned], list[Reject]]:
 
 
 async def _read(request: Request) -> bytes:
-    """The mail of the form. Raises Malformed for a form that is too large."""
+    """The mail of the form. Raises TooLarge for a form that is."""
     taken = 0
 
     async def receive() -> Message:
@@ -98,7 +102,7 @@ async def _read(request: Request) -> bytes:
         message = await request.receive()
         taken += len(message.get("body", b""))
         if taken > LARGEST_FORM:
-            raise Malformed("this mail is too large.")
+            raise TooLarge("this mail is too large.")
         return message
 
     bounded = Request(request.scope, receive)

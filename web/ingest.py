@@ -6,8 +6,10 @@ some SDKs take one for success.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from math import ceil
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,18 +20,24 @@ from starlette.routing import BaseRoute, Route
 
 from adapters.documents import parse_json
 from adapters.tracking.segment import Call, Parsed, parse_batch, parse_message
-from rekindle.errors import Malformed, StoreUnavailable
+from rekindle.errors import Malformed, StoreUnavailable, TooLarge, TooMuch
 from store.keys import AccessKey
 from store.records import Reject
 from store.rejects import count_reasons
-from web.bodies import read_body, unpack
+from web.bodies import Body, open_body
 from web.collecting import Parcel, collector_of
+from web.new_kinds import new_kinds_of
 from web.requests import services_of
-from web.write_keys import find_sender
+from web.write_keys import find_sender, find_sender_within, may_hold_key
 
 log = structlog.get_logger()
 MOST_BODY_BYTES = 4 * 1024 * 1024  # RudderStack's SDKs send that much; Segment's stop at 500 KB
 RETRY_SECONDS = 5
+SECOND = timedelta(seconds=1)
+NO_KEY = (
+    "no such write key; it is the user of Basic credentials, or `writeKey` in the first 64 KB of a "
+    "body that is not packed"
+)
 JSON = "application/json"
 TAKEN = b'{"success":true}'
 KINDS = {
@@ -88,36 +96,59 @@ routes: list[BaseRoute] = [
 
 
 async def safely(take: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
-    """What `take` answers; 400 for what cannot be read, 503 for what could not be stored."""
+    """What `take` answers; 400 or 413 for what cannot be read, 429 for what comes too fast, 503 for
+    what could not be stored.
+    """
     try:
         return await take(request)
+    except TooLarge as error:
+        return refuse(413, str(error))
     except Malformed as error:
         return refuse(400, str(error))
+    except TooMuch as error:
+        return refuse(429, str(error), {"Retry-After": str(ceil(error.retry_after / SECOND))})
     except (StoreUnavailable, SQLAlchemyError) as error:
         log.error("events.refused", cause=type(error).__name__)
         return refuse(503, "not stored; send it again", {"Retry-After": str(RETRY_SECONDS)})
 
 
 async def _take(request: Request, kind: str) -> Response:
-    """Raises Malformed, or StoreUnavailable if nothing was stored."""
-    services = services_of(request)
-    raw = await read_body(request, MOST_BODY_BYTES)
-    encoding = request.headers.get("content-encoding", "").strip().lower()
-    document = parse_json(unpack(raw, encoding, MOST_BODY_BYTES))
-    sender = await find_sender(request, document)
-    if sender is None:
-        return refuse(401, "no such write key")
-    channels = collector_of(request).settings().known_channels
-    call = Call(services.clock.now(), sender.trust, sender.label or "api", channels)
-    parsed = parse_batch(document, call) if kind == "batch" else parse_message(kind, document, call)
-    await store(request, sender, parsed, call.received_at)
+    """Raises Malformed, TooMuch, or StoreUnavailable if nothing was stored."""
+    body = Body(request, MOST_BODY_BYTES)
+    sender = await find_sender(request)
+    if sender is None and not await may_hold_key(request, await body.begin()):
+        return refuse(401, NO_KEY)
+    named = sender.digest if sender else "a key within the body"
+    async with open_body(request, body, named, unpacks_to=MOST_BODY_BYTES) as content:
+        document = await content.apply(partial(parse_json, content.data))
+        sender = sender or await find_sender_within(request, document)
+        if sender is None:
+            return refuse(401, NO_KEY)
+        call = call_of(request, sender)
+        parsed = await content.apply(partial(_parse, kind, document, call))
+        await store(request, sender, parsed, call.received_at)
     rejects = parsed[1]
     return accept(rejects) if rejects else Response(TAKEN, headers=OPEN, media_type=JSON)
 
 
+def _parse(kind: str, document: Any, call: Call) -> Parsed:
+    return parse_batch(document, call) if kind == "batch" else parse_message(kind, document, call)
+
+
+def call_of(request: Request, sender: AccessKey) -> Call:
+    """What is the same for all messages of this request."""
+    channels = collector_of(request).settings().known_channels
+    now = services_of(request).clock.now()
+    return Call(now, sender.trust, sender.label or "api", channels)
+
+
 async def store(request: Request, sender: AccessKey, parsed: Parsed, now: datetime) -> None:
-    """Durable when this returns. Raises StoreUnavailable if nothing was stored."""
+    """All of it durable when this returns. Raises TooLarge, TooMuch or StoreUnavailable if nothing
+    was stored.
+    """
     events, rejects = parsed
+    services, settings = services_of(request), collector_of(request).settings()
+    await new_kinds_of(request).admit(services, settings, sender, events)
     if rejects:
         log.warning("messages.rejected", key=sender.name, reasons=count_reasons(rejects))
     if events or rejects:
@@ -126,7 +157,7 @@ async def store(request: Request, sender: AccessKey, parsed: Parsed, now: dateti
 
 def accept(rejects: Sequence[Reject]) -> Response:
     """What was not taken and why, beside the word that SDKs wait for."""
-    refused = [{"reason": one.reason, **one.item} for one in rejects]
+    refused = [{"reason": reject.reason, **(reject.item or {})} for reject in rejects]
     return JSONResponse({"success": True, "rejected": refused}, headers=OPEN)
 
 

@@ -1,7 +1,12 @@
-"""Who may post events: a write key, as Basic user or in the body."""
+"""Who may post events: a write key, as Basic user or in the body.
+
+It is asked for before a body is parsed: one in the body is looked for in its first bytes as they
+came, and read from the document only once one of those is let in.
+"""
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +19,8 @@ from store.keys import AccessKey, digest_of, find_key
 from web.requests import services_of
 
 REMEMBERED = 5.0  # seconds: how long a revoked key may still be let in
+KEY_AS_SENT = re.compile(rb'"writeKey"\s*:\s*"([\x21\x23-\x5b\x5d-\x7e]{1,200})"')
+MOST_KEYS_TRIED = 3  # an event may have a property of that name
 
 
 @dataclass
@@ -40,13 +47,38 @@ def _look_up(services: Services, key: str) -> AccessKey | None:
         return find_key(connection, key)
 
 
-async def find_sender(request: Request, document: Any) -> AccessKey | None:
-    """The key this request bears, if it is let in; the header counts before the body."""
+async def find_sender(request: Request) -> AccessKey | None:
+    """The key in the header, if it is let in."""
+    key = basic_user(request.headers.get("authorization", ""))
+    return await _ring_of(request).find(services_of(request), key) if key else None
+
+
+async def may_hold_key(request: Request, begun: bytes) -> bool:
+    """Whether a body that begins so may be parsed to see who sent it.
+
+    A header that names somebody counts before the body; what is packed is not looked into.
+    """
+    if basic_user(request.headers.get("authorization", "")):
+        return False
+    named = dict.fromkeys(match.group(1).decode() for match in KEY_AS_SENT.finditer(begun))
+    for key in list(named)[:MOST_KEYS_TRIED]:
+        if await _ring_of(request).find(services_of(request), key):
+            return True
+    return False
+
+
+async def find_sender_within(request: Request, document: Any) -> AccessKey | None:
+    """The key that a document bears, if it is let in."""
+    key = _key_in(document)
+    return await _ring_of(request).find(services_of(request), key) if key else None
+
+
+def _ring_of(request: Request) -> KeyRing:
     state = request.app.state
     if not hasattr(state, "key_ring"):
         state.key_ring = KeyRing()
-    key = basic_user(request.headers.get("authorization", "")) or _key_in(document)
-    return await state.key_ring.find(services_of(request), key) if key else None
+    found: KeyRing = state.key_ring
+    return found
 
 
 def basic_user(header: str) -> str:

@@ -13,8 +13,8 @@ from adapters.actors import read_actor
 from adapters.instants import parse_instant
 from adapters.tracking.messages import LONGEST_NAME, read_id, read_object
 from adapters.tracking.names import canonical_name
-from adapters.tracking.segment import MOST_MESSAGES, Call, Parsed
-from rekindle.errors import Malformed
+from adapters.tracking.segment import MOST_MESSAGES, Call, Parsed, as_json
+from rekindle.errors import Malformed, TooLarge
 from store.records import Identity, IncomingEvent, Reject
 
 STRUCTURED = "application/cloudevents+json"
@@ -22,6 +22,7 @@ BATCHED = "application/cloudevents-batch+json"
 OUR_TYPES = "org.rekindle."  # before our own names, as in org.rekindle.order.completed
 REQUIRED = ("id", "source", "type", "subject")
 VERSION = "1.0"
+MOST_EVENT_BYTES = 64 * 1024  # what everybody has to take by the specification, "Size Limits"
 
 
 def parse_cloud_events(
@@ -30,7 +31,8 @@ def parse_cloud_events(
     """The events of one request, and why others were not taken.
 
     `content_type` tells the mode; anything but the two of the JSON format is binary mode, whose
-    attributes are headers beginning with `ce-`. Raises Malformed if the body is not of its mode.
+    attributes are headers beginning with `ce-`. Raises Malformed if the body is not of its mode,
+    TooLarge for a longer batch than is taken.
     """
     match content_type.partition(";")[0].strip().lower():
         case kind if kind == BATCHED:
@@ -56,15 +58,15 @@ def _from_headers(headers: Mapping[str, str], data: Any) -> dict[str, Any]:
 
 
 def _parse_all(documents: list[Any], call: Call) -> Parsed:
+    if len(documents) > MOST_MESSAGES:
+        raise TooLarge(f"a batch of more than {MOST_MESSAGES} events; send it in parts.")
     events: list[IncomingEvent] = []
     rejects: list[Reject] = []
-    for document in documents[:MOST_MESSAGES]:
+    for document in documents:
         try:
             events.append(_parse(document, call))
         except Malformed as error:
             rejects.append(Reject(str(error), _outline(document)))
-    if (over := len(documents) - MOST_MESSAGES) > 0:
-        rejects.append(Reject(f"{over} events beyond the first {MOST_MESSAGES} of a batch"))
     return tuple(events), tuple(rejects)
 
 
@@ -73,6 +75,8 @@ def _parse(document: Any, call: Call) -> IncomingEvent:
         raise Malformed("a CloudEvent is a JSON object")
     if document.get("specversion") != VERSION:
         raise Malformed(f"specversion is not {VERSION!r}")
+    if len(as_json(document).encode()) > MOST_EVENT_BYTES:
+        raise Malformed(f"the event is larger than {MOST_EVENT_BYTES} bytes")
     told = {name: read_id(document, name) for name in REQUIRED}
     if missing := [name for name, value in told.items() if not value]:
         raise Malformed(f"the CloudEvent has no {missing[0]}")

@@ -1,5 +1,61 @@
-"""What attackers attack: the site of the web tests, on one database or on both."""
+"""What attackers attack: the site of the web tests, and one with keys and secrets of providers."""
 
-from tests.web.conftest import site, small_site
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from rekindle.api.app import mount_api
+from store.keys import add_key
+from tests.web.conftest import BASE, PHONE, SETTINGS, Site, open_site, site, small_site
+from web.app import create_app
 
 __all__ = ["site", "small_site"]
+
+SERVER_KEY = "wk_server"
+BROWSER_KEY = "wk_browser"
+API_KEY = "ak_program"
+INBOUND_SECRET = "of inbound mail"
+WEBHOOK_SECRET = "of the helpdesk"
+SOURCES = f"""\
+sendgrid: {{inbound_secret: {INBOUND_SECRET}}}
+sources: {{chatwoot: {{secret: {WEBHOOK_SECRET}}}}}
+"""
+
+
+def open_house(folder: Path, url: str, now: datetime) -> Site:
+    """A site with everything that listens: one key of each kind is let in."""
+    site = open_site(folder, url, now)
+    services = site.services
+    site.write("rekindle.yaml", SETTINGS + SOURCES)
+    site.apply()
+    with services.store.begin() as tx:
+        add_key(tx, SERVER_KEY, now)
+        add_key(tx, BROWSER_KEY, now, is_browser=True)
+        add_key(tx, API_KEY, now, kind="api")
+    site.client = TestClient(
+        create_app(services, more=[mount_api(services)]),
+        base_url=BASE,
+        headers={"user-agent": PHONE},
+        client=("127.0.0.1", 50_000),
+        follow_redirects=False,
+    )
+    return site
+
+
+@pytest.fixture
+def house(tmp_path: Path, database_url: str, now: datetime) -> Iterator[Site]:
+    """Once on each database."""
+    opened = open_house(tmp_path, database_url, now)
+    yield opened
+    opened.services.close()
+
+
+@pytest.fixture
+def small_house(tmp_path: Path, sqlite_url: str, now: datetime) -> Iterator[Site]:
+    """On SQLite only, for what the database has no part in."""
+    opened = open_house(tmp_path, sqlite_url, now)
+    yield opened
+    opened.services.close()

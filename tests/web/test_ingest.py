@@ -195,8 +195,6 @@ def test_one_bad_message_is_noted_and_the_rest_kept(client: TestClient, services
         (b"", "not JSON"),
         (b'{"userId": NaN}', "NaN"),
         (b"[" * 50_000, "nested"),
-        (b" " * (MOST_BODY_BYTES + 1), "larger than"),
-        (gzip.compress(b" " * (MOST_BODY_BYTES + 1), mtime=0), "larger than"),
         (gzip.compress(b"{}", mtime=0)[:-4], "ends early"),
         (b"\x1f\x8b no gzip", "not gzip"),
     ],
@@ -207,6 +205,24 @@ def test_a_body_that_cannot_be_used_is_refused_as_a_whole(
     answer = client.post("/v1/page", content=body, auth=KEY)
 
     assert answer.status_code == 400
+    assert sentence in answer.json()["message"]
+    assert stored(services) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b" " * (MOST_BODY_BYTES + 1), "larger than"),
+        (gzip.compress(b" " * (MOST_BODY_BYTES + 1), mtime=0), "larger than"),
+        (gzip.compress(b"[" + b"[]," * 1_390_000 + b"[]]", mtime=0), "more than 400000 values"),
+    ],
+)
+def test_a_body_that_holds_too_much_is_refused_as_a_whole(
+    client: TestClient, services: Services, body: bytes, sentence: str
+):
+    answer = client.post("/v1/page", content=body, auth=KEY)
+
+    assert answer.status_code == 413
     assert sentence in answer.json()["message"]
     assert stored(services) == []
 

@@ -9,7 +9,7 @@ import pytest
 
 from adapters.documents import parse_json
 from adapters.tracking.segment import MOST_MESSAGES, Call, parse_batch, parse_message
-from rekindle.errors import Malformed
+from rekindle.errors import Malformed, TooLarge
 from store.records import Actor, Identity, IncomingEvent, Trust
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -193,13 +193,14 @@ def test_a_reject_holds_enough_to_find_the_message_and_no_personal_data():
     assert rejects[0].item == {"type": "track", "messageId": "m"}
 
 
-def test_messages_beyond_the_limit_are_refused_together():
-    batch = [{"type": "page", "userId": str(n)} for n in range(MOST_MESSAGES + 3)]
+def test_a_batch_is_taken_whole_or_not_at_all():
+    batch = [{"type": "page", "userId": str(n)} for n in range(MOST_MESSAGES + 1)]
 
-    events, rejects = parse_batch({"batch": batch}, call())
+    events, rejects = parse_batch({"batch": batch[:-1]}, call())
 
-    assert len(events) == MOST_MESSAGES
-    assert [reject.reason.split()[0] for reject in rejects] == ["3"]
+    assert (len(events), rejects) == (MOST_MESSAGES, ())
+    with pytest.raises(TooLarge, match="in parts"):
+        parse_batch({"batch": batch}, call())
 
 
 @pytest.mark.parametrize("document", [[], "x", None, {"batch": {}}, {}])
