@@ -25,4 +25,4 @@ TimeOfDay = Annotated[time, BeforeValidator(parse_time_of_day, json_schema_input
 class Part(BaseModel):
     """A piece of a journey file: frozen, and strict about unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)

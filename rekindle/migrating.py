@@ -5,16 +5,14 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, text
 
-from rekindle import ENGINE_ROOT
 from rekindle.errors import StoreUnavailable
+from rekindle.revisions import MIGRATIONS, is_current, newest_revision, revision_of
 from store.session import Store
 
-MIGRATIONS = ENGINE_ROOT / "migrations"
 NOTHING = "base"  # Alembic's word for the state before the first migration
 TURN = 7_365_532  # PostgreSQL advisory lock: any number, the same in all our processes
 
@@ -49,40 +47,6 @@ def belongs_to(dialect: str) -> Callable[..., bool]:
         return bool(found.info.get("dialect", dialect) == dialect)
 
     return compares
-
-
-def is_current(store: Store) -> bool:
-    """Whether the database stands at the newest revision. Raises StoreUnavailable."""
-    return current_revision(store) == newest_revision()
-
-
-def require_current(store: Store) -> None:
-    """Raises StoreUnavailable, saying what to do, unless the database is at the newest revision."""
-    if not is_current(store):
-        raise StoreUnavailable("the database is not up to date. Run `rekindle db upgrade`.")
-
-
-def is_foreign(store: Store) -> bool:
-    """Whether there are tables that no migration of ours has made. Raises StoreUnavailable."""
-    with store.read() as connection:
-        return revision_of(connection) is None and bool(inspect(connection).get_table_names())
-
-
-def current_revision(store: Store) -> str | None:
-    """The revision at which the database stands; None before the first. Raises StoreUnavailable."""
-    with store.read() as connection:
-        return revision_of(connection)
-
-
-def revision_of(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def newest_revision() -> str:
-    """The revision that this version of Rekindle needs."""
-    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
-    assert head is not None, f"no migrations in {MIGRATIONS}"
-    return head
 
 
 def migrations_since(revision: str) -> Sequence[Script]:

@@ -16,11 +16,11 @@ from rekindle.clock import Clock, DatabaseTime, FixedClock, Source, based_on, wa
 from rekindle.errors import StoreUnavailable
 from rekindle.presence import Presence, find_running
 from rekindle.private_files import make_private_folder, tighten
+from rekindle.revisions import current_revision, is_current, is_foreign, require_current
 from rekindle.secret_keys import VARIABLE as SECRET_KEY
 from rekindle.secret_keys import KeyRing
 from rekindle.settings import Settings
-from rekindle.workspace.folder import read_folder
-from rekindle.workspace.library import Library, library_from
+from rekindle.workspace.library import Library, library_from, read_library, read_settings
 from store.definitions import load_applied, load_current, load_versions, newest_definition
 from store.records import DefinitionId
 from store.session import Store
@@ -132,21 +132,15 @@ class Services:
         return replace(self, clock=FixedClock(at), as_of=at, _library=None, _newest=None)
 
     def _load(self, connection: Connection, newest: DefinitionId | None) -> Library:
-        folder, _problems = read_folder(self.workspace, self.environment)
         if newest is None:
-            return folder
+            return read_library(self.workspace, self.environment)
         if self.as_of is None:
             current = load_applied(connection, newest)
         else:
             current = load_current(connection, self.as_of)
         versions = load_versions(connection)
-        has_folder = (self.workspace / "rekindle.yaml").is_file()
-        return library_from(
-            current,
-            self.environment,
-            folder.settings if has_folder else None,
-            journey_versions=versions,
-        )
+        own = read_settings(self.workspace, self.environment)
+        return library_from(current, self.environment, own, journey_versions=versions)
 
     def announce(self, command: str) -> None:
         """Let newer versions know that this process works with the database until it is closed."""
@@ -219,21 +213,14 @@ def _bring_up_to_date(store: Store) -> None:
     """A SQLite file is ours alone, whichever way it was named, unless others' tables are in it; it
     is not changed under an older version that works with it, unless somebody asks for that.
     """
-    # Alembic imports slowly
-    from rekindle.migrating import (
-        current_revision,
-        is_current,
-        is_foreign,
-        require_current,
-        upgrade,
-    )
-
     if not store.is_sqlite or is_foreign(store):
         require_current(store)
     elif not is_current(store):
         running = find_running(store) if current_revision(store) else []
         if running:
             raise StoreUnavailable(_in_use(running))
+        from rekindle.migrating import upgrade  # Alembic imports slowly, and is rarely needed
+
         upgrade(store)
 
 

@@ -19,7 +19,7 @@ from rekindle.durations import Duration, parse_duration
 class Part(BaseModel):
     """A piece of the settings: frozen, and strict about unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def _known_zone(name: str) -> str:
@@ -48,7 +48,7 @@ class Brand(Part):
 
 
 class Sender(Part):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
     address: str = Field("Shop <hello@example.com>", alias="from")
     reply_to: str = ""

@@ -41,7 +41,7 @@ class Misplaced(ValueError):
 class Segment(BaseModel):
     """A rule that every customer meets or does not meet at any instant."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     segment: str
     description: str = ""

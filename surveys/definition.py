@@ -48,7 +48,7 @@ def _some_time(written: timedelta) -> timedelta:
 class Part(BaseModel):
     """A piece of a survey file: frozen, and strict about unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class FollowUp(Part):

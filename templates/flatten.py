@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from re import compile as pattern
 
 from templates.sources import BadTemplate, Piece, Place, Sources, split
 
 DEEPEST = 10  # layouts above a mail, and includes within includes
+MOST_KEPT = 200  # sources as trees
 APART = ("subject", "text")  # blocks that are not part of the HTML, but for the title
 HOISTED = ("set", "import", "from", "macro")  # what may stand outside of blocks in a mail
 TITLE = pattern(r"<title[^>]*>\s*$")
@@ -131,8 +133,12 @@ class _Flattening:
         yield from self._expand(_without_blocks(included.nodes), depth=depth + 1)
 
 
+@lru_cache(MOST_KEPT)
 def parse(name: str, source: str) -> Source:
-    """A source as a tree of blocks. Raises BadTemplate."""
+    """A source as a tree of blocks: every mail and language goes through the same layouts.
+
+    Raises BadTemplate.
+    """
     parent: Piece | None = None
     open_blocks: list[tuple[Piece, list[Node]]] = []
     nodes: list[Node] = []

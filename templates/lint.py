@@ -6,6 +6,7 @@ A mail is looked at with the layouts and includes that it will be rendered with.
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 from jinja2 import TemplateError, meta, nodes
 
@@ -18,6 +19,7 @@ from templates.sources import BadTemplate, Piece, Place
 from templates.tracking import find_dead_links
 
 Names = frozenset[str]
+TREES_KEPT = 32
 
 # the names of a template -> what may stand behind their dot; None: nobody can list it
 PAST = frozenset({"count", "first_at", "last_at"})
@@ -118,8 +120,16 @@ def names_read(name: str, templates: Mapping[str, str], *, language: str = "en")
     read: set[str] = set()
     for wanted in languages_of(name, templates, language):
         flat, _sources = flat_mail(name, wanted, templates, language=wanted)
-        read |= _names_in(HTML.parse(restore(protect(pieces_of(flat)))[0]))
+        read |= _names_in(tree_of(restore(protect(pieces_of(flat)))[0]))
     return frozenset(read)
+
+
+@lru_cache(TREES_KEPT)
+def tree_of(source: str) -> nodes.Template:
+    """Return what Jinja reads, to be looked at only: the same mail is asked several things in a
+    row. Raises TemplateError.
+    """
+    return HTML.parse(source)
 
 
 def languages_of(name: str, templates: Mapping[str, str], language: str) -> set[str]:

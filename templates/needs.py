@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from jinja2 import TemplateError, meta, nodes
 
 from templates.compile import flat_mail
-from templates.lint import METHODS, languages_of, pieces_of, place_finder
+from templates.lint import METHODS, languages_of, pieces_of, place_finder, tree_of
 from templates.markup import protect, restore
-from templates.sandbox import HTML
 from templates.sources import Place
 
 DEFAULTS = frozenset({"default", "d"})
@@ -55,7 +54,7 @@ def needs_of_words(source: str, owner: str) -> frozenset[Need]:
 def _needs(source: str, owner: str, place_of: Callable[[int], Place]) -> frozenset[Need]:
     """None of what cannot be read, which is told elsewhere; or where the name is the author's."""
     try:
-        tree = HTML.parse(source)
+        tree = tree_of(source)
         if owner not in meta.find_undeclared_variables(tree) or _is_made(tree, owner):
             return frozenset()
     except TemplateError:

@@ -9,18 +9,17 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import BigInteger, Connection, MetaData, inspect, select, text, type_coerce
 
 from rekindle.errors import StoreUnavailable
-from rekindle.migrating import (
-    belongs_to,
+from rekindle.migrating import belongs_to, downgrade, migrations_since, upgrade
+from rekindle.revisions import (
+    MIGRATIONS,
     current_revision,
-    downgrade,
     is_current,
-    migrations_since,
     newest_revision,
     require_current,
-    upgrade,
 )
 from store.session import Store
 from store.steps import STEP
@@ -30,6 +29,10 @@ from tests import layouts
 from tests.layouts import RELEASED, read_layouts, taken_away
 
 INSTANTS = [type_coerce(each, BigInteger) for each in (positions.c.arrived_at, positions.c.due_at)]
+
+
+def test_the_newest_revision_is_the_one_that_alembic_finds():
+    assert newest_revision() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 
 from rekindle.cli.app import main
 from rekindle.clock import wall_now
-from rekindle.migrating import current_revision, downgrade, is_current
+from rekindle.migrating import downgrade
 from rekindle.presence import Presence, find_running
+from rekindle.revisions import current_revision, is_current
 from store.leases import hold_lease
 from store.session import Store
 

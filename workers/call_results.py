@@ -13,12 +13,10 @@ from store.effects import DueEffect, finish_effect, let_go
 from store.enrollments import find_place
 from store.receivers import Receiver, forget_receivers, load_receivers, save_receivers
 from workers.notices import Errand
-from workers.receivers import fail
+from workers.receivers import fail, pause_after
 
 log = structlog.get_logger()
 
-RETRY_AFTER = timedelta(minutes=5)  # doubled after each try
-LONGEST_PAUSE = timedelta(hours=6)  # between two tries of one effect
 GIVE_UP_AFTER = timedelta(days=3)  # a weekend
 MOST_ATTEMPTS = 18  # of those of which nobody knows when they were made: three days as well
 
@@ -114,9 +112,3 @@ class Book:
         words = f"a {effect.kind} of the journey {place.journey} failed: {error}"
         raise_alarm(self.tx, "effect.failed", subject, words, self.now)
         log.error("effect.failed", effect=effect.id, kind=effect.kind)
-
-
-def pause_after(attempts: int) -> timedelta:
-    """Return how long to wait after so many tries and one more."""
-    doubled: int = 2 ** min(attempts, 10)
-    return min(RETRY_AFTER * doubled, LONGEST_PAUSE)

@@ -33,14 +33,8 @@ from store.passes import (
 from store.pending import mark_evaluated
 from store.records import Because, CustomerId
 from workers.counts import Counts
-from workers.drift import (
-    Learned,
-    are_priors_due,
-    keep_learned,
-    learn,
-    priors_at,
-    refresh_drift,
-)
+from workers.drift import are_priors_due, priors_at, refresh_drift
+from workers.drift_learning import Learned, keep_learned, learn
 from workers.evaluate import evaluate_segments
 from workers.failing import is_tried_again, recover_segments
 from workers.lease import LEASE, take_turn, worker_name

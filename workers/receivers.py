@@ -11,6 +11,8 @@ from store.receivers import Receiver
 PATIENCE = 3  # failures in a row; fewer may be chance
 SHORTEST_REST = timedelta(seconds=30)
 LONGEST_REST = timedelta(minutes=15)
+RETRY_AFTER = timedelta(minutes=5)  # doubled after each try
+LONGEST_PAUSE = timedelta(hours=6)  # between two tries of one effect
 JITTER = 0.2  # of a rest, so that not all who fail together are called again together
 PORTS = {"http": 80, "https": 443}
 # notification services whose targets begin with a host; of all others that place may be a secret
@@ -63,6 +65,12 @@ def _rest(name: str, failures: int) -> timedelta:
     rest = min(SHORTEST_REST * doubled, LONGEST_REST)
     share = crc32(f"{name}/{failures}".encode()) / 2**32  # the same each time, and unlike others'
     return rest * (1 + JITTER * share)
+
+
+def pause_after(attempts: int) -> timedelta:
+    """Return how long an effect waits after so many tries and one more."""
+    doubled: int = 2 ** min(attempts, 10)
+    return min(RETRY_AFTER * doubled, LONGEST_PAUSE)
 
 
 def is_on_trial(known: Receiver | None) -> bool:

@@ -1,5 +1,10 @@
-"""The command line: one module a group of commands, found here, imported only when asked for."""
+"""The command line: one module a group of commands, found here, imported only when asked for.
 
+This is where a command's cost begins: `--help` and a mistyped command import none of them.
+"""
+
+import gc
+import keyword
 import os
 import sys
 from importlib import import_module
@@ -10,6 +15,7 @@ from traceback import format_exception
 import typer
 
 from rekindle.cli.context import Options, as_json, options, parse_instant, set_options
+from rekindle.cli.summaries import summary_of
 from rekindle.errors import NotFound, RekindleError, WrongUse
 
 VALUED = ("--workspace", "--database", "--now")
@@ -61,7 +67,7 @@ def _options_from(found: dict[str, str], wants_json: bool) -> Options:
 
 
 def build_app(command: str | None) -> typer.Typer:
-    """The Typer app with `command` loaded, or with all of them where none is named (for help)."""
+    """Return the Typer app with `command` loaded; or, for help, with the summaries of all."""
     app = typer.Typer(
         name="rekindle",
         help="Customer journeys you keep in git.",
@@ -76,18 +82,30 @@ def build_app(command: str | None) -> typer.Typer:
     def root() -> None:
         """Customer journeys you keep in git."""
 
-    for name in [command] if command in COMMANDS else COMMANDS:
-        _register(app, name)
+    if command in COMMANDS:
+        _load(app, command)
+    else:
+        for name, module in COMMANDS.items():
+            app.command(name, help=summary_of(module, _identifier(name)))(_show_help_only)
     return app
 
 
-def _register(app: typer.Typer, name: str) -> None:
+def _load(app: typer.Typer, name: str) -> None:
     module = import_module(f"rekindle.cli.{COMMANDS[name]}")
-    found = getattr(module, f"{name}_" if name == "import" else name.replace("-", "_"))
+    found = getattr(module, _identifier(name))
     if isinstance(found, typer.Typer):
         app.add_typer(found, name=name)
     else:
         app.command(name)(found)
+
+
+def _identifier(command: str) -> str:
+    """Return the name under which its module defines a command."""
+    return f"{command}_" if keyword.iskeyword(command) else command.replace("-", "_")
+
+
+def _show_help_only() -> None:
+    """Stand for a command in the list of all; the one that is run is loaded by its name."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -113,7 +131,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(rest: list[str]) -> int:
     command = next((word for word in rest if not word.startswith("-")), None)
     try:
-        build_app(command)(rest, prog_name="rekindle")
+        app = build_app(command)
+        gc.freeze()
+        gc.enable()
+        app(rest, prog_name="rekindle")
     except SystemExit as ended:  # Typer's way to say the exit code, usage errors (2) included
         return ended.code if isinstance(ended.code, int) else 1
     return 0

@@ -17,8 +17,7 @@ from rekindle.cli.context import as_json, options, say
 from rekindle.cli.opening import open_here
 from rekindle.errors import NotFound
 from rekindle.services import Services
-from rekindle.workspace.folder import read_folder
-from rekindle.workspace.library import Library
+from rekindle.workspace.library import Library, read_library
 from store.customers import find_customer
 from store.events import load_timeline
 from store.records import NOBODY, Actor, Customer, CustomerId, StoredEvent
@@ -89,7 +88,7 @@ def make_sample(
 
     Raises NotFound for a mail that is not there.
     """
-    library, _problems = read_folder(services.workspace, services.environment)
+    library = read_library(services.workspace, services.environment)
     name = _known(template, library)
     now = services.clock.now()
     with services.store.read() as connection:

@@ -11,7 +11,7 @@ from rekindle.cli.stamps import stamp
 from store.portraits import DecisionLine, Trip
 from store.records import EnrollmentId
 from store.tables import effects
-from workers.call_results import pause_after
+from workers.receivers import pause_after
 
 
 @dataclass(frozen=True)

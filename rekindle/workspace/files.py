@@ -53,8 +53,7 @@ def load_files(folder: Path) -> tuple[tuple[File, ...], tuple[Problem, ...]]:
 
     Raises NotFound if there is no such folder.
     """
-    if not folder.is_dir():
-        raise NotFound(f"there is no folder {str(folder)!r}.")
+    _require(folder)
     files: list[File] = []
     problems: list[Problem] = list(_misplaced(folder))
     for path, kind in _candidates(folder):
@@ -63,6 +62,21 @@ def load_files(folder: Path) -> tuple[tuple[File, ...], tuple[Problem, ...]]:
         if file is not None:
             files.append(file)
     return tuple(files), tuple(problems)
+
+
+def load_settings_file(folder: Path) -> File | None:
+    """Return `rekindle.yaml` alone; None where there is none that can be read.
+
+    Raises NotFound if there is no such folder.
+    """
+    _require(folder)
+    path = folder / SETTINGS
+    return _load(folder, path, "settings")[0] if path.is_file() else None
+
+
+def _require(folder: Path) -> None:
+    if not folder.is_dir():
+        raise NotFound(f"there is no folder {str(folder)!r}.")
 
 
 def _candidates(folder: Path) -> Iterator[tuple[Path, Kind]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -16,7 +17,14 @@ from rekindle.errors import TemplateFailed
 from rekindle.settings import DEPLOYMENT_KEYS, Settings, fill_variables
 from rekindle.workspace.cases import CaseFile
 from rekindle.workspace.data import parse_csv
-from rekindle.workspace.files import SETTINGS_NAME, File, Kind, path_of
+from rekindle.workspace.files import (
+    SETTINGS_NAME,
+    File,
+    Kind,
+    load_files,
+    load_settings_file,
+    path_of,
+)
 from rekindle.workspace.problems import Problem
 from rekindle.workspace.validation import validate
 from rekindle.workspace.yaml import Document, parse_yaml
@@ -26,7 +34,6 @@ from segments.definition import Segment, conditions_in, walk
 from segments.lexicon import Lexicon
 from store.records import Definition, DefinitionId
 from surveys.definition import Survey
-from templates.compile import compile_mail
 
 WORD = re.compile(r"\w+")
 MODELS: Mapping[str, type[BaseModel]] = {
@@ -88,6 +95,8 @@ class Library:
         return self._surveys_of_mails[template]
 
     def _find_survey(self, template: str) -> str | None:
+        from templates.compile import compile_mail  # Jinja and the readers of HTML and CSS
+
         language = self.settings.brand.language
         try:
             asked = compile_mail(template, None, self.templates, language=language).surveys
@@ -235,6 +244,22 @@ def library_of(readings: Sequence[Reading]) -> Library:
         data={name.rsplit(".", 1)[0]: value for name, value in found["data"].items()},
         unreadable=tuple(problem for reading in readings for problem in reading.problems),
     )
+
+
+def read_library(folder: Path, environment: Mapping[str, str]) -> Library:
+    """Return the library of a folder, each file read by itself: how they fit together is checked by
+    `rekindle.workspace.folder.load_workspace`. Raises NotFound if there is no such folder.
+    """
+    files, _misplaced = load_files(folder)
+    return library_of([read_file(file, environment) for file in files])
+
+
+def read_settings(folder: Path, environment: Mapping[str, str]) -> Settings | None:
+    """Return the settings of a folder, the defaults where its file has mistakes, None where it has
+    no such file; nothing else is read. Raises NotFound if there is no such folder.
+    """
+    file = load_settings_file(folder)
+    return library_of([read_file(file, environment)]).settings if file else None
 
 
 def library_from(

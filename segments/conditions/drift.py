@@ -37,7 +37,7 @@ ESTABLISHED = 3  # event days; with fewer a customer is new until lost
 class Risk(BaseModel):
     """Bounds on the chance that nothing comes within the horizon."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     at_least: Number | None = None
     at_most: Number | None = None

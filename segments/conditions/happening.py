@@ -14,7 +14,7 @@ from segments.conditions.fields import EventNames
 class Happening(BaseModel):
     """Events of these names, or any own activity on a channel, with such properties."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     event: EventNames | None = None
     channel: str | None = None

@@ -20,7 +20,7 @@ AMOUNTS = ("at_least", "at_most", "exactly", "between")
 class Window(BaseModel):
     """Where one instant must lie: `within` is (t − W, t], `older_than` is <= t − W, or both."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     within: Stretch | None = None
     older_than: Stretch | None = None

@@ -51,7 +51,7 @@ Fifths = Annotated[
 class Place(BaseModel):
     """The fifths of each figure that will do; those not named, any."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     recency: Fifths | None = None
     frequency: Fifths | None = None

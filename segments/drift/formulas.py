@@ -15,8 +15,8 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from segments.drift.correction import CERTAIN, Recalibration
 from segments.drift.priors import Priors
-from segments.drift.recalibration import CERTAIN, Recalibration
 from segments.drift.states import COOLING, DORMANT, DRIFTING
 from segments.instants import Micros, greatest, least
 

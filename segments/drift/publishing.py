@@ -17,9 +17,9 @@ from sqlalchemy import (
 )
 
 from segments.dates import day_start
+from segments.drift.correction import Recalibration
 from segments.drift.formulas import DAY, Belief, Terms, constant, corrected, weights_of
 from segments.drift.priors import Priors
-from segments.drift.recalibration import Recalibration
 from segments.drift.rhythms import KEPT, STATISTICS, Asked, Counting, whole
 from segments.instants import LONG_AGO, Micros, micros
 from segments.lexicon import Lexicon

@@ -5,11 +5,11 @@ has no negative weight, so that the risk never falls while somebody stays silent
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from segments.drift.correction import AS_IT_IS, CERTAIN, Recalibration
 from segments.drift.log import EventDays, Floats, Rhythms, Whole
 from segments.drift.model import Posterior
 from segments.drift.priors import Priors
@@ -19,38 +19,14 @@ LONGEST_SHARE = 1 / 3  # of the log: a shorter log teaches with a shorter horizo
 FEWEST_CUSTOMERS, FEWEST_OF_A_KIND = 150, 30  # in one look back
 MOST_OFF = 0.10  # between what was foretold and what came; beyond, nothing is corrected
 RIDGE = 1e-3  # on standardised inputs
-CERTAIN = 1e-9  # chances are kept this far from 0 and 1
 
 
-@dataclass(frozen=True)
-class Recalibration:
-    """Weights of the inputs in the log-odds of the risk."""
-
-    intercept: float = 0.0
-    chance: float = 1.0  # of what the model says, in log-odds
-    silence: float = 0.0  # of the silence against recent activity
-    count: float = 0.0  # of ln(event days)
-    recent: float = 0.0  # of ln(event days, fading with the horizon)
-    other: float = 0.0  # of what the model says of the other clock, in log-odds
-    sample: int = 0  # silences learned from; 0: the model's chance stands as it is
-    off_by: float = 0.0  # foretold less observed, on the newest look back
-
-    @classmethod
-    def read(cls, row: Any) -> Self:
-        """From a row of drift_recalibrations."""
-        return cls(**{field.name: getattr(row, field.name) for field in fields(cls)})
-
-    @property
-    def weights(self) -> Floats:
-        return np.array([self.chance, self.silence, self.count, self.recent, self.other])
-
-    def risk(self, inputs: Floats) -> Floats:
-        """The corrected chances; `inputs` has a row a customer."""
-        chances: Floats = 1 / (1 + np.exp(-(self.intercept + inputs @ self.weights)))
-        return chances
-
-
-AS_IT_IS = Recalibration()
+def corrected_risks(recalibration: Recalibration, inputs: Floats) -> Floats:
+    """Return the corrected chances; `inputs` has a row a customer."""
+    its = recalibration
+    weights = np.array([its.chance, its.silence, its.count, its.recent, its.other])
+    chances: Floats = 1 / (1 + np.exp(-(its.intercept + inputs @ weights)))
+    return chances
 
 
 @dataclass(frozen=True)
@@ -86,7 +62,7 @@ def recalibrate(clock: Clock, as_of: float, other: Clock | None = None) -> Recal
     if not teaching:
         return AS_IT_IS
     learned = _regress(teaching)
-    off_by = float(learned.risk(looks[0].inputs).mean() - looks[0].lasted.mean())
+    off_by = float(corrected_risks(learned, looks[0].inputs).mean() - looks[0].lasted.mean())
     found = replace(learned, off_by=off_by)
     return found if abs(found.off_by) <= MOST_OFF else Recalibration(off_by=off_by)
 

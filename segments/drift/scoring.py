@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 
+from segments.drift.correction import Recalibration
 from segments.drift.fitting import fit_priors
 from segments.drift.log import EventDays
 from segments.drift.priors import Priors
-from segments.drift.recalibration import Clock, Recalibration, inputs_at, recalibrate
+from segments.drift.recalibration import Clock, corrected_risks, inputs_at, recalibrate
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,6 @@ def score_log(
     clock = Clock(known, priors)
     recalibration = recalibrate(clock, day)
     _, inputs = inputs_at(clock, day, horizon_days)
-    chances = recalibration.risk(inputs).tolist()
+    chances = corrected_risks(recalibration, inputs).tolist()
     scores = [Score(name, chances[number]) for name, number in sorted(names.items())]
     return Scoring(scores, priors, recalibration)

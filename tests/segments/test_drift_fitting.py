@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segments.drift.correction import AS_IT_IS
 from segments.drift.fitting import RHOS, fit_priors, maximise
 from segments.drift.likelihood import Evidence
 from segments.drift.log import EventDays
 from segments.drift.priors import Pace, default_priors, lapse_limit, lapse_limit_of
-from segments.drift.recalibration import AS_IT_IS, Clock, Recalibration, inputs_at, recalibrate
+from segments.drift.recalibration import Clock, corrected_risks, inputs_at, recalibrate
 from segments.drift.scoring import LoggedEvent, score_log
 from tests.segments.drift_oracle import fold
 
@@ -164,15 +165,17 @@ def test_what_came_of_past_silences_corrects_a_mistaken_model(shop: Clock):
 
     rhythms, inputs = inputs_at(mistaken, 440, 60)
     lasted = ~np.isin(rhythms.ids, shop.days.within(440, 500))
-    plain = AS_IT_IS.risk(inputs).mean() - lasted.mean()
+    plain = corrected_risks(AS_IT_IS, inputs).mean() - lasted.mean()
     assert found.sample > 1_000
-    assert abs(found.risk(inputs).mean() - lasted.mean()) < 0.05 < plain
+    assert abs(corrected_risks(found, inputs).mean() - lasted.mean()) < 0.05 < plain
 
 
 def test_the_corrected_risk_never_falls_during_silence(shop: Clock):
     found = recalibrate(shop, 440)
 
-    day_by_day = [found.risk(inputs_at(shop, day, 60)[1]) for day in (500, 501, 510, 600)]
+    day_by_day = [
+        corrected_risks(found, inputs_at(shop, day, 60)[1]) for day in (500, 501, 510, 600)
+    ]
 
     for before, after in pairwise(day_by_day):
         assert (after >= before - 1e-12).all()
@@ -205,7 +208,7 @@ def test_the_other_clock_helps_where_it_knows_more(shop: Clock):
 def test_without_a_correction_the_risk_is_what_the_model_says(shop: Clock):
     rhythms, inputs = inputs_at(shop, 440, 60)
 
-    assert Recalibration().risk(inputs)[0] == pytest.approx(1 / (1 + np.exp(-inputs[0, 0])))
+    assert corrected_risks(AS_IT_IS, inputs)[0] == pytest.approx(1 / (1 + np.exp(-inputs[0, 0])))
     assert len(rhythms.ids) == len(inputs)
 
 

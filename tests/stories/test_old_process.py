@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from rekindle.migrating import is_current, upgrade
+from rekindle.migrating import upgrade
+from rekindle.revisions import is_current
 from store.session import Store
 from tests.servers import fresh_postgres_database
 from tests.shop import ROOT, Shop

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, func, insert, select
 
 from segments.days import day_begins, day_of, published_at
+from segments.drift.correction import Recalibration
 from segments.drift.log import EventDays
 from segments.drift.model import Posterior
 from segments.drift.priors import Priors
-from segments.drift.recalibration import Clock, Recalibration, inputs_at
+from segments.drift.recalibration import Clock, corrected_risks, inputs_at
 from segments.drift.states import COOLING, DORMANT, DRIFTING, DriftState
 from segments.lexicon import Lexicon
 from store.drift import insert_priors
@@ -30,8 +31,8 @@ from workers.drift import (
     priors_at,
     publish_priors,
     refresh_drift,
-    sample_days,
 )
+from workers.drift_learning import sample_days
 
 ZONE = ZoneInfo("Europe/Berlin")
 STEADY = ZoneInfo("Asia/Riyadh")  # where all days are equally long
@@ -218,7 +219,9 @@ def test_the_risk_is_that_of_the_last_publication(
         Clock(log_of(known, clock, then), replace(found, clock=clock)) for clock in ("goal", "any")
     ]
     rhythms, inputs = inputs_at(clocks[0], moment, 90.0, clocks[1])
-    expected = dict(zip(rhythms.ids.tolist(), CORRECTION.risk(inputs).tolist(), strict=True))
+    expected = dict(
+        zip(rhythms.ids.tolist(), corrected_risks(CORRECTION, inputs).tolist(), strict=True)
+    )
     for customer, kept in keeper.kept("goal").items():
         assert (kept.risk is None) == (customer not in expected)
         if kept.risk is not None:
