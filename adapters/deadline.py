@@ -32,45 +32,38 @@ class Deadline:
         return left
 
 
-class DeadlineSocket(socket.socket):
+class _EndsInTime(socket.socket):
     """A socket of which every call ends at `deadline`."""
 
     deadline: Deadline | None = None
 
     def recv(self, *arguments: Any) -> bytes:
-        _set_timeout(self)
+        self._set_timeout()
         return super().recv(*arguments)
 
     def recv_into(self, *arguments: Any) -> int:
-        _set_timeout(self)
+        self._set_timeout()
         return super().recv_into(*arguments)
 
+    def _set_timeout(self) -> None:
+        if self.deadline is not None:
+            self.settimeout(self.deadline.seconds_left())
+
+
+class DeadlineSocket(_EndsInTime):
+    """One that is not encrypted: the timeout of its `sendall` is one for the whole."""
+
     def sendall(self, *arguments: Any) -> None:
-        _set_timeout(self)  # holds for all of it: the timeout of `sendall` is one for the whole
+        self._set_timeout()
         return super().sendall(*arguments)
 
 
-class DeadlineTlsSocket(ssl.SSLSocket):
-    """The same, encrypted: its `sendall` is a loop of `send`."""
-
-    deadline: Deadline | None = None
-
-    def recv(self, *arguments: Any) -> bytes:
-        _set_timeout(self)
-        return super().recv(*arguments)
-
-    def recv_into(self, *arguments: Any) -> int:
-        _set_timeout(self)
-        return super().recv_into(*arguments)
+class DeadlineTlsSocket(_EndsInTime, ssl.SSLSocket):
+    """One that is encrypted: its `sendall` is a loop of `send`."""
 
     def send(self, *arguments: Any) -> int:
-        _set_timeout(self)
+        self._set_timeout()
         return super().send(*arguments)
-
-
-def _set_timeout(connection: DeadlineSocket | DeadlineTlsSocket) -> None:
-    if connection.deadline is not None:
-        connection.settimeout(connection.deadline.seconds_left())
 
 
 def connect(host: str, port: int, deadline: Deadline) -> DeadlineSocket:

@@ -1,7 +1,7 @@
 """What each process says of its lanes, and how much waits in them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, select
@@ -42,20 +42,8 @@ class Waiting:
 
 
 def save_lanes(tx: Connection, states: Sequence[LaneState]) -> None:
-    for state in states:
-        tx.execute(
-            insert_or_replace(tx, lanes),
-            {
-                "holder": state.holder,
-                "lane": state.lane,
-                "threads": state.threads,
-                "busy": state.busy,
-                "busy_since": state.busy_since,
-                "busy_with": state.busy_with,
-                "progress_at": state.progress_at,
-                "said_at": state.said_at,
-            },
-        )
+    if states:
+        tx.execute(insert_or_replace(tx, lanes), [asdict(state) for state in states])
 
 
 def forget_lanes(tx: Connection, holder: str, before: datetime) -> None:
@@ -94,9 +82,9 @@ def load_waiting(connection: Connection, now: datetime) -> Mapping[str, Waiting]
         waiting(memberships.c.next_check_at),
         waiting(calendars.c.due_at),
     ]
-    oldest = [one.oldest_due_at for one in moving if one.oldest_due_at is not None]
+    oldest = [work.oldest_due_at for work in moving if work.oldest_due_at is not None]
     return {
-        "journeys": Waiting(sum(one.count for one in moving), min(oldest, default=None)),
+        "journeys": Waiting(sum(work.count for work in moving), min(oldest, default=None)),
         "emails": waiting(messages.c.due_at, messages.c.claimed_by.is_(None), ~IS_ANY, ~is_paused),
         "webhooks": waiting(due, effects.c.kind == "webhook", ~IS_ANY),
         "notices": waiting(due, effects.c.kind == "notify", ~IS_ANY),

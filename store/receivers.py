@@ -41,18 +41,19 @@ def load_receivers(connection: Connection, kind: str | None = None) -> list[Rece
 
 
 def save_receivers(tx: Connection, failing: Collection[Receiver]) -> None:
-    for receiver in failing:
-        tx.execute(
-            insert_or_replace(tx, receivers),
-            {
-                "kind": receiver.kind,
-                "receiver": receiver.name,
-                "failures": receiver.failures,
-                "failing_since": receiver.failing_since,
-                "resting_until": receiver.resting_until,
-                "error": receiver.error,
-            },
-        )
+    rows = [
+        {
+            "kind": receiver.kind,
+            "receiver": receiver.name,
+            "failures": receiver.failures,
+            "failing_since": receiver.failing_since,
+            "resting_until": receiver.resting_until,
+            "error": receiver.error,
+        }
+        for receiver in failing
+    ]
+    if rows:
+        tx.execute(insert_or_replace(tx, receivers), rows)
 
 
 def forget_receivers(tx: Connection, kind: str, names: Collection[str]) -> None:
