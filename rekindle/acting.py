@@ -18,7 +18,6 @@ from web.visits import Visitor, record_visit
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 LOOKS = Visitor("GET", AGENT)
-SENDS_FORM = Visitor("POST", AGENT)
 FILLING_IN = timedelta(seconds=25)
 SHOP = "https://shop.example.com/"
 
@@ -113,9 +112,9 @@ def _answer(services: Services, answer: Answers) -> None:
     asked = find_asked(services, invitation, sent_at)
     if asked is None or sent_at >= asked.invitation.closes_at:
         return
-    form = Form(answer.score, answer.comment, answer.solved)
+    form = Form(answer.score, answer.comment, answer.solved, page_made_at=answer.at)
     with services.store.begin() as tx:
-        record_answer(tx, asked, form, SENDS_FORM, sent_at)
+        record_answer(tx, asked, form, AGENT, sent_at)
 
 
 def _unsubscribe(services: Services, person: str, mail: SentMail, at: datetime) -> None:

@@ -29,7 +29,7 @@ INVITED: Select[Any] = (
 ROWS: Select[Any] = select(
     answers.c.survey, answers.c.customer_id, answers.c.message_id, answers.c.score,
     answers.c.comment, answers.c.answered_at, answers.c.is_counted, answers.c.revision,
-    answers.c.enrollment_id, answers.c.key,
+    answers.c.enrollment_id, answers.c.key, answers.c.solved,
 )  # fmt: skip
 
 
@@ -99,6 +99,7 @@ def save_answer(tx: Connection, answer: Answer, now: datetime) -> None:
             key=answer.key,
             score=answer.score,
             comment=answer.comment,
+            solved=answer.solved,
             revision=answer.revision,
             is_current=False,
             is_counted=answer.is_counted,

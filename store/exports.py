@@ -170,6 +170,7 @@ NOUNS: Mapping[str, Select[Any]] = {
         answers.c.survey,
         answers.c.score,
         answers.c.comment,
+        answers.c.solved,
         answers.c.message_id.label("message"),
         answers.c.key,
         answers.c.answered_at,

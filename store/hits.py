@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from store.records import Hit, MessageId
 from store.standings import note_turns
@@ -29,15 +29,36 @@ def save_hit(
 
 
 def load_hits(connection: Connection, message_id: MessageId) -> list[Hit]:
-    """The newest requests of one message, oldest first."""
+    """The newest looks at one message's links, oldest first."""
+    return _load(connection, message_id, hits.c.method != "POST")
+
+
+def _load(
+    connection: Connection, message_id: MessageId, condition: ColumnElement[bool]
+) -> list[Hit]:
     newest = (
         select(hits.c.id, hits.c.message_id, hits.c.link, hits.c.method, hits.c.agent)
         .add_columns(hits.c.occurred_at)
-        .where(hits.c.message_id == message_id)
+        .where(hits.c.message_id == message_id, condition)
         .order_by(hits.c.id.desc())
         .limit(MOST_HITS)
     )
     return [Hit(*row) for row in reversed(connection.execute(newest).all())]
+
+
+def load_forms(connection: Connection, message_id: MessageId) -> list[Hit]:
+    """The newest forms that were sent for one message, oldest first."""
+    return _load(connection, message_id, hits.c.method == "POST")
+
+
+def first_view_at(connection: Connection, message_id: MessageId) -> datetime | None:
+    """Return when a survey's page was first asked for by this message's link."""
+    query = select(func.min(hits.c.occurred_at, type_=hits.c.occurred_at.type)).where(
+        hits.c.message_id == message_id,
+        hits.c.method == "GET",
+        hits.c.link.startswith("survey:"),
+    )
+    return connection.execute(query).scalar()
 
 
 def delivered_at(connection: Connection, message_id: MessageId) -> datetime | None:

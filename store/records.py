@@ -278,6 +278,7 @@ class Answer:
     revision: int = 1
     enrollment_id: EnrollmentId | None = None
     key: str = ""
+    solved: str = ""  # whether the problem is solved: yes, no, or empty where nobody said
 
 
 @dataclass(frozen=True)

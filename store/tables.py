@@ -694,6 +694,7 @@ answers = Table(
     Column("is_counted", Boolean, nullable=False),  # False: a machine, not a person
     Column("answered_at", Instant, nullable=False),
     Column("known_at", Instant, nullable=False),
+    Column("solved", Text, nullable=False, default="", server_default=""),  # yes, no, or empty
     UniqueConstraint("message_id", "survey", "revision"),
     Index("ix_answers_customer_id", "customer_id"),
     Index("ix_answers_survey", "survey", "answered_at"),

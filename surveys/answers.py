@@ -1,8 +1,8 @@
 """What one sent form does: a first answer, a revision, or nothing."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -35,6 +35,7 @@ class Reply:
     comment: str
     sent_at: datetime
     is_person: bool
+    solved: str = ""  # yes, no, or empty where the form did not say
 
 
 @dataclass(frozen=True)
@@ -84,15 +85,6 @@ def current_answer(given: Sequence[Answer]) -> Answer | None:
     return max(counted, key=lambda answer: answer.revision, default=None)
 
 
-def recount(given: Sequence[Answer], people: Mapping[int, bool]) -> tuple[Answer, ...]:
-    """Answers whose standing changes now that it is known which revisions are a person's."""
-    return tuple(
-        replace(answer, is_counted=people[answer.revision])
-        for answer in given
-        if people.get(answer.revision, answer.is_counted) != answer.is_counted
-    )
-
-
 def tidy_comment(written: str) -> str:
     """A comment as stored: `\\n` at line ends, no control characters, no longer than we keep."""
     lines = (CONTROL.sub("", line) for line in written.splitlines())
@@ -107,10 +99,12 @@ def _says_nothing_new(reply: Reply, current: Answer | None, given: Sequence[Answ
 
 
 def _is_same(reply: Reply, answer: Answer) -> bool:
-    return (reply.score, reply.comment) == (answer.score, answer.comment)
+    said = (reply.score, reply.comment, reply.solved or answer.solved)
+    return said == (answer.score, answer.comment, answer.solved)
 
 
 def _next_answer(reply: Reply, invitation: Invitation, given: Sequence[Answer]) -> Answer:
+    current = current_answer(given) if reply.is_person else None
     return Answer(
         survey=invitation.survey,
         customer_id=invitation.customer_id,
@@ -119,6 +113,7 @@ def _next_answer(reply: Reply, invitation: Invitation, given: Sequence[Answer]) 
         key=invitation.key,
         score=reply.score,
         comment=reply.comment,
+        solved=reply.solved or (current.solved if current else ""),
         answered_at=reply.sent_at,
         is_counted=reply.is_person,
         revision=max((answer.revision for answer in given), default=0) + 1,

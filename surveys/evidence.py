@@ -1,12 +1,15 @@
 """Was it a person? What the requests to one message's links say about each other.
 
 Mail gateways fetch every link within seconds of delivery, some run a page's scripts; people follow
-one link and take their time. Nothing here remembers: a verdict is computed from all requests known
-so far, so later ones may reverse it.
+one link and take their time. Nothing here remembers: a verdict on a look is computed from all looks
+known so far, so later ones may reverse it.
+
+A form is judged by what it bears itself and by other forms, never by looks: a gateway fetches the
+same links, and whoever has answered looks again to change their answer.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -22,9 +25,10 @@ READING = timedelta(seconds=1)  # nobody reads a page and presses its button in 
 MOST_AT_ONCE = 2  # a person may open a second link in another tab, hardly a third
 
 # Agents of mail gateways, previews and crawlers: public field reports, read 2026-03.
+# Cubot is no bot: it makes telephones.
 KNOWN_AGENTS = re.compile(
     r"barracuda|proofpoint|mimecast|safelinks|trendmicro|fireeye|symantec|sophos|ironport|"
-    r"forcepoint|virustotal|urlscan|bot\b|crawler|spider|preview|facebookexternalhit",
+    r"forcepoint|virustotal|urlscan|(?<!cu)bot\b|crawler|spider|preview|facebookexternalhit",
     re.IGNORECASE,
 )
 # Apple's mail proxy and several gateways say this, or nothing.
@@ -47,6 +51,7 @@ class Sign(StrEnum):
     DECOY = "followed a link no person can see"
     MANY_LINKS = "followed several links at once"
     MANY_SCORES = "tried several scores at once"
+    TRAPPED = "filled in a field no person can see"
     UNSEEN = "sent the form without opening its page"
     HURRIED = "sent the form faster than anybody reads"
 
@@ -62,43 +67,98 @@ class Verdict:
         return not self.signs
 
 
-def judge(hit: Hit, hits: Sequence[Hit], delivered_at: datetime | None) -> Verdict:
-    """Weigh `hit` in the light of all `hits` of its message, itself among them.
+@dataclass(frozen=True)
+class SentForm:
+    """One form of a survey as it came, and the page that it was sent from."""
+
+    hit: Hit
+    page_made_at: datetime | None  # None: nobody has looked at the survey's page
+    is_trapped: bool = False  # the field that people cannot see was filled in
+
+
+def judge(hit: Hit, looks: Sequence[Hit], delivered_at: datetime | None) -> Verdict:
+    """Weigh a look, `hit`, in the light of all looks at its message's links, itself among them.
 
     `delivered_at` is when the message was delivered or, not known yet, taken by the provider.
     """
-    if _is_told_to(hit):
-        return Verdict()
     found = {
         Sign.HEAD: hit.method == "HEAD",
         Sign.AFTER_DELIVERY: _follows_delivery(hit, delivered_at),
-        Sign.AGENT: _is_machine_agent(hit),
-        Sign.PROBED: any(_probes(other, hit) for other in hits),
-        Sign.DECOY: any(other.link == "decoy" and _is_one_visit(hit, other) for other in hits),
-        Sign.MANY_LINKS: len({_page(other) for other in _fetched_with(hit, hits)}) > MOST_AT_ONCE,
-        Sign.MANY_SCORES: _tries_scores(hit, hits),
-        Sign.UNSEEN: hit.method == "POST" and not _views_before(hit, hits),
-        Sign.HURRIED: hit.method == "POST" and _is_hurried(hit, hits),
+        Sign.AGENT: _is_machine_agent(hit) or _is_program(hit),
+        Sign.PROBED: any(_probes(other, hit) for other in looks),
+        Sign.DECOY: any(other.link == "decoy" and _is_one_visit(hit, other) for other in looks),
+        Sign.MANY_LINKS: len({_page(other) for other in _fetched_with(hit, looks)}) > MOST_AT_ONCE,
+        Sign.MANY_SCORES: _tries_scores(hit, looks),
     }
+    return _verdict(found)
+
+
+def judge_form(form: SentForm, forms: Sequence[Hit]) -> Verdict:
+    """Weigh a form by its own signs and by the other `forms` of its message.
+
+    Gateways that press buttons pose as browsers: a program that says so, or that says nothing,
+    means what it sends.
+    """
+    if form.is_trapped:
+        return Verdict((Sign.TRAPPED,))
+    if _is_open_program(form.hit):
+        return Verdict()
+    found = {
+        Sign.AGENT: _is_machine_agent(form.hit),
+        Sign.MANY_SCORES: bool(find_rivals(form, forms)),
+        Sign.UNSEEN: form.page_made_at is None,
+        Sign.HURRIED: _is_hurried(form),
+    }
+    return _verdict(found)
+
+
+def find_rivals(form: SentForm, forms: Sequence[Hit]) -> list[Hit]:
+    """Return the `forms` with another score that came with this one at once.
+
+    Whoever opened the page anew after a form corrects what they said in it.
+    """
+    if _is_open_program(form.hit):
+        return []
+    return [
+        other
+        for other in forms
+        if other.link != form.hit.link
+        and not _is_open_program(other)
+        and not _is_revision(form, other)
+        and _apart(form.hit, other) < AT_ONCE
+        and (other.agent == form.hit.agent or _apart(form.hit, other) <= ONE_MOMENT)
+    ]
+
+
+def _verdict(found: Mapping[Sign, bool]) -> Verdict:
     return Verdict(tuple(sign for sign, is_there in found.items() if is_there))
+
+
+def _is_revision(form: SentForm, other: Hit) -> bool:
+    return form.page_made_at is not None and form.page_made_at >= other.occurred_at
+
+
+def _is_hurried(form: SentForm) -> bool:
+    made_at, sent_at = form.page_made_at, form.hit.occurred_at
+    return made_at is not None and timedelta(0) <= sent_at - made_at < READING
 
 
 def _follows_delivery(hit: Hit, delivered_at: datetime | None) -> bool:
     return delivered_at is not None and hit.occurred_at < delivered_at + AFTER_DELIVERY
 
 
-def _is_told_to(hit: Hit) -> bool:
-    """Gateways that press buttons pose as browsers: whoever sends the form by a program that says
-    so, or that says nothing, means it.
-    """
-    is_open = not hit.agent.strip() or PROGRAMS.match(hit.agent) is not None
-    return hit.method == "POST" and is_open and not KNOWN_AGENTS.search(hit.agent)
-
-
 def _is_machine_agent(hit: Hit) -> bool:
-    if KNOWN_AGENTS.search(hit.agent) or BARE_AGENT.fullmatch(hit.agent):
-        return True
-    return hit.method != "POST" and bool(PROGRAMS.match(hit.agent) or HEADLESS.search(hit.agent))
+    return bool(KNOWN_AGENTS.search(hit.agent) or BARE_AGENT.fullmatch(hit.agent))
+
+
+def _is_program(hit: Hit) -> bool:
+    return bool(PROGRAMS.match(hit.agent) or HEADLESS.search(hit.agent))
+
+
+def _is_open_program(hit: Hit) -> bool:
+    """True for an agent that says it is a program, or says nothing."""
+    is_open = not hit.agent.strip() or PROGRAMS.match(hit.agent) is not None
+    return is_open and not KNOWN_AGENTS.search(hit.agent)
 
 
 def _probes(other: Hit, hit: Hit) -> bool:
@@ -125,7 +185,7 @@ def _fetched_with(hit: Hit, hits: Iterable[Hit]) -> list[Hit]:
 
 
 def _is_fetch(hit: Hit) -> bool:
-    return hit.method != "POST" and hit.link != "open"
+    return hit.link != "open"
 
 
 def _page(hit: Hit) -> str:
@@ -142,20 +202,5 @@ def _tries_scores(hit: Hit, hits: Iterable[Hit]) -> bool:
 
 
 def _is_score_fetch(hit: Hit) -> bool:
-    return hit.link.startswith("survey:") and _is_fetch(hit)
-
-
-def _views_before(hit: Hit, hits: Iterable[Hit]) -> list[Hit]:
-    """Earlier looks at the page whose form `hit` sends."""
-    return [
-        other
-        for other in hits
-        if other.method == "GET"
-        and _page(other) == _page(hit)
-        and (other.occurred_at, other.id) < (hit.occurred_at, hit.id)
-    ]
-
-
-def _is_hurried(hit: Hit, hits: Iterable[Hit]) -> bool:
-    views = (view for view in _views_before(hit, hits) if view.agent == hit.agent)
-    return any(_apart(hit, view) < READING for view in views)
+    """True for a score's link in the email; `survey:` alone is the page itself."""
+    return hit.link.startswith("survey:") and hit.link != "survey:"

@@ -104,6 +104,18 @@ class Signer:
         message_id, packed = payload.split(".")
         return SurveyInvitation(MessageId(int(message_id)), _unpacked(packed))
 
+    def sign_page(self, message_id: int, made_at: datetime) -> str:
+        """When a page with a form was made, to the millisecond; the form sends it back."""
+        return self._sign("page", f"{message_id}.{int(made_at.timestamp() * 1000)}")
+
+    def read_page(self, token: str, message_id: int) -> datetime | None:
+        """Return when we made the page; None unless it was made for this message."""
+        if not (payload := self._read("page", token)):
+            return None
+        owner, milliseconds = payload.split(".")
+        is_its_own = int(owner) == message_id
+        return datetime.fromtimestamp(int(milliseconds) / 1000, UTC) if is_its_own else None
+
     def sign_unsubscribe(self, message_id: int, customer_id: int, topic: str) -> str:
         return self._sign("unsubscribe", f"{message_id}.{customer_id}.{_packed(topic)}")
 
@@ -158,7 +170,9 @@ class Signer:
         return payload if _is_strict(token.rpartition(".")[2]) else None
 
 
-PURPOSES = ("click", "address", "survey", "unsubscribe", "open", "view", "sign_in", "fingerprint")
+PURPOSES = (
+    "click", "address", "survey", "page", "unsubscribe", "open", "view", "sign_in", "fingerprint",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

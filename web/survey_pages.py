@@ -16,6 +16,8 @@ from web.pages import page
 from web.requests import services_of
 from web.texts import band, more_texts, score_labels
 
+TRAP = "leave_empty"  # the field that people cannot see; no browser fills it in by itself
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -27,15 +29,22 @@ class Asked:
     current: Answer | None
 
 
-def form_page(
-    request: Request, asked: Asked, score: int | None, *, unsent_comment: str | None = None
-) -> Response:
-    """The question with `score` chosen.
+@dataclass(frozen=True)
+class Draft:
+    """What the form is filled in with already; `score` is None where none is chosen."""
 
-    A form without a score is asked for again, with the comment it had: `unsent_comment`.
+    score: int | None
+    comment: str
+    solved: str  # yes, no, or empty
+
+
+def form_page(
+    request: Request, asked: Asked, draft: Draft, made: str, *, is_incomplete: bool = False
+) -> Response:
+    """The question, filled in as in `draft`; `made` is the signed time of the page.
+
+    A form without a score is asked for again, with all else that it had: `is_incomplete`.
     """
-    is_incomplete = unsent_comment is not None
-    said = asked.current.comment if asked.current else ""
     texts = _texts(request, asked)
     scores = [
         (number, label, band(asked.survey.kind, number))
@@ -44,9 +53,12 @@ def form_page(
     values = {
         "texts": texts,
         "scores": scores,
-        "score": score,
+        "score": draft.score,
         "asks_solved": asked.survey.solved,
-        "comment": said if unsent_comment is None else unsent_comment,
+        "solved": draft.solved,
+        "comment": draft.comment,
+        "page": made,
+        "trap": TRAP,
         "is_answered": asked.current is not None,
         "is_incomplete": is_incomplete,
     }
@@ -54,7 +66,7 @@ def form_page(
     return page(request, "survey", {**_words(request, texts.locale), **values}, status=status)
 
 
-def thanks_page(request: Request, asked: Asked, score: int) -> Response:
+def thanks_page(request: Request, asked: Asked, score: int, change_link: str) -> Response:
     """What was recorded, and the way back to change it."""
     texts = _texts(request, asked)
     words = _words(request, texts.locale)
@@ -66,6 +78,7 @@ def thanks_page(request: Request, asked: Asked, score: int) -> Response:
         "score": score,
         "chosen": fill(words["words"]["chosen"], texts.locale, **shown),
         "token": request.path_params["token"],
+        "change_link": change_link,
     }
     return page(request, "thanks", {**words, **values})
 

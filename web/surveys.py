@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 from starlette.middleware import Middleware
@@ -14,7 +15,7 @@ from rekindle.services import Services
 from store.answers import Invited, find_invited, load_answers, save_answer
 from store.customers import load_customers
 from store.intake import OwnEvent, record_own_events
-from store.records import Actor, MessageId
+from store.records import Actor, Answer, MessageId
 from surveys.answers import (
     Closed,
     Invitation,
@@ -30,8 +31,18 @@ from surveys.answers import (
 from surveys.definition import Survey
 from templates.links import SurveyInvitation
 from web.requests import FormLimit, read_form, services_of, visitor_of, write
-from web.survey_pages import Asked, closed_page, form_page, gone_page, thanks_page
-from web.visits import Visit, Visitor, answer_event, record_visit
+from web.survey_pages import (
+    TRAP,
+    Asked,
+    Draft,
+    closed_page,
+    form_page,
+    gone_page,
+    thanks_page,
+)
+from web.visits import Sender, Visit, answer_event, record_form, record_visit
+
+CHANGE = "change"  # in the address that the thanks page leads back to
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,8 @@ class Form:
     score: int | None
     comment: str
     solved: str  # yes, no, or empty
+    page_made_at: datetime | None = None  # as we signed it; None where the form does not tell
+    is_trapped: bool = False  # the field that people cannot see was filled in
 
 
 async def show_survey(request: Request) -> Response:
@@ -51,7 +64,8 @@ async def show_survey(request: Request) -> Response:
         return gone_page(request, status=404)
     now = services.clock.now()
     chosen = _as_score(request.query_params.get("score"))
-    link = f"survey:{'' if chosen is None else chosen}"
+    is_change = CHANGE in request.query_params  # our own button, no score's link of the email
+    link = f"survey:{'' if chosen is None or is_change else chosen}"
     visitor = visitor_of(request)
     await write(services, lambda tx: record_visit(tx, token.message_id, link, visitor, now))
     asked = find_asked(services, token, now)
@@ -59,7 +73,8 @@ async def show_survey(request: Request) -> Response:
         return gone_page(request, status=410)
     if now >= asked.invitation.closes_at:
         return closed_page(request, asked)
-    return form_page(request, asked, _shown_score(asked, chosen))
+    draft = Draft(_shown_score(asked, chosen), *_said(asked.current))
+    return form_page(request, asked, draft, services.signer.sign_page(token.message_id, now))
 
 
 async def answer_survey(request: Request) -> Response:
@@ -68,23 +83,28 @@ async def answer_survey(request: Request) -> Response:
     token = services.signer.read_survey(request.path_params["token"])
     if token is None:
         return gone_page(request, status=404)
-    form = _read(await read_form(request))
+    fields = await read_form(request)
+    page_made_at = services.signer.read_page(fields.get("page", ""), token.message_id)
+    form = _read(fields, page_made_at)
     now = services.clock.now()
     asked = find_asked(services, token, now)
     if asked is None:
         return gone_page(request, status=410)
+    # the page that is shown again was first made when it was first made
+    page = services.signer.sign_page(token.message_id, form.page_made_at or now)
+    unsent = Draft(None, form.comment, form.solved)
     if form.score is None:
-        return form_page(request, asked, None, unsent_comment=form.comment)
-    visitor = visitor_of(request)
-    outcome = await write(services, lambda tx: record_answer(tx, asked, form, visitor, now))
+        return form_page(request, asked, unsent, page, is_incomplete=True)
+    agent = visitor_of(request).agent
+    outcome = await write(services, lambda tx: record_answer(tx, asked, form, agent, now))
     services.wake.changed()
     match outcome:
         case Closed():
             return closed_page(request, asked)
         case OffScale():
-            return form_page(request, asked, None, unsent_comment=form.comment)
+            return form_page(request, asked, unsent, page, is_incomplete=True)
         case Recorded() | Unchanged():
-            return thanks_page(request, asked, form.score)
+            return thanks_page(request, asked, form.score, _change_link(request, form.score))
 
 
 async def survey(request: Request) -> Response:
@@ -115,17 +135,17 @@ def find_asked(services: Services, token: SurveyInvitation, now: datetime) -> As
     )
 
 
-def record_answer(
-    tx: Connection, asked: Asked, form: Form, visitor: Visitor, now: datetime
-) -> Outcome:
+def record_answer(tx: Connection, asked: Asked, form: Form, agent: str, now: datetime) -> Outcome:
     """Judge the form's sender, keep what was said, and tell of it if a person said it."""
     invitation, score = asked.invitation, form.score
     assert score is not None
-    link = f"survey:{score}"
-    visit = record_visit(tx, invitation.message_id, link, visitor, now)
+    sender = Sender(agent, form.page_made_at, form.is_trapped)
+    visit = record_form(tx, invitation.message_id, score, sender, now)
     if visit is None:
         return Closed()
-    reply = Reply(score, form.comment, visit.hit.occurred_at, visit.verdict.is_person)
+    solved = form.solved if asked.survey.solved else ""
+    is_person = visit.verdict.is_person
+    reply = Reply(score, form.comment, visit.hit.occurred_at, is_person, solved)
     given = [
         one for one in load_answers(tx, invitation.message_id) if one.survey == invitation.survey
     ]
@@ -134,8 +154,7 @@ def record_answer(
     if isinstance(outcome, Recorded):
         save_answer(tx, outcome.answer, now)
         if outcome.event:
-            solved = {"solved": form.solved} if form.solved and asked.survey.solved else {}
-            events.append(answer_event(outcome.event, visit.invited, outcome.answer, **solved))
+            events.append(answer_event(outcome.event, visit.invited, outcome.answer))
     record_own_events(tx, events, now)
     return outcome
 
@@ -169,13 +188,24 @@ def _invitation(survey: Survey, invited: Invited) -> Invitation:
     )
 
 
-def _read(fields: Mapping[str, str]) -> Form:
+def _read(fields: Mapping[str, str], page_made_at: datetime | None) -> Form:
     solved = fields.get("solved", "")
     return Form(
         score=_as_score(fields.get("score")),
         comment=tidy_comment(fields.get("comment", "")),
         solved=solved if solved in ("yes", "no") else "",
+        page_made_at=page_made_at,
+        is_trapped=bool(fields.get(TRAP, "").strip()),
     )
+
+
+def _said(current: Answer | None) -> tuple[str, str]:
+    return (current.comment, current.solved) if current else ("", "")
+
+
+def _change_link(request: Request, score: int) -> str:
+    query = urlencode({"score": score, CHANGE: 1})
+    return f"/s/{request.path_params['token']}?{query}"
 
 
 def _as_score(written: str | None) -> int | None:

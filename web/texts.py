@@ -12,6 +12,7 @@ MORE: Mapping[str, Mapping[str, str]] = {
         "no": "No, not yet",
         "choose": "Please choose a score.",
         "change_link": "Change my answer",
+        "leave_empty": "Please leave this field empty.",
         "service": "About my own orders and requests",
     },
     "ar": {
@@ -20,6 +21,7 @@ MORE: Mapping[str, Mapping[str, str]] = {
         "no": "لا، ليس بعد",
         "choose": "يُرجى اختيار تقييم.",
         "change_link": "تعديل إجابتي",
+        "leave_empty": "يُرجى ترك هذا الحقل فارغًا.",
         "service": "ما يتعلق بمشترياتي وطلباتي",
     },
     "fa": {
@@ -28,6 +30,7 @@ MORE: Mapping[str, Mapping[str, str]] = {
         "no": "خیر، هنوز نه",
         "choose": "لطفاً یک امتیاز انتخاب کنید.",
         "change_link": "تغییر پاسخ",
+        "leave_empty": "لطفاً این خانه را خالی بگذارید.",
         "service": "دربارهٔ سفارش‌ها و درخواست‌های خودم",
     },
     "az": {
@@ -36,6 +39,7 @@ MORE: Mapping[str, Mapping[str, str]] = {
         "no": "Xeyr, hələ yox",
         "choose": "Zəhmət olmasa, qiymət seçin.",
         "change_link": "Cavabımı dəyişmək",
+        "leave_empty": "Zəhmət olmasa, bu sahəni boş saxlayın.",
         "service": "Öz sifariş və müraciətlərim barədə",
     },
 }

@@ -1,7 +1,7 @@
 """A request to a signed link: kept as evidence, judged, and judged again when more is known.
 
-All of it happens in one transaction: the hit, and whatever it changes about the opens, clicks and
-answers of its message.
+All of it happens in one transaction: a look and whatever it changes about the opens and clicks of
+its message, or a form and whatever it changes about earlier answers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,19 @@ from store import answers as answers_store
 from store import hits as hits_store
 from store.answers import Invited, find_invited, load_answers, lock_message
 from store.events import note_changes
-from store.hits import Act, delivered_at, load_acts, load_hits, save_act, save_hit
+from store.hits import (
+    Act,
+    delivered_at,
+    first_view_at,
+    load_acts,
+    load_forms,
+    load_hits,
+    save_act,
+    save_hit,
+)
 from store.intake import OwnEvent, record_own_events
 from store.records import Actor, Answer, Hit, MessageId
-from surveys.answers import current_answer, recount
-from surveys.evidence import Verdict, judge
+from surveys.evidence import SentForm, Verdict, find_rivals, judge, judge_form
 
 Verdicts = Mapping[int, Verdict]  # by the hit's id
 
@@ -30,6 +38,15 @@ class Visitor:
 
     method: str
     agent: str
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sends a form, as far as the form tells."""
+
+    agent: str
+    page_made_at: datetime | None = None  # when the page was made that bore it; None: not known
+    is_trapped: bool = False  # the field that people cannot see was filled in
 
 
 @dataclass(frozen=True)
@@ -44,9 +61,9 @@ class Visit:
 def record_visit(
     tx: Connection, message_id: MessageId, link: str, visitor: Visitor, now: datetime
 ) -> Visit | None:
-    """Keep one request and judge it; None where the message is no longer known.
+    """Keep one look and judge it; None where the message is no longer known.
 
-    What was judged earlier is judged again: a gateway may betray itself by its second request.
+    Looks that were judged earlier are judged again: a gateway may betray itself by its second.
     """
     lock_message(tx, message_id)
     invited = find_invited(tx, message_id)
@@ -55,12 +72,28 @@ def record_visit(
     hit = save_hit(tx, message_id, link, visitor.method, visitor.agent, now)
     hits = load_hits(tx, message_id)
     arrived_at = delivered_at(tx, message_id)
-    verdicts = {one.id: judge(one, hits, arrived_at) for one in hits}
-    events = _review_acts(tx, invited, hits, verdicts, now) + _review_answers(
-        tx, invited, hits, verdicts, now
-    )
-    record_own_events(tx, events, now)
+    verdicts = {other.id: judge(other, hits, arrived_at) for other in hits}
+    record_own_events(tx, _review_acts(tx, invited, hits, verdicts, now), now)
     return Visit(hit, verdicts[hit.id], invited)
+
+
+def record_form(
+    tx: Connection, message_id: MessageId, score: int, sender: Sender, now: datetime
+) -> Visit | None:
+    """Keep one sent form and judge it; None where the message is no longer known.
+
+    Answers that an earlier form gave stop to count where this one shows that a machine tried
+    several scores; nothing else takes a person's answer back.
+    """
+    lock_message(tx, message_id)
+    invited = find_invited(tx, message_id)
+    if invited is None:
+        return None
+    hit = save_hit(tx, message_id, f"survey:{score}", "POST", sender.agent, now)
+    forms = load_forms(tx, message_id)
+    form = SentForm(hit, sender.page_made_at or first_view_at(tx, message_id), sender.is_trapped)
+    _take_back(tx, invited, find_rivals(form, forms), now)
+    return Visit(hit, judge_form(form, forms), invited)
 
 
 def record_act(tx: Connection, visit: Visit, kind: str, now: datetime, **details: Any) -> None:
@@ -71,7 +104,7 @@ def record_act(tx: Connection, visit: Visit, kind: str, now: datetime, **details
         record_own_events(tx, [_act_event(visit.invited, visit.hit, kind, details)], now)
 
 
-def answer_event(name: str, invited: Invited, answer: Answer, **more: Any) -> OwnEvent:
+def answer_event(name: str, invited: Invited, answer: Answer) -> OwnEvent:
     """What tells of an answer: `survey.answered` or `survey.revised`."""
     return OwnEvent(
         customer_id=answer.customer_id,
@@ -86,7 +119,7 @@ def answer_event(name: str, invited: Invited, answer: Answer, **more: Any) -> Ow
             "message": answer.message_id,
             "template": invited.template,
             "key": answer.key,
-            **more,
+            **({"solved": answer.solved} if answer.solved else {}),
         },
         actor=Actor.CUSTOMER,
     )
@@ -126,20 +159,14 @@ def _review_acts(
     return [_act_event(invited, hit, kinds[hit.id]) for hit in hits if hit.id in kinds]
 
 
-def _review_answers(
-    tx: Connection, invited: Invited, hits: Sequence[Hit], verdicts: Verdicts, now: datetime
-) -> list[OwnEvent]:
-    """Let earlier answers stand as they look now; an answer is tied to its hit by the instant."""
-    people = {
-        hit.occurred_at: verdicts[hit.id].is_person
-        for hit in hits
-        if hit.method == "POST" and hit.link.startswith("survey:")
-    }
-    given = [one for one in load_answers(tx, invited.message_id) if one.answered_at in people]
-    changed = recount(given, {one.revision: people[one.answered_at] for one in given})
+def _take_back(tx: Connection, invited: Invited, forms: Sequence[Hit], now: datetime) -> None:
+    """Let the answers of these forms count no longer; an answer has the instant of its form."""
+    instants = {form.occurred_at for form in forms}
+    changed = [
+        replace(answer, is_counted=False)
+        for answer in load_answers(tx, invited.message_id)
+        if answer.is_counted and answer.answered_at in instants
+    ]
     if changed:
         answers_store.save_standing(tx, changed, now)
         note_changes(tx, [(invited.customer_id, None)])
-    is_first = current_answer(given) is None
-    name = "survey.answered" if is_first else "survey.revised"
-    return [answer_event(name, invited, answer) for answer in changed if answer.is_counted]

@@ -14,7 +14,6 @@ from surveys.answers import (
     Unchanged,
     current_answer,
     receive,
-    recount,
     tidy_comment,
 )
 
@@ -112,12 +111,22 @@ def test_the_current_answer_is_the_newest_that_counts():
     assert current_answer((machine, an_answer())) == an_answer()
 
 
-def test_evidence_that_came_later_takes_an_answer_back():
-    first, second = an_answer(), an_answer(score=1, revision=2)
+def test_whether_the_problem_is_solved_is_part_of_the_answer():
+    outcome = receive(replace(a_reply(), solved="no"), INVITATION, (an_answer(),))
 
-    changed = recount((first, second), {1: True, 2: False})
+    assert outcome == Recorded(
+        replace(an_answer(revision=2), solved="no"),
+        "survey.revised",
+    )
 
-    assert changed == (replace(second, is_counted=False),)
+
+def test_a_form_that_does_not_ask_whether_it_is_solved_leaves_what_was_said():
+    given = (replace(an_answer(), solved="no"),)
+
+    assert receive(a_reply(), INVITATION, given) == Unchanged()
+    assert receive(a_reply(score=5), INVITATION, given) == Recorded(
+        replace(an_answer(score=5, revision=2), solved="no"), "survey.revised"
+    )
 
 
 def test_a_comment_is_kept_tidy_and_bounded():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from store.records import Hit, MessageId
-from surveys.evidence import Sign, judge
+from surveys.evidence import SentForm, Sign, judge, judge_form
 
 DELIVERED = datetime(2026, 3, 2, 8, tzinfo=UTC)
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X)"
@@ -25,9 +25,19 @@ def hits_of(*requests: tuple[float, str, str, str]) -> list[Hit]:
     ]
 
 
+def signs_of(hit: Hit, hits: list[Hit]) -> tuple[Sign, ...]:
+    """What speaks against one of these; every look made a page, and a form is of the latest."""
+    looks = [one for one in hits if one.method != "POST"]
+    if hit.method != "POST":
+        return judge(hit, looks, DELIVERED).signs
+    views = [one.occurred_at for one in looks if one.id < hit.id and one.method == "GET"]
+    form = SentForm(hit, views[-1] if views else None)
+    return judge_form(form, [one for one in hits if one.method == "POST"]).signs
+
+
 def signs_of_last(*requests: tuple[float, str, str, str]) -> tuple[Sign, ...]:
     hits = hits_of(*requests)
-    return judge(hits[-1], hits, DELIVERED).signs
+    return signs_of(hits[-1], hits)
 
 
 def our_link(name: str) -> str:
@@ -45,7 +55,7 @@ def hits_of_trace(trace: dict[str, Any]) -> list[Hit]:
 def test_recorded_visits_count_as_they_should(trace):
     hits = hits_of_trace(trace)
 
-    people = [hit for hit in hits if judge(hit, hits, DELIVERED).is_person]
+    people = [hit for hit in hits if not signs_of(hit, hits)]
 
     expected = trace["expect"]
     answers = [hit for hit in people if hit.method == "POST"]
@@ -99,9 +109,21 @@ def test_a_second_link_in_another_tab_is_a_persons():
             [
                 (60, "GET", "survey:1", PHONE),
                 (61, "GET", "survey:5", PHONE),
+                (62, "GET", "click:1", PHONE),
+            ],
+            Sign.MANY_SCORES,
+        ),
+        (
+            [
+                (60, "GET", "survey:1", PHONE),
+                (64, "POST", "survey:1", PHONE),
                 (66, "POST", "survey:5", PHONE),
             ],
             Sign.MANY_SCORES,
+        ),
+        (
+            [(60, "GET", "survey:4", PHONE), (64, "POST", "survey:4", "BarracudaCentral/1.0")],
+            Sign.AGENT,
         ),
         ([(60, "POST", "survey:4", PHONE)], Sign.UNSEEN),
         ([(60, "GET", "survey:4", PHONE), (60.4, "POST", "survey:4", PHONE)], Sign.HURRIED),
@@ -117,6 +139,72 @@ def test_what_comes_later_reverses_a_verdict():
 
     assert judge(click, [click], DELIVERED).is_person
     assert not judge(click, [click, decoy], DELIVERED).is_person
+
+
+AROUND = [
+    (60, "HEAD", "survey:4", DESKTOP),
+    (60, "GET", "decoy", DESKTOP),
+    (61, "GET", "survey:1", DESKTOP),
+    (61.5, "GET", "survey:5", DESKTOP),
+    (62, "GET", "survey:", DESKTOP),
+    (63.9, "GET", "unsubscribe", DESKTOP),
+    (64, "GET", "click:1", "BarracudaCentral/1.0"),
+    (64.1, "HEAD", "survey:5", DESKTOP),
+]
+
+
+@pytest.mark.parametrize("number", range(1, len(AROUND) + 1))
+def test_no_looks_before_or_around_it_speak_against_a_form(number):
+    hits = hits_of(*AROUND[:number], (64.2, "POST", "survey:4", DESKTOP))
+
+    form = SentForm(hits[-1], DELIVERED + timedelta(seconds=60))
+
+    assert judge_form(form, hits[-1:]).is_person
+
+
+def test_a_field_that_nobody_can_see_was_filled_in_by_a_machine():
+    (hit,) = hits_of((60, "POST", "survey:4", "python-requests/2.32"))
+
+    form = SentForm(hit, DELIVERED, is_trapped=True)
+
+    assert judge_form(form, [hit]).signs == (Sign.TRAPPED,)
+
+
+def test_whoever_saw_their_answer_recorded_may_correct_it_at_once():
+    signs = signs_of_last(
+        (60, "GET", "survey:4", PHONE),
+        (64, "POST", "survey:4", PHONE),
+        (65, "GET", "survey:", PHONE),
+        (66.2, "POST", "survey:2", PHONE),
+    )
+
+    assert signs == ()
+
+
+def test_another_score_of_another_agent_seconds_later_says_nothing():
+    signs = signs_of_last(
+        (60, "GET", "survey:4", PHONE),
+        (64, "POST", "survey:4", PHONE),
+        (66, "POST", "survey:1", DESKTOP),
+    )
+
+    assert signs == ()
+
+
+def test_going_back_to_change_an_answer_is_no_second_score_tried():
+    signs = signs_of_last(
+        (60, "GET", "survey:4", PHONE),
+        (62, "GET", "survey:", PHONE),
+        (63, "GET", "click:1", PHONE),
+    )
+
+    assert signs == ()
+
+
+def test_a_telephone_whose_maker_is_called_like_a_crawler_is_a_persons():
+    cubot = "Mozilla/5.0 (Linux; Android 13; CUBOT P80) AppleWebKit/537.36"
+
+    assert signs_of_last((60, "GET", "survey:4", cubot), (64, "POST", "survey:4", cubot)) == ()
 
 
 def test_a_gateways_visit_does_not_spoil_the_persons_that_follows():
@@ -144,7 +232,7 @@ def test_a_program_may_look_at_every_link_and_send_the_form_at_once(agent):
 
     hits = hits_of(*looks, (1.1, "POST", "survey:2", agent))
 
-    assert [hit.method for hit in hits if judge(hit, hits, DELIVERED).is_person] == ["POST"]
+    assert [hit.method for hit in hits if not signs_of(hit, hits)] == ["POST"]
 
 
 def test_without_a_delivery_time_nothing_is_too_early():

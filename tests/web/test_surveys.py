@@ -1,5 +1,8 @@
 """The survey's page: looking records nothing, a person's form records once."""
 
+import re
+from html import unescape
+
 import pytest
 
 from store.tables import answers, pending_changes
@@ -14,11 +17,16 @@ def asked(site: Site, **traits):
     return message
 
 
+def page_of(site: Site, path: str) -> dict[str, str]:
+    """What the page's form sends back by itself."""
+    return dict(re.findall(r'name="(page)" value="([^"]+)"', site.client.get(path).text))
+
+
 def answer(site: Site, path: str, **form):
     """A person: opens the page, reads, presses the button."""
-    site.client.get(path)
+    made = page_of(site, path)
     site.pass_time(seconds=5)
-    return site.client.post(path, data=form)
+    return site.client.post(path, data={**made, **form})
 
 
 def said(site: Site):
@@ -127,25 +135,105 @@ def test_a_machines_form_is_kept_apart_and_a_later_person_counts(site):
     assert len(site.events("survey.answered")) == 1
 
 
-def test_what_a_machine_betrays_later_takes_its_answer_back(site):
+@pytest.mark.parametrize("seconds", [0, 2, 9])
+def test_no_look_at_any_link_takes_an_answer_back(site, seconds):
     message = asked(site)
     path = site.survey_path(message)
     answer(site, path, score="4")
+
+    site.pass_time(seconds=seconds)
+    site.client.get(f"/c/{site.services.signer.sign_click(message, 0, 'e')}")  # the decoy
+    for score in (1, 5):
+        site.client.head(f"{path}?score={score}")
+        site.client.get(f"{path}?score={score}")
+
     assert said(site) == [(4, "", 1, True, True)]
 
-    site.pass_time(seconds=2)
-    site.client.get(f"/c/{site.services.signer.sign_click(message, 0, 'e')}")  # the decoy
+
+def test_going_back_to_change_an_answer_leaves_it_standing_until_another_is_sent(site):
+    path = site.survey_path(asked(site))
+    made = page_of(site, path)
+    site.pass_time(seconds=1.4)
+    thanks = site.client.post(path, data={**made, "score": "2"})
+
+    site.pass_time(seconds=0.6)
+    (change,) = re.findall(r'class="button second" href="([^"]+)"', thanks.text)
+    made = page_of(site, unescape(change))
+    assert said(site) == [(2, "", 1, True, True)]
+
+    site.pass_time(seconds=1.2)
+    site.client.post(path, data={**made, "score": "4"})
+    assert said(site) == [(2, "", 1, False, True), (4, "", 2, True, True)]
+    assert ("GET", "survey:") in site.hit_links()
+
+
+def test_several_scores_sent_at_once_are_a_machines(site):
+    path = site.survey_path(asked(site))
+    made = page_of(site, path)
+
+    for score in ("1", "5"):
+        site.pass_time(seconds=1.5)
+        site.client.post(path, data={**made, "score": score})
+
+    assert [row[3:] for row in said(site)] == [(False, False), (False, False)]
+
+
+def test_a_field_that_people_cannot_see_must_stay_empty(site):
+    path = site.survey_path(asked(site))
+
+    answer(site, path, score="4", leave_empty="me@example.com")
 
     assert said(site) == [(4, "", 1, False, False)]
 
 
-def test_seconds_after_delivery_nobody_has_answered_yet(site):
+def test_the_pages_time_is_the_one_we_signed_for_this_message(site):
+    path, other = site.survey_path(asked(site)), site.survey_path(asked(site))
+    made_earlier = page_of(site, other)
+    site.pass_time(minutes=5)
+
+    for claimed in ({"page": "1.2.abc"}, made_earlier):
+        site.client.get(path)
+        site.client.post(path, data={**claimed, "score": "4"})
+        assert [row[4] for row in said(site)] == [False]
+
+
+def test_a_page_that_was_open_before_it_was_signed_counts_by_its_first_look(site):
+    path = site.survey_path(asked(site))
+    site.client.get(path)
+    site.pass_time(seconds=5)
+
+    site.client.post(path, data={"score": "4"})
+
+    assert said(site) == [(4, "", 1, True, True)]
+
+
+def test_an_answer_within_seconds_of_the_delivery_counts(site):
     message = site.message(site.customer("c1"), survey="csat")
     site.pass_time(seconds=2)
 
     answer(site, site.survey_path(message), score="4")
 
-    assert said(site) == [(4, "", 1, False, False)]
+    assert said(site) == [(4, "", 1, True, True)]
+
+
+def test_whether_the_problem_is_solved_survives_a_change_and_an_incomplete_form(site):
+    path = site.survey_path(asked(site))
+    chosen = 'value="no" checked'
+
+    incomplete = answer(site, path, solved="no")
+    assert chosen in incomplete.text
+
+    answer(site, path, score="2", solved="no")
+    assert chosen in site.client.get(path).text
+
+    answer(site, path, score="3")
+    assert chosen in site.client.get(path).text
+    assert [row.solved for row in site.rows(answers)] == ["no", "no"]
+    answer(site, path, score="3", solved="yes")
+    assert 'value="yes" checked' in site.client.get(path).text
+    assert [
+        properties["solved"] for _, properties in site.events("survey.answered", "survey.revised")
+    ] == ["no", "no", "yes"]
 
 
 def test_saying_that_the_problem_is_not_solved_is_an_event_of_the_ticket(site):
