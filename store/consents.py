@@ -1,6 +1,7 @@
 """What customers allow: a history that only grows; the newest word on a topic stands."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -18,10 +19,42 @@ from store.mailboxes import (
     save_mailbox_choices,
 )
 from store.records import CustomerId, Identity, MessageId
-from store.suppressions import is_fingerprint, lift
-from store.tables import consents, messages
+from store.suppressions import fingerprint, is_fingerprint, lift
+from store.tables import consents, mailbox_consents, messages
 
 BY_MAILBOX = "preferences"  # the source of what was said by a link in an email
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Topics that were refused together by a link in an email."""
+
+    at: datetime
+    topics: frozenset[str]
+
+
+def find_last_refusal(
+    connection: Connection, customer_id: CustomerId, mailbox: str
+) -> Refusal | None:
+    """Return what was refused last by a link in an email to this mailbox; where none is known, by
+    this customer.
+    """
+    table = mailbox_consents if mailbox else consents
+    whose = (
+        mailbox_consents.c.mailbox.in_({mailbox, fingerprint(mailbox)})
+        if mailbox
+        else consents.c.customer_id == customer_id
+    )
+    query = (
+        select(table.c.topic, table.c.known_at)
+        .where(whose, table.c.source == BY_MAILBOX, table.c.status == DENIED)
+        .order_by(table.c.id.desc())
+    )
+    rows = connection.execute(query).all()
+    if not rows:
+        return None
+    at = rows[0].known_at
+    return Refusal(at, frozenset(row.topic for row in rows if row.known_at == at))
 
 
 def save_choices(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Connection
@@ -14,10 +14,11 @@ from starlette.routing import Route
 from rekindle.locales import direction
 from rekindle.services import Services
 from rekindle.settings import Topic
-from store.consents import find_reader, save_preferences
+from store.consents import find_last_refusal, find_reader, save_preferences
 from store.customers import load_consents, load_customers
-from store.knowledge import DENIED, GRANTED
+from store.knowledge import DENIED, GRANTED, UNKNOWN
 from store.mailboxes import load_mailbox_consents
+from store.records import CustomerId
 from surveys.wordings import fill, unsubscribe_texts
 from templates.links import Unsubscription
 from web.pages import page
@@ -43,6 +44,24 @@ class Preferences:
     address: str
     locale: str | None
     allowed: Mapping[str, bool]
+
+
+@dataclass(frozen=True)
+class Consents:
+    """What was said of each topic by a customer and with their mailbox, and so what is allowed."""
+
+    said: Mapping[str, str]
+    refused: Mapping[str, str]
+    topics: Mapping[str, Topic]
+
+    def allows(self, name: str) -> bool:
+        said, is_assumed = self.said.get(name), self.topics[name].consent == "assumed"
+        is_willing = said == GRANTED or (said != DENIED and is_assumed)
+        return is_willing and self.refused.get(name) != DENIED
+
+    def is_open(self, name: str) -> bool:
+        """Whether nobody has refused it, and nobody allowed it."""
+        return self.said.get(name, UNKNOWN) == UNKNOWN and self.refused.get(name) != DENIED
 
 
 async def show_preferences(request: Request) -> Response:
@@ -72,10 +91,17 @@ async def change_preferences(request: Request) -> Response:
         return PlainTextResponse("Unsubscribed.\n")
     action = next((one for one in ACTIONS if one == form.get("action")), None)
     topics = tuple(services.settings.topics)
-    if action is not None:
-        await _save(services, token, choices_of(action, token.topic, topics, form), now)
+    choices: Mapping[str, str] = {}
+    if action == "undo" and form.get("of") != "confirm":
+        choices = find_undone(services, token, now)
+    elif action is not None:
+        choices = choices_of(action, token.topic, topics, form)
+    await _save(services, token, choices, now)
     found = find_preferences(services, token, now)
-    return _show(request, found, action, status=200 if action else 400)
+    said = SAID[action] if action else None
+    if action == "undo" and set(choices) != {token.topic}:
+        said = SAID["save"]
+    return _show(request, found, action, said, status=200 if action else 400)
 
 
 async def preferences(request: Request) -> Response:
@@ -104,28 +130,57 @@ def choices_of(
             return {}
 
 
+def find_undone(services: Services, token: Unsubscription, now: datetime) -> dict[str, str]:
+    """Return what brings back the topics that the last refusal stopped, and no others.
+
+    What was allowed before is granted; what nobody had spoken of waits for a yes, as before.
+    """
+    with services.store.read() as connection:
+        reader = find_reader(connection, token.customer_id, token.message_id, now)
+        refusal = find_last_refusal(connection, *reader)
+        if refusal is None:
+            return {token.topic: GRANTED}
+        before = refusal.at - timedelta(microseconds=1)
+        then = _load_consents(connection, services, token, reader, before, is_past=True)
+    stopped = {
+        name: GRANTED for name in refusal.topics if name in then.topics and then.allows(name)
+    }
+    unspoken = {n: UNKNOWN for n in refusal.topics - stopped.keys() if then.is_open(n)}
+    return {**stopped, **unspoken} if stopped else {token.topic: GRANTED}
+
+
+def _load_consents(
+    connection: Connection,
+    services: Services,
+    token: Unsubscription,
+    reader: tuple[CustomerId, str],
+    at: datetime,
+    *,
+    is_past: bool = False,
+) -> Consents:
+    """Of every topic the settings know, and of the email's own."""
+    customer_id, mailbox = reader
+    known_by = at if is_past else None
+    said = load_consents(connection, [customer_id], at, known_by=known_by)
+    refused = load_mailbox_consents(connection, [mailbox], at, known_by=known_by)
+    topics = {token.topic: Topic(), **services.settings.topics}
+    return Consents(said.get(customer_id, {}), refused.get(mailbox, {}), topics)
+
+
 def find_preferences(services: Services, token: Unsubscription, now: datetime) -> Preferences:
     """What the customer allows of every topic the settings know, and of the mail's own."""
-    topics = {token.topic: Topic(), **services.settings.topics}
     with services.store.read() as connection:
-        id_, mailbox = find_reader(connection, token.customer_id, token.message_id, now)
+        reader = find_reader(connection, token.customer_id, token.message_id, now)
+        id_, mailbox = reader
         customer = load_customers(connection, [id_], now).get(id_)
-        said = load_consents(connection, [id_], now).get(id_, {})
-        refused = load_mailbox_consents(connection, [mailbox], now).get(mailbox, {})
+        found = _load_consents(connection, services, token, reader, now)
     locale = customer.traits.get("locale") if customer else None
     return Preferences(
         topic=token.topic,
         address=mask_address(mailbox) if customer else "•••",
         locale=locale if isinstance(locale, str) else None,
-        allowed={
-            name: refused.get(name) != DENIED and _is_allowed(said.get(name), topic)
-            for name, topic in topics.items()
-        },
+        allowed={name: found.allows(name) for name in found.topics},
     )
-
-
-def _is_allowed(said: str | None, topic: Topic) -> bool:
-    return said == GRANTED or (said != DENIED and topic.consent == "assumed")
 
 
 def _is_one_click(form: Mapping[str, str]) -> bool:
@@ -143,7 +198,12 @@ async def _save(
 
 
 def _show(
-    request: Request, preferences: Preferences, action: Action | None = None, *, status: int = 200
+    request: Request,
+    preferences: Preferences,
+    action: Action | None = None,
+    said: str | None = None,
+    *,
+    status: int = 200,
 ) -> Response:
     language = services_of(request).settings.brand.language
     texts = unsubscribe_texts(preferences.locale, language)
@@ -157,6 +217,7 @@ def _show(
         "topic": preferences.topic,
         "topics": [(one, topic_label(one), ok) for one, ok in preferences.allowed.items()],
         "action": action,
-        "said": SAID[action] if action else None,
+        "said": said,
+        "is_subscribed": preferences.allowed[preferences.topic],
     }
     return page(request, "preferences", values, status=status)

@@ -1,5 +1,7 @@
 """Unsubscribing: one POST suffices, looking changes nothing, every choice can be taken back."""
 
+import re
+
 import pytest
 
 from rekindle.customers import erase
@@ -113,6 +115,71 @@ def test_all_topics_can_be_refused_at_once(small_site):
         ("offers", "denied"),
         ("surveys", "denied"),
     ]
+
+
+def consents_of(site: Site) -> dict[str, str]:
+    return dict(said(site))  # the newest word on each topic
+
+
+def boxes(page) -> dict[str, bool]:
+    found = re.findall(r'name="topic\.(\w+)"( checked)?', page.text)
+    return {name: bool(checked) for name, checked in found}
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "and the page reloaded"])
+@pytest.mark.parametrize("address", ["", "sara@example.com"])
+def test_undoing_after_all_brings_back_what_was_stopped_and_nothing_else(site, times, address):
+    path = a_path(site, address=address)
+    site.client.post(path, data={"action": "save", "topic.offers": "on"})  # no to news, surveys
+    site.pass_time(days=1)
+    site.client.post(path, data={"action": "save", "topic.offers": "on", "topic.surveys": "on"})
+    site.pass_time(days=1)
+    before = boxes(site.client.get(path))
+
+    for _ in range(times):
+        page = site.client.post(path, data={"action": "confirm_all"})
+        assert set(boxes(page).values()) == {False}
+        site.pass_time(seconds=3)
+    back = site.client.post(path, data={"action": "undo", "of": "confirm_all"})
+
+    assert before == {"offers": True, "news": False, "surveys": True}
+    assert boxes(back) == boxes(site.client.get(path)) == before
+    assert consents_of(site) == {"offers": "granted", "news": "denied", "surveys": "granted"}
+    assert "Your choices have been saved" in back.text
+
+
+def test_undoing_leaves_open_what_nobody_had_spoken_of(site):
+    path = a_path(site, address="sara@example.com")
+
+    site.client.post(path, data={"action": "confirm_all"})
+    site.pass_time(seconds=3)
+    site.client.post(path, data={"action": "undo"})
+
+    assert consents_of(site) == {"offers": "granted", "news": "unknown", "surveys": "granted"}
+
+
+def test_undoing_one_topic_brings_back_none_that_was_stopped_long_before(site):
+    path = a_path(site)
+    site.client.post(path, data={"action": "confirm_all"})
+    site.pass_time(days=60)
+
+    page = site.client.post(path, data={"action": "confirm"})
+    site.pass_time(seconds=3)
+    back = site.client.post(path, data={"action": "undo", "of": "confirm"})
+
+    assert 'name="of" value="confirm"' in page.text
+    assert consents_of(site) == {"offers": "granted", "news": "denied", "surveys": "denied"}
+    assert "subscribed to “Offers” again" in back.text
+
+
+def test_what_is_stopped_already_is_not_asked_again(small_site):
+    path = a_path(small_site)
+    small_site.client.post(path, data={"action": "confirm"})
+
+    page = small_site.client.get(path)
+
+    assert "Would you like us to stop" not in page.text
+    assert boxes(page)["offers"] is False
 
 
 def test_keeping_changes_nothing(small_site):
