@@ -28,6 +28,7 @@ from web import (
     tracking,
 )
 from web.pages import Pages, serve_asset
+from web.refusals import ReadableAddress, say_what_is_wrong
 from web.security import SafeHeaders, allowed_hosts
 from web.sign_in import new_tries
 
@@ -45,9 +46,9 @@ def create_app(
     settings = services.settings
     app = Starlette(
         routes=[*more, *_routes()],
-        middleware=[Middleware(SafeHeaders)],
+        middleware=[Middleware(SafeHeaders), Middleware(ReadableAddress)],
         exception_handlers={
-            HTTPException: _say_what_is_wrong,
+            HTTPException: say_what_is_wrong,
             StoreUnavailable: _say_later,
             Exception: _say_sorry,
         },
@@ -77,11 +78,6 @@ def _routes() -> list[BaseRoute]:
         Route("/assets/{name}", serve_asset, methods=["GET"]),
     ]
     return [*open_routes, *sign_in.routes, *dashboard.routes]
-
-
-async def _say_what_is_wrong(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return PlainTextResponse(f"{error.detail}\n", error.status_code, headers=error.headers)
 
 
 async def _say_later(request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,6 +15,7 @@ from rekindle.services import Services
 from web.visits import Visitor
 
 T_co = TypeVar("T_co", covariant=True)
+MOST_DIGITS = 18  # of a row's number; so many always fit into 64 bits
 LARGEST_FORM = 64 * 1024  # bytes; the longest comment fits several times, whatever its alphabet
 
 
@@ -52,6 +54,27 @@ async def read_form(request: Request) -> Mapping[str, str]:
     """The text fields of a form, of either encoding; files and repeated names are passed over."""
     async with request.form(max_files=5, max_fields=100) as form:
         return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def read_id(written: str) -> int | None:
+    """The number of a row as it stands in an address; None for what numbers none."""
+    is_number = written.isascii() and written.isdecimal() and len(written) <= MOST_DIGITS
+    return int(written) if is_number else None
+
+
+class RowId(Convertor[int]):
+    """`{name:id}` in a route: other numbers than a row can have are other addresses."""
+
+    regex = f"[0-9]{{1,{MOST_DIGITS}}}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("id", RowId())
 
 
 class FormLimit:

@@ -14,6 +14,7 @@ MORE: Mapping[str, Mapping[str, str]] = {
         "change_link": "Change my answer",
         "leave_empty": "Please leave this field empty.",
         "service": "About my own orders and requests",
+        "nothing_here": "There is nothing at this address.",
     },
     "ar": {
         "solved": "هل حُلَّت مشكلتكم؟",
@@ -23,6 +24,7 @@ MORE: Mapping[str, Mapping[str, str]] = {
         "change_link": "تعديل إجابتي",
         "leave_empty": "يُرجى ترك هذا الحقل فارغًا.",
         "service": "ما يتعلق بمشترياتي وطلباتي",
+        "nothing_here": "لا يوجد شيء في هذا العنوان.",
     },
     "fa": {
         "solved": "آیا مشکل شما برطرف شده است؟",
@@ -32,6 +34,7 @@ MORE: Mapping[str, Mapping[str, str]] = {
         "change_link": "تغییر پاسخ",
         "leave_empty": "لطفاً این خانه را خالی بگذارید.",
         "service": "دربارهٔ سفارش‌ها و درخواست‌های خودم",
+        "nothing_here": "در این نشانی چیزی نیست.",
     },
     "az": {
         "solved": "Probleminiz həll olundu?",
@@ -41,6 +44,7 @@ MORE: Mapping[str, Mapping[str, str]] = {
         "change_link": "Cavabımı dəyişmək",
         "leave_empty": "Zəhmət olmasa, bu sahəni boş saxlayın.",
         "service": "Öz sifariş və müraciətlərim barədə",
+        "nothing_here": "Bu ünvanda heç nə yoxdur.",
     },
 }
 

@@ -19,8 +19,8 @@ PAGES = {
     "/customers/{external_id:path}": show_customer,
     "/approvals": show_approvals,
     "/outbox": show_outbox,
-    "/outbox/{message_id:int}": show_mail,
-    "/outbox/{message_id:int}/html": show_mail_html,
+    "/outbox/{message_id:id}": show_mail,
+    "/outbox/{message_id:id}/html": show_mail_html,
 }
 
 routes = [

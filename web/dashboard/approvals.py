@@ -14,10 +14,9 @@ from rekindle.services import Services
 from store.approvals import OpenApproval, WaitingStep, list_open_approvals, list_waiting_steps
 from web.dashboard.showing import show
 from web.dashboard.words import detail_of, title_of
-from web.requests import read_form, services_of
+from web.requests import read_form, read_id, services_of
 
 APPROVALS_SHOWN = 200
-LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def show_approvals(request: Request) -> Response:
     values = {
         "steps": [(one, _questions(services, one, found)) for one in waiting],
         "total": sum(one.count for one in waiting),
-        "answered": int(answered) if answered.isdecimal() and len(answered) < 10 else None,
+        "answered": read_id(answered),
     }
     return show(request, "approvals", values)
 
@@ -66,9 +65,9 @@ def _answer(services: Services, form: Mapping[str, str], by: str) -> int:
 
 
 def _number(written: str) -> int:
-    if written.isascii() and written.isdecimal() and len(written) < 20:
-        return min(int(written), LARGEST_ID)
-    raise HTTPException(422, "This form does not say what it answers.")
+    if (number := read_id(written)) is None:
+        raise HTTPException(422, "This form does not say what it answers.")
+    return number
 
 
 def _questions(

@@ -8,7 +8,7 @@ from store.portraits import MailLine, find_mail, list_mails
 from store.records import MessageId
 from web.copies import find_copy
 from web.dashboard.showing import show, show_missing
-from web.requests import services_of
+from web.requests import read_id, services_of
 from web.security import MAIL_POLICY
 
 MAILS_SHOWN = 50
@@ -21,7 +21,7 @@ def show_outbox(request: Request) -> Response:
         mails = list_mails(
             connection,
             status=status,
-            before=int(before) if before.isdecimal() else None,
+            before=read_id(before),
             limit_rows=MAILS_SHOWN + 1,
         )
         counts = count_mails(connection)
