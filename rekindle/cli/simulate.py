@@ -14,7 +14,7 @@ from rekindle.cli.stamps import IN_UTC, stamp
 from rekindle.counting import counted
 from rekindle.errors import NotFound, WrongUse
 from rekindle.rehearsal.assumed import Rates
-from rekindle.rehearsal.backtest import SimulatedTrip, Simulation, Step, compare
+from rekindle.rehearsal.backtest import SimulatedTrip, Simulation, Step, compare, play_record
 from rekindle.rehearsal.backtest import simulate as play
 from rekindle.services import Services
 from rekindle.settings import parse_share
@@ -23,6 +23,8 @@ from rekindle.workspace.folder import check_version
 
 SHOWN = 20  # enrollments in the text
 NEVER_PAUSED = "Both as if the engine had never paused."
+ALL_ALONG = "As if these files had been there all along and the engine had never paused."
+WHAT_IT_DID = "What it did while they were others: --recorded."
 
 
 def simulate(
@@ -32,6 +34,9 @@ def simulate(
     against: Annotated[
         Path | None, typer.Option("--against", metavar="FILE", help="Another version of it.")
     ] = None,
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="What the engine did: versions and pauses of then.")
+    ] = False,
     opens: Annotated[
         str, typer.Option("--assume-opens", metavar="SHARE", help="Of mails that were never real.")
     ] = "0%",
@@ -44,8 +49,13 @@ def simulate(
     first, last = parse_instant(begins, "--from"), parse_instant(ends, "--to")
     if last < first:
         raise WrongUse("--to lies before --from.")
+    if recorded and (against is not None or any(rates.shares.values())):
+        raise WrongUse("--recorded shows what the engine did: nothing else goes with it.")
     with open_here() as services:
-        if against is None:
+        if recorded:
+            record = play_record(services, journey, first, last)
+            say(_text(record), _document(record))
+        elif against is None:
             base = play(services, journey, first, last, rates=rates)
             say(_text(base), _document(base))
         else:
@@ -79,6 +89,7 @@ def _document(simulation: Simulation) -> dict[str, Any]:
     return {
         "enrollments": [_trip(one) for one in simulation.trips],
         "version": simulation.version,
+        "with_pauses": simulation.has_pauses,
         "assumed": simulation.rates.shares,
         "looked_every": str(simulation.grain) if simulation.grain else None,
         "mails_a_day": {str(day): count for day, count in _days(simulation).items()},
@@ -126,6 +137,7 @@ def _text(simulation: Simulation) -> str:
         f"{simulation.journey}, {simulation.version}: {enrollments}"
         + (f" ({_listed(ended)})." if ended else "."),
         *_notes(simulation),
+        *_of_now(simulation),
         *(f"  {day}  {counted(count, 'mail')}" for day, count in _days(simulation).items()),
     ]
     for trip in simulation.trips[:SHOWN]:
@@ -150,6 +162,13 @@ def _notes(simulation: Simulation) -> list[str]:
         if share:
             notes.append(f"Assumed, not recorded: {share:.0%} of the other mails are {kind}.")
     return notes
+
+
+def _of_now(simulation: Simulation) -> list[str]:
+    """What a reader has to know where it is not what the engine did."""
+    if simulation.has_pauses:
+        return []
+    return [f"{ALL_ALONG} {WHAT_IT_DID}" if simulation.is_changed else ALL_ALONG]
 
 
 def _step(one: Step) -> str:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 
 from rekindle.errors import NotFound
 from rekindle.rehearsal.assumed import Assumptions, Rates
-from rekindle.rehearsal.courses import Course, Past, Texts, read_past
+from rekindle.rehearsal.courses import Course, Past, Texts, read_past, read_record
 from rekindle.rehearsal.knowledge import copy_knowledge
 from rekindle.rehearsal.matching import Mails, load_record
 from rekindle.rehearsal.owners import find_owners
@@ -33,7 +33,7 @@ from store.tables import (
 
 MOST_STOPS = 5_000  # instants looked at one by one; more are looked at in stretches
 NOTHING_ASSUMED = Rates()
-AS_DEPLOYED, IN_FOLDER = "as deployed", "as in the folder"
+AS_DEPLOYED, IN_FOLDER, AS_RECORDED = "as deployed", "as in the folder", "as recorded"
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,12 @@ class Simulation:
     """What one version of a journey did over a period."""
 
     journey: str
-    version: str  # "as deployed", "as in the folder", or a file
+    version: str  # "as deployed", "as in the folder", "as recorded", or a file
     trips: tuple[SimulatedTrip, ...]
     grain: timedelta  # what happened within it was looked at together; nothing: all one by one
     rates: Rates = NOTHING_ASSUMED
+    has_pauses: bool = False  # the engine looked when it really did
+    is_changed: bool = False  # there is a record of the period, with other texts in force
 
 
 def simulate(
@@ -81,8 +83,9 @@ def simulate(
     *,
     rates: Rates = NOTHING_ASSUMED,
 ) -> Simulation:
-    """Play `journey` from `begins` to `ends`: as deployed, with the pauses that the engine made; or
-    as the folder has it where it differs, without.
+    """Play `journey` from `begins` to `ends` with what is deployed now, or as the folder has it
+    where it differs. As long as nothing else was in force since the period began, that is what the
+    engine did, with the pauses that it made.
 
     Of mails that were never real so many are opened and clicked as `rates` say.
 
@@ -91,11 +94,22 @@ def simulate(
     with one_snapshot(services.store) as connection:
         past = read_past(connection, journey, begins, ends)
         folder = _folder_texts(services, past, journey)
-        if folder:
-            course = past.without_pauses(IN_FOLDER, folder)
+        changes = past.changed(folder, services.environment)
+        if folder or changes:
+            course = past.without_pauses(IN_FOLDER if folder else AS_DEPLOYED, changes)
         else:
             course = past.as_it_was(AS_DEPLOYED, until=services.clock.now())
         return _play(connection, services, journey, course, (begins, ends), rates)
+
+
+def play_record(services: Services, journey: str, begins: datetime, ends: datetime) -> Simulation:
+    """Play `journey` from `begins` to `ends` exactly as the engine did: every version in its time,
+    and with the pauses that the engine made. Raises NotFound for a journey that was not live.
+    """
+    with one_snapshot(services.store) as connection:
+        past = read_record(connection, journey, begins, ends)
+        course = past.as_it_was(AS_RECORDED, until=services.clock.now())
+        return _play(connection, services, journey, course, (begins, ends), NOTHING_ASSUMED)
 
 
 def compare(
@@ -107,18 +121,19 @@ def compare(
     against: tuple[str, str],
     rates: Rates = NOTHING_ASSUMED,
 ) -> tuple[Simulation, Simulation]:
-    """Play `journey` as it is, and with `against` (name and text of a file) in its place: on the
-    same past, and neither with the pauses that the engine made, so that nothing differs but what
-    the texts say. Raises as `simulate` does.
+    """Play `journey` as it is now, and with `against` (name and text of a file) in its place: on
+    the same past, and neither with the pauses that the engine made, so that nothing differs but
+    what the texts say. Raises as `simulate` does.
     """
     with one_snapshot(services.store) as connection:
         past = read_past(connection, journey, begins, ends)
         folder = _folder_texts(services, past, journey)
         name, text = against
-        other = past.differing({**folder, ("journey", journey): text}, services.environment)
+        ours_is = IN_FOLDER if folder else AS_DEPLOYED
+        other = {**folder, ("journey", journey): text}
         courses = (
-            past.without_pauses(IN_FOLDER if folder else AS_DEPLOYED, folder),
-            past.without_pauses(name, other),
+            past.without_pauses(ours_is, past.changed(folder, services.environment)),
+            past.without_pauses(name, past.changed(other, services.environment)),
         )
         ours, theirs = (
             _play(connection, services, journey, course, (begins, ends), rates)
@@ -166,7 +181,9 @@ def _play(
         script = Script(connection, course.is_recorded, interventions, owners)
         replay.play(script.read(course.written), ends)
         trips = _load_trips(scratch, journey, begins, ends)
-    return Simulation(journey, course.version, trips, grain, rates)
+    has_pauses = course.follows_until >= begins
+    is_changed = course.is_recorded and not has_pauses
+    return Simulation(journey, course.version, trips, grain, rates, has_pauses, is_changed)
 
 
 def _folder_texts(services: Services, past: Past, journey: str) -> Texts:

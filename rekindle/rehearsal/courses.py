@@ -1,22 +1,21 @@
 """Which texts a simulation plays, and since when each; and how far it looks when the engine did."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
 from sqlalchemy import Connection
 
+from rekindle.errors import NotFound
 from rekindle.rehearsal.entries import FIRST, Written
 from rekindle.rehearsal.script import read_definitions
 from rekindle.workspace.files import File, Kind, path_of
-from rekindle.workspace.library import WORD, read_file
-from rekindle.workspace.references import base_name
+from rekindle.workspace.library import read_file
 from store.definitions import Key
 from store.tables import MICROSECOND
 
 Texts = Mapping[Key, str | None]
-NAMED = ("segment", "survey", "template", "data")  # what is there for others to use
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Course:
     written: tuple[Written, ...]
     begins: datetime  # the engine wakes
     follows_until: datetime  # from then on it looks whenever there is something to do
-    is_recorded: bool
+    is_recorded: bool  # things arrive when they did, not when they happened
 
 
 @dataclass(frozen=True)
@@ -36,60 +35,77 @@ class Past:
 
     applied: tuple[Written, ...]
     latest: Texts
-    begins: datetime
+    since: datetime  # from here on texts that differ from what was in force take its place
     wakes_at: datetime
     is_recorded: bool
 
     def differing(self, texts: Texts, environment: Mapping[str, str]) -> Texts:
-        """Those that do not say what was applied last."""
+        """Those of `texts` that do not say what was applied last."""
         return {
             key: body
             for key, body in texts.items()
             if not _say_the_same(key, self.latest.get(key), body, environment)
         }
 
+    def changed(self, texts: Texts, environment: Mapping[str, str]) -> Texts:
+        """What is deployed, with `texts` in its place, where it says something else than any text
+        that was in force from `since` on.
+        """
+        in_force: dict[Key, list[str | None]] = {key: [None] for key in (*self.latest, *texts)}
+        for one in self.applied:
+            earlier = in_force[one.key] if one.at > self.since else []
+            in_force[one.key] = [*earlier, one.body]
+        return {
+            key: body
+            for key, body in {**self.latest, **texts}.items()
+            if not all(_say_the_same(key, said, body, environment) for said in in_force[key])
+        }
+
     def as_it_was(self, version: str, until: datetime) -> Course:
-        """As deployed, pauses and all, as far as there is a record."""
-        follows_until = until if self.is_recorded else self.begins - MICROSECOND
+        """Every version in its time, pauses and all, as far as there is a record."""
+        follows_until = until if self.is_recorded else self.wakes_at - MICROSECOND
         return self._course(version, self.applied, follows_until)
 
     def without_pauses(self, version: str, changes: Texts) -> Course:
-        """With these texts instead of what was deployed, by an engine that never sleeps: the record
+        """With these texts instead of what was in force, by an engine that never sleeps: the record
         does not say whether ours was awake when only another version had something to do.
         """
-        return self._course(version, self._with(changes), self.begins - MICROSECOND)
+        written = [one for one in self.applied if one.at <= self.since]
+        orders = (one.order for one in written if one.at == self.since)
+        order = max(orders, default=FIRST)
+        written += [Written(self.since, order, key, body) for key, body in changes.items()]
+        return self._course(version, written, self.since - MICROSECOND)
 
     def _course(self, version: str, written: Iterable[Written], follows_until: datetime) -> Course:
         return Course(version, tuple(written), self.wakes_at, follows_until, self.is_recorded)
 
-    def _with(self, changes: Texts) -> list[Written]:
-        """What does not change stays as it was over time."""
-        kept = [one for one in self.applied if one.key not in changes or one.at <= self.begins]
-        changed = [self._in_place(key, body) for key, body in changes.items()]
-        return _brought_forward([*kept, *changed], changed)
-
-    def _in_place(self, key: Key, body: str | None) -> Written:
-        """From the beginning, or from when there first was such a file if that was later."""
-        first = next((one for one in self.applied if one.key == key), None)
-        if first is not None and first.at > self.begins:
-            return replace(first, body=body)
-        orders = (one.order for one in self.applied if one.at == self.begins)
-        return Written(self.begins, max(orders, default=FIRST), key, body)
-
 
 def read_past(connection: Connection, journey: str, begins: datetime, ends: datetime) -> Past:
-    """A journey that was live for most of the period is played as it was; one that came at its
-    end, after it or never, as if it had always been there.
+    """A journey that was live for most of the period has a record; of one that came at its end,
+    after it or never, what is deployed now counts as if it had always been there.
     """
     history = read_definitions(connection)
-    deployed_at = next((one.at for one in history if one.key == ("journey", journey)), None)
-    is_recorded = deployed_at is not None and (
-        deployed_at <= begins or deployed_at - begins < ends - deployed_at
-    )
-    wakes_at = history[0].at if is_recorded else begins
-    applied = history if is_recorded else [_moved(one, begins) for one in history]
+    deployed_at = _deployed_at(history, journey)
     latest = {one.key: one.body for one in history}
-    return Past(tuple(applied), latest, begins, wakes_at, is_recorded)
+    if deployed_at is None or (deployed_at > begins and deployed_at - begins >= ends - deployed_at):
+        applied = [Written(begins, FIRST, *text) for text in latest.items() if text[1] is not None]
+        return Past(tuple(applied), latest, begins, begins, is_recorded=False)
+    since = max(begins, deployed_at)
+    return Past(tuple(history), latest, since, history[0].at, is_recorded=True)
+
+
+def read_record(connection: Connection, journey: str, begins: datetime, ends: datetime) -> Past:
+    """Everything that was applied, in its time. Raises NotFound for a journey that was not live."""
+    history = read_definitions(connection)
+    deployed_at = _deployed_at(history, journey)
+    if deployed_at is None or deployed_at > ends:
+        raise NotFound(f"{journey!r} was not applied by then, so there is no record of it.")
+    latest = {one.key: one.body for one in history}
+    return Past(tuple(history), latest, begins, history[0].at, is_recorded=True)
+
+
+def _deployed_at(history: Iterable[Written], journey: str) -> datetime | None:
+    return next((one.at for one in history if one.key == ("journey", journey)), None)
 
 
 def _say_the_same(
@@ -102,36 +118,3 @@ def _say_the_same(
     files = (File(kind, name, path_of(kind, name), text) for text in (one, other))
     said, said_then = (read_file(file, environment).value for file in files)
     return said is not None and repr(said) == repr(said_then)  # for Python, 1 equals true
-
-
-def _moved(one: Written, begins: datetime) -> Written:
-    """The first version of what was written later counts as if it had been there."""
-    at = one.at if one.at > begins and one.is_edit else min(one.at, begins)
-    return replace(one, at=at, order=FIRST)
-
-
-def _brought_forward(written: Sequence[Written], changed: Sequence[Written]) -> list[Written]:
-    """What a changed text names is there as soon as that text is, whenever it was first applied."""
-    ahead, found = list(changed), list(written)
-    while ahead:
-        one = ahead.pop()
-        words = frozenset(WORD.findall(one.body or ""))
-        for place in _places_of_first(found):
-            first = found[place]
-            if first.at > one.at and _is_named(first.key, words):
-                found[place] = replace(first, at=one.at, order=one.order)
-                ahead.append(found[place])
-    return found
-
-
-def _places_of_first(written: Sequence[Written]) -> list[int]:
-    places: dict[Key, int] = {}
-    for place, one in enumerate(written):
-        places.setdefault(one.key, place)
-    return list(places.values())
-
-
-def _is_named(key: Key, words: frozenset[str]) -> bool:
-    """Whether all words of its name are there: rather one file too many than one too few."""
-    kind, name = key
-    return kind in NAMED and words.issuperset(WORD.findall(base_name(name)))

@@ -29,7 +29,6 @@ class Written(Entry):
 
     key: Key
     body: str | None
-    is_edit: bool = False  # there was a version before
 
 
 @dataclass(frozen=True)

@@ -244,12 +244,9 @@ def read_definitions(connection: Connection) -> list[Written]:
     orders = {one.known_at: one.last_event_id for one in applied}
     query = select(definitions).order_by(definitions.c.id)
     return [
-        Written(
-            row.known_at, orders.get(row.known_at, FIRST), (row.kind, row.name), row.body,
-            row.version > 1,
-        )
+        Written(row.known_at, orders.get(row.known_at, FIRST), (row.kind, row.name), row.body)
         for row in connection.execute(query)
-    ]  # fmt: skip
+    ]
 
 
 def _arrival() -> ColumnElement[datetime]:

@@ -86,3 +86,12 @@ def test_a_version_that_names_what_is_not_there_is_not_played(run: Run, tmp_path
 
 def test_a_period_that_ends_before_it_begins_is_wrong_use(run: Run):
     run("simulate", "hello", "--from", "2026-01-08", "--to", "2026-01-01", code=2)
+
+
+def test_the_record_stands_beside_nothing_else(run: Run, tmp_path: Path):
+    joined(run, tmp_path)
+
+    said = run("simulate", "hello", *PERIOD, "--recorded", code=1)
+    run("simulate", "hello", *PERIOD, "--recorded", "--assume-opens", "10%", code=2)
+
+    assert "was not applied by then, so there is no record of it" in said["error"]

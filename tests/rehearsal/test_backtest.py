@@ -1,4 +1,4 @@
-"""A simulation with the deployed version decides exactly what the live engine decided."""
+"""A simulation of what was in force decides exactly what the live engine decided."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from rekindle.errors import NotFound
 from rekindle.rehearsal.assumed import Rates
-from rekindle.rehearsal.backtest import Simulation, compare, simulate
+from rekindle.rehearsal.backtest import Simulation, compare, play_record, simulate
 from store.approvals import answer_approvals
 from store.customers import find_customer
 from store.intake import merge_people, record_told
@@ -73,13 +73,13 @@ def as_recorded(folder: Path, url: str, now: datetime, seed: int, edits: int) ->
         shop.run()
     ends = shop.clock.now()
     for journey in sorted(author.journeys):
-        again = simulate(shop.services, journey, deployed_at(shop, journey), ends)
+        again = play_record(shop.services, journey, deployed_at(shop, journey), ends)
         assert decided_again(again) == decided_live(shop, journey), journey
     shop.close()
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.deep)])
-def test_the_deployed_version_decides_as_it_did(
+def test_the_record_decides_as_the_engine_did(
     tmp_path: Path, sqlite_url: str, now: datetime, seed: int
 ) -> None:
     as_recorded(tmp_path / "workspace", sqlite_url, now, seed, edits=1)
@@ -87,7 +87,7 @@ def test_the_deployed_version_decides_as_it_did(
 
 @pytest.mark.deep
 @pytest.mark.parametrize("seed", range(100, 130))
-def test_the_deployed_version_decides_as_it_did_through_many_edits(
+def test_the_record_decides_as_the_engine_did_through_many_edits(
     tmp_path: Path, database_url: str, now: datetime, seed: int
 ) -> None:
     as_recorded(tmp_path / "workspace", database_url, now, seed, edits=4)
