@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
 from rekindle.addresses import canonical
+from rekindle.errors import TooMuch
 from store.customers import load_consents, load_traits
 from store.events import note_changes
 from store.identities import EMAIL, load_identities, load_owners
@@ -22,6 +23,9 @@ from store.records import CustomerId, Identity, MessageId
 from store.suppressions import fingerprint, is_fingerprint, lift
 from store.tables import consents, mailbox_consents, messages
 
+MOST_TOPICS = 200  # that were refused together
+MOST_CHANGES_A_DAY = 200  # of one customer's topics, by links in emails
+DAY = timedelta(days=1)
 BY_MAILBOX = "preferences"  # the source of what was said by a link in an email
 
 
@@ -49,6 +53,7 @@ def find_last_refusal(
         select(table.c.topic, table.c.known_at)
         .where(whose, table.c.source == BY_MAILBOX, table.c.status == DENIED)
         .order_by(table.c.id.desc())
+        .limit(MOST_TOPICS)
     )
     rows = connection.execute(query).all()
     if not rows:
@@ -88,13 +93,25 @@ def save_preferences(
     False if all of it stood already.
 
     A yes takes back what the mailbox itself said for its other customers too: a topic that needs
-    a yes of their own waits for one.
+    a yes of their own waits for one. A no is always taken; raises TooMuch for a yes after more
+    changes within a day than anybody makes.
     """
     customer_id, mailbox = find_reader(tx, customer_id, message_id, now)
+    if GRANTED in choices.values() and _changes_often(tx, customer_id, now):
+        raise TooMuch("These choices were changed too often today.", DAY)
     if mailbox:
         _take_back(tx, customer_id, mailbox, choices, now)
     is_new = bool(mailbox) and save_mailbox_choices(tx, mailbox, choices, BY_MAILBOX, now)
     return save_choices(tx, customer_id, choices, BY_MAILBOX, now) or is_new
+
+
+def _changes_often(tx: Connection, customer_id: CustomerId, now: datetime) -> bool:
+    lately = select(consents.c.id).where(
+        consents.c.customer_id == customer_id,
+        consents.c.source == BY_MAILBOX,
+        consents.c.known_at > now - DAY,
+    )
+    return tx.execute(lately.offset(MOST_CHANGES_A_DAY - 1).limit(1)).first() is not None
 
 
 def _take_back(

@@ -1,8 +1,8 @@
 """Raw evidence: every request to a message's signed links, and when that message was delivered."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
@@ -13,7 +13,13 @@ from store.tables import REPORTED, delivery_events, hits, messages
 from store.upserts import insert_or_skip
 
 OURS = "hit:"  # before the hit's id: the delivery events that no provider told us of
-MOST_HITS = 100  # of one message that are looked at; whoever asks more often is no person
+# of one message that are read: those of the last seconds tell the most
+MOST_HITS = 60
+# of one message that are kept: what comes later in the same day, or at all, says nothing new
+MOST_OPENS_A_DAY = 50
+MOST_LOOKS_A_DAY = 200
+MOST_FORMS = 100
+DAY = timedelta(days=1)
 
 
 def save_hit(
@@ -28,6 +34,26 @@ def save_hit(
     return Hit(number, message_id, link, method, agent, now)
 
 
+def has_room(connection: Connection, message_id: MessageId, link: str, now: datetime) -> bool:
+    """Whether one more look at this link is kept: there have not been too many within a day."""
+    is_open = hits.c.link == "open"
+    kind = is_open if link == "open" else ~is_open
+    lately = select(hits.c.id).where(
+        hits.c.message_id == message_id,
+        hits.c.occurred_at > now - DAY,
+        hits.c.method != "POST",
+        kind,
+    )
+    most = MOST_OPENS_A_DAY if link == "open" else MOST_LOOKS_A_DAY
+    return connection.execute(lately.offset(most - 1).limit(1)).first() is None
+
+
+def has_room_for_form(connection: Connection, message_id: MessageId) -> bool:
+    """Whether one more form is kept: nobody changes their answer so often."""
+    sent = select(hits.c.id).where(hits.c.message_id == message_id, hits.c.method == "POST")
+    return connection.execute(sent.offset(MOST_FORMS - 1).limit(1)).first() is None
+
+
 def load_hits(connection: Connection, message_id: MessageId) -> list[Hit]:
     """The newest looks at one message's links, oldest first."""
     return _load(connection, message_id, hits.c.method != "POST")
@@ -40,7 +66,7 @@ def _load(
         select(hits.c.id, hits.c.message_id, hits.c.link, hits.c.method, hits.c.agent)
         .add_columns(hits.c.occurred_at)
         .where(hits.c.message_id == message_id, condition)
-        .order_by(hits.c.id.desc())
+        .order_by(hits.c.occurred_at.desc(), hits.c.id.desc())
         .limit(MOST_HITS)
     )
     return [Hit(*row) for row in reversed(connection.execute(newest).all())]
@@ -53,12 +79,12 @@ def load_forms(connection: Connection, message_id: MessageId) -> list[Hit]:
 
 def first_view_at(connection: Connection, message_id: MessageId) -> datetime | None:
     """Return when a survey's page was first asked for by this message's link."""
-    query = select(func.min(hits.c.occurred_at, type_=hits.c.occurred_at.type)).where(
+    views = select(hits.c.occurred_at).where(
         hits.c.message_id == message_id,
         hits.c.method == "GET",
         hits.c.link.startswith("survey:"),
     )
-    return connection.execute(query).scalar()
+    return connection.execute(views.order_by(hits.c.occurred_at).limit(1)).scalar()
 
 
 def delivered_at(connection: Connection, message_id: MessageId) -> datetime | None:
@@ -96,14 +122,11 @@ def save_act(tx: Connection, act: Act, hit: Hit, now: datetime, details: Mapping
     )
 
 
-def load_acts(connection: Connection, message_id: MessageId) -> dict[int, Act]:
-    """Every open and click of one message that we saw ourselves, by the hit's id."""
+def load_acts(connection: Connection, seen: Collection[Hit]) -> dict[int, Act]:
+    """The opens and clicks that these hits amount to, by the hit's id."""
     query = select(
         delivery_events.c.provider_event_id, delivery_events.c.kind, delivery_events.c.is_machine
-    ).where(
-        delivery_events.c.message_id == message_id,
-        delivery_events.c.provider_event_id.startswith(OURS),
-    )
+    ).where(delivery_events.c.provider_event_id.in_([f"{OURS}{hit.id}" for hit in seen]))
     found = [
         Act(int(row.provider_event_id.removeprefix(OURS)), row.kind, row.is_machine)
         for row in connection.execute(query)

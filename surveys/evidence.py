@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import combinations
+from itertools import pairwise
 
 from store.records import Hit
 
@@ -91,6 +91,11 @@ def judge(hit: Hit, looks: Sequence[Hit], delivered_at: datetime | None) -> Verd
         Sign.MANY_SCORES: _tries_scores(hit, looks),
     }
     return _verdict(found)
+
+
+def sheds_light(new: Hit, look: Hit, delivered_at: datetime | None) -> bool:
+    """Whether `new`, or what is known of the delivery by now, may change what `look` is judged."""
+    return _is_one_visit(new, look) or _follows_delivery(look, delivered_at)
 
 
 def judge_form(form: SentForm, forms: Sequence[Hit]) -> Verdict:
@@ -195,9 +200,15 @@ def _page(hit: Hit) -> str:
 
 def _tries_scores(hit: Hit, hits: Iterable[Hit]) -> bool:
     """True if this visit followed two scores' links at once; the form may bear yet another."""
-    tries = [other for other in hits if _is_score_fetch(other) and _is_one_visit(hit, other)]
+    tries = sorted(
+        (other for other in hits if _is_score_fetch(other) and _is_one_visit(hit, other)),
+        key=lambda other: other.occurred_at,
+    )
+    by_agent = sorted(tries, key=lambda other: other.agent)  # each one's in their order
+    # two that came at once with another between them: it came at once with one of the other score
     return any(
-        one.link != other.link and _is_at_once(one, other) for one, other in combinations(tries, 2)
+        one.link != other.link and _is_at_once(one, other)
+        for one, other in (*pairwise(tries), *pairwise(by_agent))
     )
 
 

@@ -12,9 +12,9 @@ from starlette.routing import Route
 from rekindle.services import Services
 from store.messages import load_stored
 from store.records import MessageId
-from web.requests import services_of, visitor_of, write
+from web.link_rate import note_look
+from web.requests import services_of
 from web.survey_pages import gone_page
-from web.visits import record_visit
 
 # As in a mail program: pictures and styles, no scripts, no forms, nothing of this site's.
 READER_POLICY = (
@@ -59,8 +59,7 @@ async def read_mail(request: Request) -> Response:
     message_id = services.signer.read_view(request.path_params["token"])
     if message_id is None:
         return gone_page(request, status=404)
-    now, visitor = services.clock.now(), visitor_of(request)
-    await write(services, lambda tx: record_visit(tx, message_id, "view", visitor, now))
+    await note_look(request, message_id, "view")
     copy = find_copy(services, message_id)
     if copy is None:
         return gone_page(request, status=410)

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Connection
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from rekindle.errors import TooMuch
 from rekindle.locales import direction
 from rekindle.services import Services
 from rekindle.settings import Topic
@@ -21,11 +23,11 @@ from store.mailboxes import load_mailbox_consents
 from store.records import CustomerId
 from surveys.wordings import fill, unsubscribe_texts
 from templates.links import Unsubscription
+from web.link_rate import note_look, require_rate
 from web.pages import page
-from web.requests import FormLimit, read_form, services_of, visitor_of, write
+from web.requests import FormLimit, read_form, services_of, write
 from web.survey_pages import gone_page
 from web.texts import mask_address, more_texts, topic_label
-from web.visits import record_visit
 
 Action = Literal["confirm", "confirm_all", "keep", "undo", "save"]
 ACTIONS: tuple[Action, ...] = ("confirm", "confirm_all", "keep", "undo", "save")
@@ -33,6 +35,7 @@ SAID = {
     "confirm": "done", "confirm_all": "done_all", "keep": "kept", "undo": "resubscribed",
     "save": "saved",
 }  # fmt: skip
+DAY_SECONDS = 86_400
 ONE_CLICK = ("list-unsubscribe", "one-click")  # RFC 8058 §3.1, compared without regard to case
 
 
@@ -70,11 +73,8 @@ async def show_preferences(request: Request) -> Response:
     token = services.signer.read_unsubscribe(request.path_params["token"])
     if token is None:
         return gone_page(request, status=404)
-    now, visitor = services.clock.now(), visitor_of(request)
-    await write(
-        services, lambda tx: record_visit(tx, token.message_id, "unsubscribe", visitor, now)
-    )
-    return _show(request, find_preferences(services, token, now))
+    await note_look(request, token.message_id, "unsubscribe")
+    return _show(request, find_preferences(services, token, services.clock.now()))
 
 
 async def change_preferences(request: Request) -> Response:
@@ -83,6 +83,7 @@ async def change_preferences(request: Request) -> Response:
     token = services.signer.read_unsubscribe(request.path_params["token"])
     if token is None:
         return gone_page(request, status=404)
+    require_rate(request, token.message_id)
     form = await read_form(request)
     now = services.clock.now()
     # RFC 8058 §3.2: no redirect, no cookie, no question; a mail client shows nothing of the answer
@@ -193,7 +194,11 @@ async def _save(
     def save(tx: Connection) -> bool:
         return save_preferences(tx, token.customer_id, token.message_id, choices, now)
 
-    if await write(services, save):
+    try:
+        is_new = await write(services, save)
+    except TooMuch as error:
+        raise HTTPException(429, str(error), {"Retry-After": str(DAY_SECONDS)}) from error
+    if is_new:
         services.wake.changed()
 
 

@@ -30,6 +30,7 @@ from surveys.answers import (
 )
 from surveys.definition import Survey
 from templates.links import SurveyInvitation
+from web.link_rate import note_look, require_rate
 from web.requests import FormLimit, read_form, services_of, visitor_of, write
 from web.survey_pages import (
     TRAP,
@@ -40,7 +41,7 @@ from web.survey_pages import (
     gone_page,
     thanks_page,
 )
-from web.visits import Sender, Visit, answer_event, record_form, record_visit
+from web.visits import Sender, Visit, answer_event, record_form
 
 CHANGE = "change"  # in the address that the thanks page leads back to
 
@@ -66,8 +67,7 @@ async def show_survey(request: Request) -> Response:
     chosen = _as_score(request.query_params.get("score"))
     is_change = CHANGE in request.query_params  # our own button, no score's link of the email
     link = f"survey:{'' if chosen is None or is_change else chosen}"
-    visitor = visitor_of(request)
-    await write(services, lambda tx: record_visit(tx, token.message_id, link, visitor, now))
+    await note_look(request, token.message_id, link)
     asked = find_asked(services, token, now)
     if asked is None:
         return gone_page(request, status=410)
@@ -83,6 +83,7 @@ async def answer_survey(request: Request) -> Response:
     token = services.signer.read_survey(request.path_params["token"])
     if token is None:
         return gone_page(request, status=404)
+    require_rate(request, token.message_id)
     fields = await read_form(request)
     page_made_at = services.signer.read_page(fields.get("page", ""), token.message_id)
     form = _read(fields, page_made_at)

@@ -17,6 +17,7 @@ from store.editions import find_address
 from store.records import MessageId
 from templates.addresses import web_address
 from templates.links import DECOY, Click
+from web.link_rate import rate_of
 from web.requests import services_of, visitor_of, write
 from web.survey_pages import gone_page
 from web.visits import Visitor, record_act, record_visit
@@ -33,7 +34,7 @@ async def follow_link(request: Request) -> Response:
     if click is None:
         return gone_page(request, status=404)
     address = _address_of(services, click)
-    await _note(services, click.message_id, _link(click), address, visitor_of(request))
+    await _note(request, click.message_id, _link(click), address)
     if click.is_decoy:
         return PlainTextResponse("There is nothing here.\n", headers=FRESH)
     if address is None:
@@ -46,7 +47,7 @@ async def show_pixel(request: Request) -> Response:
     services = services_of(request)
     message_id = services.signer.read_open(request.path_params["token"])
     if message_id is not None:
-        await _note(services, message_id, "open", None, visitor_of(request))
+        await _note(request, message_id, "open", None)
     status = 404 if message_id is None else 200
     return Response(PIXEL, status, media_type="image/gif", headers=FRESH)
 
@@ -76,10 +77,13 @@ def record_request(
     return visit.verdict.is_person
 
 
-async def _note(
-    services: Services, message_id: MessageId, link: str, address: str | None, visitor: Visitor
-) -> None:
-    """Keep the request; whoever follows a link arrives even while the database does not answer."""
+async def _note(request: Request, message_id: MessageId, link: str, address: str | None) -> None:
+    """Keep the request, if there are not too many; whoever follows a link arrives even while the
+    database does not answer.
+    """
+    if not rate_of(request).may_look(message_id):
+        return
+    services, visitor = services_of(request), visitor_of(request)
     now = services.clock.now()
 
     def work(tx: Connection) -> bool:

@@ -19,6 +19,8 @@ from store.hits import (
     Act,
     delivered_at,
     first_view_at,
+    has_room,
+    has_room_for_form,
     load_acts,
     load_forms,
     load_hits,
@@ -27,7 +29,7 @@ from store.hits import (
 )
 from store.intake import OwnEvent, record_own_events
 from store.records import Actor, Answer, Hit, MessageId
-from surveys.evidence import SentForm, Verdict, find_rivals, judge, judge_form
+from surveys.evidence import SentForm, Verdict, find_rivals, judge, judge_form, sheds_light
 
 Verdicts = Mapping[int, Verdict]  # by the hit's id
 
@@ -61,18 +63,23 @@ class Visit:
 def record_visit(
     tx: Connection, message_id: MessageId, link: str, visitor: Visitor, now: datetime
 ) -> Visit | None:
-    """Keep one look and judge it; None where the message is no longer known.
+    """Keep one look and judge it; None where the message is no longer known, or was looked at too
+    often.
 
-    Looks that were judged earlier are judged again: a gateway may betray itself by its second.
+    Looks that this one sheds light on are judged again: a gateway may betray itself by its second.
     """
     lock_message(tx, message_id)
     invited = find_invited(tx, message_id)
-    if invited is None:
+    if invited is None or not has_room(tx, message_id, link, now):
         return None
     hit = save_hit(tx, message_id, link, visitor.method, visitor.agent, now)
     hits = load_hits(tx, message_id)
     arrived_at = delivered_at(tx, message_id)
-    verdicts = {other.id: judge(other, hits, arrived_at) for other in hits}
+    verdicts = {
+        other.id: judge(other, hits, arrived_at)
+        for other in hits
+        if sheds_light(hit, other, arrived_at)
+    }
     record_own_events(tx, _review_acts(tx, invited, hits, verdicts, now), now)
     return Visit(hit, verdicts[hit.id], invited)
 
@@ -80,14 +87,14 @@ def record_visit(
 def record_form(
     tx: Connection, message_id: MessageId, score: int, sender: Sender, now: datetime
 ) -> Visit | None:
-    """Keep one sent form and judge it; None where the message is no longer known.
+    """Keep one sent form and judge it; None where the message is no longer known, or bore too many.
 
     Answers that an earlier form gave stop to count where this one shows that a machine tried
     several scores; nothing else takes a person's answer back.
     """
     lock_message(tx, message_id)
     invited = find_invited(tx, message_id)
-    if invited is None:
+    if invited is None or not has_room_for_form(tx, message_id):
         return None
     hit = save_hit(tx, message_id, f"survey:{score}", "POST", sender.agent, now)
     forms = load_forms(tx, message_id)
@@ -149,8 +156,8 @@ def _review_acts(
     """Let earlier opens and clicks stand as they look now; what turned out a person's is told."""
     changed = [
         replace(act, is_machine=not act.is_machine)
-        for act in load_acts(tx, invited.message_id).values()
-        if act.hit_id in verdicts and verdicts[act.hit_id].is_person == act.is_machine
+        for act in load_acts(tx, [hit for hit in hits if hit.id in verdicts]).values()
+        if verdicts[act.hit_id].is_person == act.is_machine
     ]
     if changed:
         hits_store.save_standing(tx, changed, now)
