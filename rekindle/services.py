@@ -170,18 +170,19 @@ def open_services(
     database: str | None = None,
     environment: Mapping[str, str] | None = None,
     wake: Wake | None = None,
+    is_scratch: bool = False,
 ) -> Services:
     """Open the database (migrating one that is a SQLite file) and make what a process needs.
 
     What `clock` takes from this machine's time it takes from the database server's where there is
-    one. Without a clock, time stands still at this instant.
+    one. Without a clock, time stands still at this instant. `is_scratch`: a power cut may take all.
 
     Raises StoreUnavailable if the database cannot be reached or is not migrated, WrongUse without a
     secret key that is long enough.
     """
     environment = os.environ if environment is None else environment
     url = database or environment.get("REKINDLE_DATABASE_URL") or embedded_url(workspace)
-    store = Store(url)
+    store = Store(url, is_scratch=is_scratch)
     _bring_up_to_date(store)
     source = wall_now if store.is_sqlite else DatabaseTime(store.current_time)
     clock = based_on(source, clock or FixedClock(source()))

@@ -31,6 +31,9 @@ MOST_JOBS_A_COMMIT = 500
 SQLITE_CACHE_KIB = 65_536
 READER_CACHE_KIB = 8_192  # of each reader: there are many, and the machine caches the file as well
 BUSY_TIMEOUT_MS = 10_000
+# a commit is on the disk before anybody is told of it: with less, a power cut takes back the last
+# commits of a write-ahead log. One common commit for all who wait makes it cheap.
+SYNCHRONOUS = "FULL"
 PAGES_A_CHECKPOINT = 4_000  # steps write the same pages again and again: most are copied once
 STATEMENTS_KEPT = 1_000  # parsed by SQLite; a rule's statement takes longer to parse than to run
 
@@ -49,10 +52,14 @@ class Store:
     durable.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, is_scratch: bool = False) -> None:
+        """`is_scratch`: nobody wants it back after a power cut."""
         self.url = _parsed(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._writer = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
+        synchronous = "OFF" if is_scratch else SYNCHRONOUS
+        self._writer = (
+            _sqlite_engine(self.url, synchronous) if self.is_sqlite else _postgres_engine(self.url)
+        )
         self._reader = _sqlite_engine(self.url, read_only=True) if self.is_sqlite else self._writer
         self._turn = Turn()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -93,7 +100,7 @@ class Store:
 
     def submit(self, work: Work) -> Future[Any]:
         """Run `work` in a savepoint of the next common commit; the future resolves after that
-        commit.
+        commit. Cancelled before its turn, the work is not done; later it is, and nobody hears.
         """
         with self._starting:
             if self._thread is None:
@@ -149,12 +156,15 @@ class Store:
         return jobs, False
 
     def _write_together(self, jobs: list[_Job]) -> None:
+        wanted = [job for job in jobs if job.done.set_running_or_notify_cancel()]
+        if not wanted:
+            return
         outcomes: list[tuple[_Job, Any, Exception | None]] = []
         try:
             with self.begin() as tx:
-                outcomes = [_in_savepoint(tx, job) for job in jobs]
-        except Exception as error:  # the common commit failed: nobody's work is durable
-            for job in jobs:
+                outcomes = [_in_savepoint(tx, job) for job in wanted]
+        except BaseException as error:  # the common commit failed: nobody's work is durable
+            for job in wanted:
                 job.done.set_exception(error)
             return
         for job, result, problem in outcomes:
@@ -186,10 +196,25 @@ def _in_savepoint(tx: Connection, job: _Job) -> tuple[_Job, Any, Exception | Non
     try:
         with tx.begin_nested():
             return job, job.work(tx), None
-    except (
-        Exception
-    ) as error:  # one bad job never spoils the others in its commit; its caller is told
+    except Exception as error:  # one bad job never spoils the others in its commit
+        if _is_rolled_back(tx):  # but here the database took back all of them
+            raise _first_failure(error) from error
         return job, None, error
+
+
+def _first_failure(error: BaseException) -> BaseException:
+    """Return what the database said first: taking back what is gone already fails once more."""
+    first = later = error
+    while later.__context__ is not None:
+        later = later.__context__
+        first = later if isinstance(later, DBAPIError) else first
+    return first
+
+
+def _is_rolled_back(tx: Connection) -> bool:
+    """Whether SQLite has ended the transaction by itself, as it may on a full disk."""
+    driver: Any = tx.connection.driver_connection
+    return isinstance(driver, sqlite3.Connection) and not driver.in_transaction
 
 
 def _parsed(url: str) -> URL:
@@ -211,9 +236,25 @@ def _reachable() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if _is_unreachable(error):
-            raise StoreUnavailable(f"the database does not answer: {_first_line(error)}") from error
-        raise
+        if (said := _fault_of(error)) is None:
+            raise
+        raise StoreUnavailable(f"the database {said}: {_first_line(error)}") from error
+
+
+def _fault_of(error: DBAPIError) -> str | None:
+    """Return what is wrong with the database as such; None where it is the statement."""
+    if _cannot_write(error):
+        return "cannot be written"
+    return "does not answer" if _is_unreachable(error) else None
+
+
+def _cannot_write(error: DBAPIError) -> bool:
+    """Whether a disk is full, over its quota, or failing."""
+    if isinstance(error.orig, sqlite3.Error):
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    # insufficient resources and errors of the system: PostgreSQL 15, appendix A, read 2026-11
+    return str(getattr(error.orig, "sqlstate", ""))[:2] in ("53", "58")
 
 
 def _is_unreachable(error: DBAPIError) -> bool:
@@ -228,6 +269,7 @@ def _is_unreachable(error: DBAPIError) -> bool:
         "does not exist",
         "readonly",
         "not a database",
+        "malformed",
     )
     return error.connection_invalidated or any(sign in text for sign in signs)
 
@@ -263,7 +305,7 @@ def _as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _sqlite_engine(url: URL, *, read_only: bool = False) -> Engine:
+def _sqlite_engine(url: URL, synchronous: str = "OFF", *, read_only: bool = False) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
@@ -282,7 +324,7 @@ def _sqlite_engine(url: URL, *, read_only: bool = False) -> Engine:
     def prepare(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute(f"PRAGMA synchronous={synchronous}")
         cursor.execute(f"PRAGMA wal_autocheckpoint={PAGES_A_CHECKPOINT}")
         cache_kib = READER_CACHE_KIB if read_only else SQLITE_CACHE_KIB
         cursor.execute(f"PRAGMA cache_size=-{cache_kib}")

@@ -19,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL
 
 from rekindle.migrating import upgrade
+from store import session
 from store.session import Store
 from store.tables import metadata
 from tests.mail_sink import MailSink
@@ -38,6 +39,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "rabbitmq_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("rabbitmq"))
+
+
+session.SYNCHRONOUS = "OFF"  # no test cuts the power, and each would wait for the disk
 
 
 @pytest.fixture

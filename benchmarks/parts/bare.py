@@ -49,7 +49,7 @@ BETWEEN = (
     b"Content-Transfer-Encoding: base64\r\n\r\n"
 )
 SCHEMA = """
-    PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;
+    PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536;
     CREATE TABLE customers (id INTEGER PRIMARY KEY, email TEXT, name TEXT);
     CREATE TABLE steps (id INTEGER PRIMARY KEY, customer_id INTEGER, due_at INTEGER, step INTEGER);
     CREATE INDEX due ON steps (due_at) WHERE due_at IS NOT NULL;

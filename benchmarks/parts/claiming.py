@@ -31,7 +31,7 @@ def measure_sqlite(folder: Path, waiting: int, due: int) -> float:
     """Steps in a second of this process."""
     file = _fresh_sqlite(folder, waiting, due)
     with closing(sqlite3.connect(file, isolation_level=None)) as database:
-        database.execute("PRAGMA synchronous=NORMAL")
+        database.execute("PRAGMA synchronous=FULL")
         database.execute("PRAGMA cache_size=-65536")
         began, steps = time.process_time(), 0
         for now in range(1, ROUNDS + 1):
@@ -45,7 +45,7 @@ def _fresh_sqlite(folder: Path, waiting: int, due: int) -> Path:
     for suffix in ("", "-wal", "-shm"):
         file.with_name(file.name + suffix).unlink(missing_ok=True)
     with closing(sqlite3.connect(file, isolation_level=None)) as database:
-        database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
+        database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;")
         for statement in SCHEMA:
             database.execute(statement.format(id="INTEGER", serial="INTEGER PRIMARY KEY"))
         database.execute("BEGIN")
@@ -137,7 +137,7 @@ class Logged(Base):
 def measure_orm(folder: Path, waiting: int, due: int) -> float:
     """Steps in a second of this process: each row is loaded, changed and committed by itself."""
     engine = sa.create_engine(f"sqlite:///{_fresh_sqlite(folder, waiting, due)}")
-    sa.event.listen(engine, "connect", lambda one, _: one.execute("PRAGMA synchronous=NORMAL"))
+    sa.event.listen(engine, "connect", lambda one, _: one.execute("PRAGMA synchronous=FULL"))
     is_due = sa.select(Standing).where(Standing.claimed == 0, Standing.due <= 1)
     began, steps = time.process_time(), 0
     for _ in range(due):

@@ -27,7 +27,7 @@ from starlette.routing import Route
 
 MOST_REQUESTS = 500  # in one commit
 SCHEMA = """
-    PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;
+    PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
     CREATE TABLE events (
         message_id TEXT PRIMARY KEY, user_id TEXT, name TEXT, occurred_at TEXT, properties TEXT
     ) WITHOUT ROWID;

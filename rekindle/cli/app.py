@@ -3,6 +3,7 @@
 This is where a command's cost begins: `--help` and a mistyped command import none of them.
 """
 
+import errno
 import gc
 import keyword
 import os
@@ -18,6 +19,7 @@ from rekindle.cli.context import Options, as_json, options, parse_instant, set_o
 from rekindle.cli.summaries import summary_of
 from rekindle.errors import NotFound, RekindleError, WrongUse
 
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 VALUED = ("--workspace", "--database", "--now")
 
 # command -> the module that defines it, as a function of the same name (dashes as underscores) or a
@@ -124,7 +126,10 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error), 1)
     except KeyboardInterrupt:
         return 130
-    except Exception as error:  # a fault of ours: a sentence for the user, the trace kept for us
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            return _fail(f"{error.filename or 'a file'}: {error.strerror}.", 1)
+        # a fault of ours: a sentence for the user, the trace kept for us
         return _fail(_unexpected(error), 1)
 
 
@@ -143,9 +148,13 @@ def _run(rest: list[str]) -> int:
 def _unexpected(error: Exception) -> str:
     if os.environ.get("REKINDLE_DEBUG"):
         raise error
-    with NamedTemporaryFile("w", prefix="rekindle-", suffix=".txt", delete=False) as file:
-        file.write("".join(format_exception(error)))
-    return f"this should not happen ({type(error).__name__}); what we know is in {file.name}."
+    said = f"this should not happen ({type(error).__name__})"
+    try:
+        with NamedTemporaryFile("w", prefix="rekindle-", suffix=".txt", delete=False) as file:
+            file.write("".join(format_exception(error)))
+    except OSError:
+        return f"{said}; with REKINDLE_DEBUG=1 it says more."
+    return f"{said}; what we know is in {file.name}."
 
 
 def _fail(sentence: str, code: int) -> int:

@@ -77,7 +77,8 @@ def make_workspace(folder: Path) -> Path:
 def _opened(folder: Path, base_url: str, now: datetime) -> Process:
     """Mails of people who do not exist go to the outbox, whatever the environment says."""
     environment = {"REKINDLE_BASE_URL": base_url}
-    return Process(open_services(folder, FixedClock(now), environment=environment))
+    services = open_services(folder, FixedClock(now), environment=environment, is_scratch=True)
+    return Process(services)
 
 
 def _play(process: Process, count: int, ends_at: datetime) -> Summary:

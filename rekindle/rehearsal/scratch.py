@@ -51,7 +51,7 @@ def one_snapshot(live: Store) -> Iterator[Connection]:
 def empty_scratch() -> Iterator[Store]:
     """A new SQLite file that only its owner can read, without tables."""
     with TemporaryDirectory(prefix="rekindle-") as folder:
-        store = Store(f"sqlite:///{Path(folder) / 'scratch.db'}")
+        store = Store(f"sqlite:///{Path(folder) / 'scratch.db'}", is_scratch=True)
         try:
             yield store
         finally:

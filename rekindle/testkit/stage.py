@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import Connection, event, update
+from sqlalchemy import Connection, update
 
 from adapters.email.base import BeforeLastByte, OutgoingEmail, ProviderMessageId
 from rekindle.clock import FixedClock
@@ -140,11 +140,6 @@ def staged(workspace: Path, environment: Mapping[str, str]) -> Iterator[EmptySta
 
 def _throwaway_store(room: Path) -> Store:
     """A migrated database that need not outlive a power cut."""
-    store = Store(f"sqlite:///{room / 'stage.db'}")
-
-    @event.listens_for(store.engine, "connect")
-    def hurry(connection: object, _record: object) -> None:
-        connection.execute("PRAGMA synchronous=OFF")  # type: ignore[attr-defined]  # DB-API
-
+    store = Store(f"sqlite:///{room / 'stage.db'}", is_scratch=True)
     upgrade(store)
     return store
