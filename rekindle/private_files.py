@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 FILE_MODE = 0o600
@@ -23,8 +24,18 @@ def make_private_folder(folder: Path) -> Path:
 
 
 def open_private(path: str, flags: int) -> int:
-    """Open a file for its owner alone where it is made: an `opener` for `open`."""
-    return os.open(path, flags, FILE_MODE)
+    """Open a file for its owner alone, also one that was there: an `opener` for `open`."""
+    handle = os.open(path, flags, FILE_MODE)
+    found = os.fstat(handle)
+    if stat.S_ISREG(found.st_mode) and found.st_mode & OTHERS and found.st_uid == os.geteuid():
+        os.fchmod(handle, stat.S_IMODE(found.st_mode) & ~OTHERS)
+    return handle
+
+
+def make_private_file(file: Path) -> None:
+    """Make an empty `file` unless it is there; where that fails, whoever opens it will say so."""
+    with suppress(OSError):
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE))
 
 
 def write_whole(file: Path, content: bytes) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from rekindle.clock import Clock, DatabaseTime, FixedClock, Source, based_on, wall_now
 from rekindle.errors import StoreUnavailable
 from rekindle.presence import Presence, find_running
-from rekindle.private_files import make_private_folder, tighten
+from rekindle.private_files import make_private_folder, open_private, tighten
 from rekindle.revisions import current_revision, is_current, is_foreign, require_current
 from rekindle.secret_keys import VARIABLE as SECRET_KEY
 from rekindle.secret_keys import KeyRing
@@ -27,6 +27,7 @@ from store.session import Store
 from templates.links import Signer
 
 STATE_FOLDER = ".rekindle"
+OUTBOX = "outbox"
 
 
 class Lane(StrEnum):
@@ -102,7 +103,7 @@ class Services:
 
     @property
     def outbox(self) -> Path:
-        return self.workspace / "outbox"
+        return self.workspace / OUTBOX
 
     @property
     def settings(self) -> Settings:
@@ -200,13 +201,14 @@ def embedded_url(workspace: Path) -> str:
 
 def state_folder(workspace: Path) -> Path:
     """Where the engine keeps what must not be committed: database, key. Made on first use, and
-    closed to others.
+    closed to others with all that is in it; so is the outbox.
     """
     folder = make_private_folder(workspace / STATE_FOLDER)
-    tighten([folder])
+    tighten([folder, *folder.iterdir(), workspace / OUTBOX])
     ignore = folder / ".gitignore"
     if not ignore.exists():
-        ignore.write_text("*\n")
+        with open(ignore, "w", encoding="utf-8", opener=open_private) as opened:
+            opened.write("*\n")
     return folder
 
 

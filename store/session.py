@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -21,6 +22,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleErr
 from sqlalchemy.pool import QueuePool
 
 from rekindle.errors import StoreUnavailable
+from rekindle.private_files import make_private_file
 from store.tables import FOREVER
 from store.turns import Turn
 
@@ -70,6 +72,12 @@ class Store:
         """Let it be known that rows are stored here before anybody may know of them."""
         for engine in (self._writer, self._reader):
             engine.update_execution_options(**{HOLDS_FUTURE: True})
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that hold it: on SQLite the database, its log and the log's index."""
+        name = self.url.database if self.is_sqlite else None
+        return [Path(name + ending) for ending in ("", "-wal", "-shm")] if name else []
 
     @property
     def engine(self) -> Engine:
@@ -319,6 +327,12 @@ def _sqlite_engine(url: URL, synchronous: str = "OFF", *, read_only: bool = Fals
             "cached_statements": STATEMENTS_KEPT,
         },
     )
+
+    @event.listens_for(engine, "do_connect")
+    def close_to_others(_dialect: Any, _record: Any, _words: Any, _options: Any) -> None:
+        # SQLite makes a file by the umask, and its log and index as the file is
+        if url.database and url.database != ":memory:" and not url.database.startswith("file:"):
+            make_private_file(Path(url.database))
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from adapters.email.base import BeforeLastByte, OutgoingEmail, ProviderMessageId
 from rekindle.errors import ProviderUnavailable
+from rekindle.private_files import make_durable, make_private_folder, open_private
 from rekindle.settings import Settings
 
 
@@ -30,12 +31,14 @@ class OutboxChannel:
         """The file appears whole or not at all. Raises ProviderUnavailable for a full disk etc."""
         file = self.folder / f"{email.message_id}.eml"
         unfinished = file.with_suffix(".part")
+        if self.folder.is_symlink():  # it may come with the workspace, from whoever may write that
+            raise ProviderUnavailable(f"{self.folder} is a symbolic link: make it a folder.")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.folder)
             _write(unfinished, email.mime)
             before_last_byte()
             unfinished.replace(file)
-            _make_durable(self.folder)
+            make_durable(self.folder)
         except OSError as error:
             raise ProviderUnavailable(f"the outbox cannot be written: {error}.") from error
         return ProviderMessageId(file.name)
@@ -45,18 +48,10 @@ class OutboxChannel:
 
 
 def _write(file: Path, content: bytes) -> None:
-    with file.open("wb") as opened:
+    with open(file, "wb", opener=open_private) as opened:
         opened.write(content)
         opened.flush()
         os.fsync(opened.fileno())
-
-
-def _make_durable(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def adapter(settings: Settings, outbox: Path) -> Outbox:

@@ -20,6 +20,7 @@ from rekindle.demo.play import Player, import_history
 from rekindle.demo.shop import PLAYED_DAYS, make_shop
 from rekindle.demo.summary import STATES, Summary, summarize
 from rekindle.errors import WrongUse
+from rekindle.private_files import make_private_folder
 from rekindle.process import Process, apply_once
 from rekindle.services import STATE_FOLDER, open_services
 
@@ -67,7 +68,7 @@ def make_workspace(folder: Path) -> Path:
     if folder.exists() and any(folder.iterdir()):
         raise WrongUse(f"{folder} is not empty and not an earlier demo; nothing was touched.")
     shutil.copytree(ENGINE_ROOT / "starter", folder, dirs_exist_ok=True)
-    mark.parent.mkdir(exist_ok=True)
+    make_private_folder(mark.parent)
     mark.touch()
     settings = folder / "rekindle.yaml"
     settings.write_text(settings.read_text("utf-8").replace(*BRAND), "utf-8")

@@ -9,9 +9,10 @@ import typer
 from rekindle.cli.context import leave, say
 from rekindle.cli.opening import open_here
 from rekindle.errors import ProviderUnavailable, RekindleError
-from rekindle.services import Services
+from rekindle.private_files import is_open_to_others
+from rekindle.services import STATE_FOLDER, Services
 from workers.brokers import open_broker, require_answer
-from workers.doctor import Finding, examine
+from workers.doctor import NAMED, Finding, examine
 from workers.doctor import repair as free
 
 PATIENCE_SECONDS = 5
@@ -28,7 +29,7 @@ def doctor(
     with open_here() as services:
         now = services.clock.now()
         freed = free(services, now) if repair else 0
-        found = [*_reachability(services), *examine(services, now)]
+        found = [*_reachability(services), *_open_files(services), *examine(services, now)]
     document = {
         "findings": [{"kind": f.kind, "count": f.count, "message": f.said} for f in found],
         "freed": freed,
@@ -56,6 +57,19 @@ def _reachability(services: Services) -> list[Finding]:
         except RekindleError as error:
             found.append(Finding("unreachable.provider", 0, str(error)))
     return found
+
+
+def _open_files(services: Services) -> list[Finding]:
+    """What others on this machine may read: opening the workspace closes what is ours to close."""
+    state = services.workspace / STATE_FOLDER
+    files = [state, *(state.iterdir() if state.is_dir() else ()), services.outbox]
+    files += services.store.files
+    named = sorted({str(file) for file in files if is_open_to_others(file)})
+    if not named:
+        return []
+    shown = ", ".join(named[:NAMED]) + (", …" if len(named) > NAMED else "")
+    said = f"others on this machine may read {shown}: 'chmod go=' closes it"
+    return [Finding("files.open", len(named), said)]
 
 
 def _reach(host: str, port: int) -> None:

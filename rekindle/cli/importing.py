@@ -16,6 +16,7 @@ from adapters.files.layout import Layout, check_columns, guess_kind, parse_layou
 from adapters.files.rows import Row, Rows
 from rekindle.addresses import EmailAddress
 from rekindle.errors import Malformed, NotAnAddress, WrongUse
+from rekindle.private_files import open_private
 from rekindle.services import Services
 from rekindle.settings import Settings
 from store.blocking import suppress_addresses
@@ -152,7 +153,7 @@ def _note(file: Prepared, noted: Sequence[Noted]) -> None:
     if not noted:
         return
     try:
-        with file.rejects.open("a", encoding="utf-8") as rejects:
+        with open(file.rejects, "a", encoding="utf-8", opener=open_private) as rejects:
             for one in noted:
                 entry = {
                     "line": one.line.number,

@@ -13,6 +13,7 @@ from rekindle.cli.plan_text import as_markdown, as_text, limits_sentence
 from rekindle.cli.workspace import report
 from rekindle.counting import counted
 from rekindle.errors import NotFound, WrongUse
+from rekindle.private_files import open_private
 from rekindle.rehearsal.plan import Plan, as_document, make_plan
 from rekindle.rehearsal.world import World
 from rekindle.services import Services
@@ -100,7 +101,8 @@ def _keep(made: Plan, file: Path) -> None:
         "plan": as_document(made),
     }
     try:
-        file.write_text(as_json(document) + "\n", encoding="utf-8")
+        with open(file, "w", encoding="utf-8", opener=open_private) as opened:
+            opened.write(as_json(document) + "\n")
     except OSError as error:
         raise WrongUse(f"{file} cannot be written: {error.strerror}.") from error
 

@@ -23,7 +23,8 @@ FOLDERS: dict[Kind, str] = {
 ENDINGS: dict[Kind, tuple[str, ...]] = {"template": (".html.j2",), "data": (".yaml", ".csv")}
 SETTINGS_NAME = "rekindle"
 SETTINGS = f"{SETTINGS_NAME}.yaml"
-ELSEWHERE = ("locales", "outbox", "layouts")  # read by others, or no mistake
+OUTBOX = "outbox"
+ELSEWHERE = ("locales", OUTBOX, "layouts")  # read by others, or no mistake
 MOST_BYTES = 4_000_000
 SNAKE = re.compile(r"[a-z][a-z0-9_]*\Z")
 TEMPLATE = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)*(\.[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*)?\Z")
@@ -55,7 +56,7 @@ def load_files(folder: Path) -> tuple[tuple[File, ...], tuple[Problem, ...]]:
     """
     _require(folder)
     files: list[File] = []
-    problems: list[Problem] = list(_misplaced(folder))
+    problems: list[Problem] = [*_misplaced(folder), *_strays(folder)]
     for path, kind in _candidates(folder):
         file, found = _load(folder, path, kind)
         problems += found
@@ -80,13 +81,40 @@ def _require(folder: Path) -> None:
 
 
 def _candidates(folder: Path) -> Iterator[tuple[Path, Kind]]:
-    if (folder / SETTINGS).is_file():
+    if (folder / SETTINGS).is_file() and not _is_stray(folder, folder / SETTINGS):
         yield folder / SETTINGS, "settings"
     for kind, name in FOLDERS.items():
-        found = (folder / name).rglob("*") if (folder / name).is_dir() else iter(())
+        is_there = (folder / name).is_dir() and not _is_stray(folder, folder / name)
+        found = (folder / name).rglob("*") if is_there else iter(())
         for path in sorted(found):
-            if path.is_file() and not _is_hidden(path.relative_to(folder)):
+            is_read = path.is_file() and not _is_hidden(path.relative_to(folder))
+            if is_read and not _is_stray(folder, path):
                 yield path, kind
+
+
+def _strays(folder: Path) -> Iterator[Problem]:
+    """Name the symbolic links that lead out of the workspace, or to what nobody may read there: who
+    may propose a change could have any file of the machine shown, or its secrets emailed.
+    """
+    tops = [folder / name for name in (SETTINGS, *FOLDERS.values(), *ELSEWHERE)]
+    for path in (*tops, *(inner for top in tops if not top.is_symlink() for inner in _within(top))):
+        if path.is_symlink() and (_is_stray(folder, path) or path == folder / OUTBOX):
+            said = "this is a symbolic link to what does not belong to the workspace."
+            hint = "Put a copy in its place."
+            yield Problem(Place(path.relative_to(folder).as_posix()), said, hint)
+
+
+def _within(top: Path) -> list[Path]:
+    return sorted(top.rglob("*")) if top.is_dir() and top.name != OUTBOX else []
+
+
+def _is_stray(folder: Path, path: Path) -> bool:
+    """Whether the real path is out of the workspace, hidden in it, or an email that was sent."""
+    try:
+        inner = path.resolve().relative_to(folder.resolve())
+    except (ValueError, OSError, RuntimeError):  # elsewhere, or links in a circle
+        return True
+    return _is_hidden(inner) or (path.name != OUTBOX and inner.parts[:1] == (OUTBOX,))
 
 
 def _is_hidden(path: Path) -> bool:
