@@ -1,44 +1,44 @@
-"""What every file format is: one module in this folder that reads lines as rows, told by suffix."""
+"""What every file format is: a module in this folder that reads a file as rows.
 
-import gzip
+A format is told by what the file holds where that is certain, else by its suffix.
+"""
+
 import hashlib
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from io import TextIOWrapper
-from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol, cast
 
 import adapters.files
-from rekindle.errors import Malformed, WrongUse
+from adapters.files.encodings import UTF8, Encodings, errors_of
+from adapters.files.packing import BROKEN, PACKINGS, Source, broken
+from rekindle.errors import WrongUse
 
 CHUNK_BYTES = 1 << 20
-GZIP_MAGIC = b"\x1f\x8b"
+HEAD_BYTES = 1 << 16
 
 
 class Line(NamedTuple):
     """One row of a file, or why it cannot be read as one."""
 
-    number: int  # of its last line in the file, from 1
+    number: int  # of its last line in the file, from 1; of a broken row, where it begins
     row: Mapping[str, Any] | None
     problem: str = ""
+    text: str = ""  # of a row that is none
 
 
-class Format(Protocol):
-    """What a module in this folder offers."""
+@dataclass(frozen=True)
+class Options:
+    """What was said of how a file is written; what is empty is found out."""
 
-    SUFFIXES: tuple[str, ...]
-
-    def parse_value(self, value: Any) -> Any:
-        """A property or trait with its type; ids and names of events stay as they are written."""
-
-    def read_columns(self, path: Path) -> tuple[str, ...] | None:
-        """The names in the header; None where every row has its own. Raises Malformed."""
-
-    def read_lines(self, path: Path) -> Iterator[Line]:
-        """Every row in order; blank lines are passed over."""
+    encoding: str = ""
+    separator: str = ""
+    quote: str | None = None
+    escape: str = ""
+    sheet: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,59 +47,74 @@ class Scan:
 
     digest: str  # SHA-256 of what it holds, unpacked
     lines: int
+    encoding: str = UTF8
 
 
-def find_format(path: Path) -> Format:
-    """The format of this file by its suffix, `.gz` aside. Raises WrongUse."""
-    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    names = (module.name for module in pkgutil.iter_modules(adapters.files.__path__))
-    known: list[str] = []
-    for name in sorted(names):
+@dataclass(frozen=True)
+class Table:
+    """A file that can be read as rows, from its beginning as often as wanted."""
+
+    read: Callable[[], Iterator[Line]]
+    columns: tuple[str, ...] | None = None  # None where every row has its own
+    is_text: bool = False  # all cells are texts: their types are those of their columns
+    notes: tuple[str, ...] = ()  # how it was read, where that is not what everybody expects
+
+
+class Format(Protocol):
+    """What a module in this folder offers."""
+
+    SUFFIXES: tuple[str, ...]
+
+    def is_format(self, head: bytes) -> bool:
+        """Whether a file that begins so is certainly of this format."""
+
+    def open_table(self, source: Source, scan: Scan, options: Options) -> Table:
+        """Raises Malformed, WrongUse for a file that cannot be read at all."""
+
+
+def find_format(source: Source) -> Format:
+    """The format of a file. Raises WrongUse."""
+    formats = list(_formats())
+    head = source.head(HEAD_BYTES)
+    certain = next((format_ for format_ in formats if format_.is_format(head)), None)
+    by_suffix = next((format_ for format_ in formats if source.suffix in format_.SUFFIXES), None)
+    if certain or by_suffix:
+        return cast(Format, certain or by_suffix)
+    if not source.suffix:
+        return cast(Format, import_module("adapters.files.csv"))
+    known = ", ".join(suffix for format_ in formats for suffix in format_.SUFFIXES)
+    raise WrongUse(f"{source.shown} is none of {known}, plain or with {', '.join(PACKINGS)}.")
+
+
+def _formats() -> Iterator[Format]:
+    for name in sorted(module.name for module in pkgutil.iter_modules(adapters.files.__path__)):
         module = import_module(f"adapters.files.{name}")
-        known += getattr(module, "SUFFIXES", ())
-        if suffix.lower() in getattr(module, "SUFFIXES", ()):
-            return cast(Format, module)
-    raise WrongUse(f"{path} is none of {', '.join(known)}, plain or with .gz.")
+        if hasattr(module, "SUFFIXES"):
+            yield cast(Format, module)
 
 
-def scan_file(path: Path) -> Scan:
+def scan_file(source: Source, encoding: str = "") -> Scan:
     """Read all of it once, so that a broken file is refused before any row is used.
 
     Raises WrongUse if it is not there, Malformed if it cannot be unpacked.
     """
-    digest, lines = hashlib.sha256(), 0
-    with open_bytes(path) as file:
+    digest, feeds, returns = hashlib.sha256(), 0, 0
+    encodings = Encodings(encoding)
+    with source.open() as file:
         try:
             while chunk := file.read(CHUNK_BYTES):
                 digest.update(chunk)
-                lines += chunk.count(b"\n")
-        except (OSError, EOFError) as error:
-            raise Malformed(f"{path} cannot be unpacked: {error}.") from error
-    return Scan(digest.hexdigest(), lines)
+                feeds += chunk.count(b"\n")
+                returns += chunk.count(b"\r")
+                encodings.look(chunk)
+        except BROKEN as error:
+            raise broken(source, error) from error
+    return Scan(digest.hexdigest(), max(feeds, returns), encodings.found)
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """What the file holds, unpacked if it is gzip. Raises WrongUse if it cannot be opened."""
-    try:
-        with path.open("rb") as raw:
-            is_packed = raw.read(2) == GZIP_MAGIC
-            raw.seek(0)
-            yield cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if is_packed else raw
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise WrongUse(f"{path} cannot be read: {error.strerror}.") from error
-
-
-@contextmanager
-def open_text(path: Path) -> Iterator[IO[str]]:
-    """As `open_bytes`, decoded; the byte order mark some programs write is left out.
-
-    Bytes that are not UTF-8 become lone surrogates, so that they spoil their own row only.
-    """
-    with open_bytes(path) as file:
-        yield TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-
-
-def is_utf8(text: str) -> bool:
-    """Whether all bytes of what `open_text` read were UTF-8."""
-    return text.isascii() or not any("\udc80" <= letter <= "\udcff" for letter in text)
+def open_text(source: Source, encoding: str) -> Iterator[IO[str]]:
+    """What it holds as text, without its byte order mark; every kind of line ending is kept."""
+    with source.open() as file:
+        errors = errors_of(encoding)
+        yield TextIOWrapper(file, encoding=encoding, errors=errors, newline="")

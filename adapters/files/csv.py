@@ -1,76 +1,72 @@
-"""CSV: a header, then a row a line; a cell that reads as a plain decimal is a number."""
+"""CSV in any dialect: a header, then a row a line."""
 
-import csv
-import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import IO, Any
+from io import StringIO
 
-from adapters.documents import require_whole, storable_text
-from adapters.files.base import Line, is_utf8, open_text
+from adapters.files.base import HEAD_BYTES, Line, Options, Scan, Table, open_text
+from adapters.files.columns import name_columns, rows_of
+from adapters.files.dialects import (
+    SEPARATOR_LINE,
+    SHOWN,
+    Cells,
+    Dialect,
+    guess_separator,
+    read_records,
+)
+from adapters.files.encodings import UTF8, is_readable, shown_encoding
+from adapters.files.packing import Source
 from rekindle.errors import Malformed
 
-SUFFIXES = (".csv", ".tsv", ".txt")
-SEPARATORS = ",;\t|"
-DECIMAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")  # not `007`, `+1`, `1e5`: those are texts
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 
 
-def read_columns(path: Path) -> tuple[str, ...]:
-    """Raises Malformed for a file without a header, or with one name twice."""
-    with open_text(path) as file:
-        reader = _reader(file, path)
-        return _columns(next(reader), path)
+def is_format(_head: bytes) -> bool:
+    """Any text may be CSV, so it is never certain."""
+    return False
 
 
-def read_lines(path: Path) -> Iterator[Line]:
-    """Every row as cells by column; empty cells are left out."""
-    with open_text(path) as file:
-        reader = _reader(file, path)
-        columns = _columns(next(reader), path)
-        while True:
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield Line(reader.line_num, None, str(error))
-                continue
-            if cells:
-                yield _line(reader.line_num, columns, cells)
+def open_table(source: Source, scan: Scan, options: Options) -> Table:
+    """Raises Malformed for a file without a header."""
+    with open_text(source, scan.encoding) as file:
+        head = file.read(HEAD_BYTES)
+    said = SEPARATOR_LINE.match(head)
+    body = head[said.end() :] if said else head
+    quote = '"' if options.quote is None else options.quote
+    separator = options.separator or (said[1] if said else guess_separator(body, quote))
+    dialect = Dialect(separator, quote, options.escape)
+    header = _read_header(body, dialect, source)
+    if not all(map(is_readable, header.cells)):
+        raise Malformed(
+            f"{source.shown}:1: the header is not {shown_encoding(scan.encoding)}. "
+            "Say with --encoding what it is."
+        )
+    columns = name_columns(header.cells, source.shown)
+    skipped = bool(said)
+    notes = [] if scan.encoding == UTF8 else [shown_encoding(scan.encoding)]
+    notes += [] if separator == "," else [f"{SHOWN.get(separator, repr(separator))}-separated"]
+    return Table(
+        lambda: _read(source, scan, dialect, columns, skipped),
+        columns,
+        is_text=True,
+        notes=tuple(notes),
+    )
 
 
-def parse_value(text: Any) -> Any:
-    """The number that a cell says, else its text."""
-    if not DECIMAL.fullmatch(text):
-        return text
-    return float(text) if "." in text else int(text)
+def _read_header(body: str, dialect: Dialect, source: Source) -> Cells:
+    if not body.partition("\n")[0].strip():
+        raise Malformed(f"{source.shown} is empty: the first line names the columns.")
+    header = next(read_records(StringIO(body, newline=""), dialect))
+    if header.problem:
+        raise Malformed(f"{source.shown}: {header.problem}; the first line names the columns.")
+    return header
 
 
-def _line(number: int, columns: tuple[str, ...], cells: list[str]) -> Line:
-    if len(cells) > len(columns):
-        return Line(number, None, f"{len(cells)} cells, but only {len(columns)} columns")
-    if not all(map(is_utf8, cells)):
-        return Line(number, None, "the row is not UTF-8")
-    filled = zip(columns, map(storable_text, map(str.strip, cells)), strict=False)
-    return Line(number, {column: cell for column, cell in filled if column and cell})
-
-
-def _reader(file: IO[str], path: Path) -> Any:
-    """A reader that stands before the header; separators other than commas are told by it."""
-    header = file.readline()
-    if not header.strip():
-        raise Malformed(f"{path} is empty: the first line names the columns.")
-    if not is_utf8(header):
-        raise Malformed(f"{path}:1: the header is not UTF-8. Save the file as UTF-8 first.")
-    separator = max(SEPARATORS, key=header.count)
-    file.seek(0)
-    return csv.reader(file, delimiter=separator)
-
-
-def _columns(cells: list[str], path: Path) -> tuple[str, ...]:
-    columns = tuple(storable_text(cell.strip()) for cell in cells)
-    require_whole(*columns)
-    named = [column for column in columns if column]
-    if twice := sorted({column for column in named if named.count(column) > 1}):
-        raise Malformed(f"{path}: more than one column is called {', '.join(twice)}.")
-    return columns
+def _read(
+    source: Source, scan: Scan, dialect: Dialect, columns: tuple[str, ...], skipped: bool
+) -> Iterator[Line]:
+    with open_text(source, scan.encoding) as file:
+        if skipped:
+            file.readline()
+        records = read_records(file, dialect, len(columns), int(skipped))
+        next(records)  # the header
+        yield from rows_of(records, columns, scan.encoding)

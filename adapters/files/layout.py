@@ -1,12 +1,18 @@
-"""Which column is which field: by its name, or as `--map` says."""
+"""Which column is which field: by its name, or as `--map` or a mapping says."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from adapters.files.declared_types import Declared, parse_type
+from adapters.files.definition import EVERY_TOPIC, Consent, Further, Import, Suppressed
 from rekindle.errors import WrongUse
 
 CONSTANT = "const:"
+NEGATED = "not:"
+CONSENT = "consent."
+ANY = "*"
+ITEMS = "items"
 KINDS = ("events", "customers", "suppressions")
 FIELDS = {
     "events": ("customer_id", "event", "occurred_at", "channel", "message_id", "email"),
@@ -20,6 +26,12 @@ REQUIRED = {
     "suppressions": (("email",),),
 }
 SIGNS_OF_CUSTOMERS = ("email", "locale", "zone")
+# an object that holds all the rest: its values stand beside the columns
+REST = {"events": "properties", "customers": "traits", "suppressions": ""}
+# never a number, whatever they look like
+TEXTS = frozenset(("customer_id", "event", "channel", "message_id", "email", "phone", "locale",
+                   "zone", "reason"))  # fmt: skip
+YES = ("true", "yes", "y", "t", "1", "ja", "oui", "si", "sí")
 
 
 @dataclass(frozen=True)
@@ -29,40 +41,164 @@ class Layout:
     kind: str
     columns: Mapping[str, str]  # field to column
     constants: Mapping[str, str]  # field to what it always is
+    declared: Mapping[str, Declared] = field(default_factory=dict)  # by column
+    consents: Mapping[str, Consent] = field(default_factory=dict)  # by topic
+    suppressed: Suppressed | None = None
+    key: tuple[str, ...] = ()
+    items: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[Further, ...] = ()
+    events: Mapping[str, str] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+    makes_unknown: bool = False  # customers for events with the address of none
+    is_by_address: bool = False  # customers are told by their addresses alone
+    optional: frozenset[str] = frozenset()  # columns that not every file of the kind has
 
     def split(self, row: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The fields that `row` fills, and what it says besides: properties, or traits."""
         fields: dict[str, Any] = {}
         rest: dict[str, Any] = {}
-        used = self.columns.values()
+        used, known = self._used, FIELDS[self.kind]
         for column, value in row.items():
-            if column not in used:
-                (fields if self._is_field(column) else rest)[column] = value
+            if column in used:
+                continue
+            if column in known and column not in self.columns and column not in self.constants:
+                fields[column] = value
+            elif (column == ITEMS and self.items) or (
+                ANY not in self.ignored and column not in self.ignored
+            ):
+                rest[column] = value
         for name, column in self.columns.items():
-            if column in row:
-                (fields if name in FIELDS[self.kind] else rest)[name] = row[column]
+            if (value := look_up(row, column)) is None:
+                continue
+            if name == REST[self.kind] and isinstance(value, Mapping):
+                rest |= value
+            else:
+                (fields if name in known else rest)[name] = value
         for name, value in self.constants.items():
-            (fields if name in FIELDS[self.kind] else rest)[name] = value
+            (fields if name in known else rest)[name] = value
         return fields, rest
 
-    def _is_field(self, column: str) -> bool:
-        """Whether a column is the field of its name; not so if that is said to be elsewhere."""
-        return column in FIELDS[self.kind] and column not in (*self.columns, *self.constants)
+    def _is_kept(self, column: str) -> bool:
+        if column == ITEMS and self.items:
+            return True
+        return ANY not in self.ignored and column not in self.ignored
+
+    @property
+    def _used(self) -> Collection[str]:
+        """Columns that do not stay under their own names."""
+        found = self.__dict__.get("_used_columns")
+        if found is None:
+            found = {*self.columns.values(), *self.items.values()}
+            found |= {one.column for one in self.consents.values() if one.column}
+            self.__dict__["_used_columns"] = found
+        return found
+
+    def column_of(self, name: str) -> str:
+        """The column of a field."""
+        return self.columns.get(name, name)
+
+    @property
+    def named_columns(self) -> list[str]:
+        """Every column that the layout speaks of."""
+        found = [*self.columns.values(), *self.key, *self.items.values()]
+        found += [one.column for one in self.consents.values() if one.column]
+        found += [further.occurred_at for further in self.also]
+        found += [self.suppressed.column] if self.suppressed else []
+        return list(dict.fromkeys(found))
+
+    def is_text(self, column: str) -> bool:
+        """Whether the cells of a column stay as they are written."""
+        names = [name for name, mapped in self.columns.items() if mapped == column] or [column]
+        consented = (one.column for one in self.consents.values())
+        return (
+            column in consented
+            or any(name in TEXTS or name.startswith(CONSENT) for name in names)
+            or column in self.key
+        )
 
 
-def parse_layout(maps: Iterable[str], kind: str) -> Layout:
-    """Read `FIELD=COLUMN` and `FIELD=const:VALUE`. Raises WrongUse."""
-    columns: dict[str, str] = {}
-    constants: dict[str, str] = {}
+def look_up(row: Mapping[str, Any], path: str) -> Any:
+    """The value of a column; where there is none, that inside nested objects by dots."""
+    if path in row:
+        return row[path]
+    found: Any = row
+    rest = path
+    while isinstance(found, Mapping) and rest:
+        if rest in found:
+            return found[rest]
+        name, _, rest = rest.partition(".")
+        found = found.get(name)
+    return None
+
+
+def layout_of(mapping: Import, topics: Iterable[str] = ()) -> Layout:
+    """The layout that a mapping describes; `all` consents are those of all `topics`."""
+    fields = mapping.fields
+    declared = {name: parse_type(written) for name, written in mapping.types.items()}
+    columns = {name: one.column for name, one in fields.items() if one.column}
+    declared |= {
+        one.column: parse_type(one.type) for one in fields.values() if one.column and one.type
+    }
+    consents = dict(mapping.consents)
+    if (every := consents.pop(EVERY_TOPIC, None)) is not None:
+        consents = dict.fromkeys(topics, every) | consents
+    return Layout(
+        mapping.kind,
+        columns,
+        {name: one.value for name, one in fields.items() if one.value is not None},
+        declared,
+        consents,
+        mapping.suppressed,
+        mapping.key,
+        mapping.items,
+        mapping.also,
+        mapping.events,
+        frozenset(mapping.ignore),
+        mapping.unknown == "make",
+        mapping.kind == "customers" and "customer_id" not in fields,
+        frozenset((*columns.values(), *mapping.types, *mapping.items.values())),
+    )
+
+
+def parse_layout(
+    maps: Iterable[str], kind: str, types: Iterable[str] = (), base: Layout | None = None
+) -> Layout:
+    """Read `FIELD=COLUMN`, `FIELD=const:VALUE` and `NAME=TYPE`, on top of `base`.
+
+    Raises WrongUse.
+    """
+    layout = base or Layout(kind, {}, {})
+    columns, constants = dict(layout.columns), dict(layout.constants)
+    consents = dict(layout.consents)
     for written in maps:
-        field, equals, source = written.partition("=")
-        if not equals or not field or not source:
+        name, equals, source = written.partition("=")
+        if not equals or not name or not source:
             raise WrongUse(f"--map takes FIELD=COLUMN or FIELD=const:VALUE, not {written!r}.")
+        columns.pop(name, None)
+        constants.pop(name, None)
         if source.startswith(CONSTANT):
-            constants[field] = source.removeprefix(CONSTANT)
+            constants[name] = source.removeprefix(CONSTANT)
+        elif source.startswith(NEGATED) and name.startswith(CONSENT):
+            column = source.removeprefix(NEGATED)
+            topic = name.removeprefix(CONSENT)
+            consents[topic] = Consent.model_validate({"column": column, "denied": YES})
         else:
-            columns[field] = source
-    return Layout(kind, columns, constants)
+            columns[name] = source
+    layout = replace(layout, kind=kind, columns=columns, constants=constants, consents=consents)
+    return replace(layout, declared={**layout.declared, **_declared(types, layout)})
+
+
+def _declared(types: Iterable[str], layout: Layout) -> dict[str, Declared]:
+    found: dict[str, Declared] = {}
+    for written in types:
+        name, equals, type_ = written.rpartition("=")
+        if not equals or not name or not type_:
+            raise WrongUse(f"--type takes NAME=TYPE, not {written!r}.")
+        try:
+            found[layout.column_of(name)] = parse_type(type_)
+        except ValueError as error:
+            raise WrongUse(f"--type {name}: {error}.") from error
+    return found
 
 
 def guess_kind(columns: Iterable[str] | None, maps: Iterable[str]) -> str:
@@ -71,16 +207,19 @@ def guess_kind(columns: Iterable[str] | None, maps: Iterable[str]) -> str:
     names = set(columns or ()) | mapped
     if "customer_id" not in names or names & {"event", "occurred_at", "channel", "message_id"}:
         return "events"
-    speaks_of_people = any(n in SIGNS_OF_CUSTOMERS or n.startswith("consent.") for n in names)
+    speaks_of_people = any(n in SIGNS_OF_CUSTOMERS or n.startswith(CONSENT) for n in names)
     return "customers" if speaks_of_people else "events"
 
 
-def check_columns(layout: Layout, columns: tuple[str, ...], name: str) -> None:
+def check_columns(layout: Layout, columns: Sequence[str], name: str) -> None:
     """Raises WrongUse naming what is missing in the file called `name`, and what was found."""
-    if absent := sorted(set(layout.columns.values()) - set(columns)):
+    needed = {*layout.columns.values(), *layout.declared, *layout.key}
+    if absent := sorted(needed - set(columns) - layout.optional):
         raise WrongUse(f"{name} has no column {_listed(absent)}. {_found(columns)}")
-    filled = {*columns, *layout.columns, *layout.constants}
-    missing = [group for group in REQUIRED[layout.kind] if not filled & set(group)]
+    mapped = (field for field, column in layout.columns.items() if column in columns)
+    filled = {*columns, *mapped, *layout.constants}
+    required = (("email",),) if layout.is_by_address else REQUIRED[layout.kind]
+    missing = [group for group in required if not filled & set(group)]
     if missing:
         wanted = _listed(" or ".join(group) for group in missing)
         raise WrongUse(

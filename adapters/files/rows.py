@@ -1,16 +1,27 @@
 """Rows of files as events, customers and addresses that must not be mailed."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
 from adapters.actors import read_actor
-from adapters.consents import split_consents
+from adapters.consents import STATUSES, split_consents
 from adapters.documents import require_whole
-from adapters.files.layout import Layout
+from adapters.files.base import Line, Table
+from adapters.files.layout import CONSENT, ITEMS, Layout, look_up
+from adapters.files.moments import MomentFormat
+from adapters.files.numbers import PLAIN
+from adapters.files.types import (
+    SAMPLE_ROWS,
+    TEXT,
+    ColumnType,
+    Typing,
+    cells_by_column,
+    is_missing,
+)
 from adapters.instants import parse_instant
 from adapters.tracking.messages import (
     LONGEST_NAME,
@@ -24,10 +35,63 @@ from rekindle.addresses import EmailAddress
 from rekindle.errors import Malformed
 from store.records import Identity, IncomingCustomer, IncomingEvent, Trust
 
-TEXTS = ("email", "phone", "locale", "zone")  # never a number, whatever they look like
-LONGEST_DAY = 8  # digits of `20260302`; more of them are a Unix time
+# what lists of other systems say in a column of consents, besides yes and no
+CONSENT_WORDS = STATUSES | dict.fromkeys(
+    ("subscribed", "opted_in", "opted-in", "opted in", "opt-in", "optin", "confirmed", "active",
+     "ja", "oui", "y", "t"),
+    "granted",
+) | dict.fromkeys(
+    ("unsubscribed", "opted_out", "opted-out", "opted out", "opt-out", "optout", "cleaned",
+     "bounced", "complained", "spam", "suppressed", "invalid", "redacted", "archived", "inactive",
+     "nein", "non", "n", "f"),
+    "denied",
+) | dict.fromkeys(
+    ("pending", "unconfirmed", "never_subscribed", "never subscribed", "not_subscribed",
+     "not subscribed", "nonsubscribed", "non-subscribed", "transactional"),
+    "unknown",
+)  # fmt: skip
+ANYWHERE = MomentFormat(UTC)
 Row = Mapping[str, Any]
 encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+
+
+@dataclass(frozen=True)
+class Types:
+    """How the cells of one file are read: by the names they get, and the instants by column."""
+
+    of_names: Mapping[str, ColumnType] = field(default_factory=dict)
+    of_columns: Mapping[str, ColumnType] = field(default_factory=dict)
+    moments: Mapping[str, MomentFormat] = field(default_factory=dict)  # by column
+    is_text: bool = False
+
+
+def types_of(table: Table, layout: Layout, typing: Typing) -> Types:
+    """Look at the first rows of a file for the types of its columns. Raises WrongUse."""
+    lines = (line for line, _ in zip(table.read(), range(SAMPLE_ROWS), strict=False))
+    rows = [line.row for line in lines if line.row is not None]
+    at = (layout.column_of("occurred_at"), *(further.occurred_at for further in layout.also))
+    at = at if layout.kind == "events" and "occurred_at" not in layout.constants else ()
+    if table.is_text:
+        columns: Sequence[str] = [name for name in table.columns or () if name]
+        cells = cells_by_column(rows, columns)
+    else:
+        columns = list(layout.declared)
+        values = {name: (look_up(row, name) for row in rows) for name in (*columns, *at)}
+        cells = {name: [v for v in found if isinstance(v, str)] for name, found in values.items()}
+    of_columns: dict[str, ColumnType] = {}
+    for name in dict.fromkeys((*columns, *at)):
+        if name in at:
+            of_columns[name] = typing.moments_of(name, cells.get(name, ()))
+        elif layout.is_text(name) and name not in layout.declared:
+            of_columns[name] = TEXT
+        else:
+            of_columns[name] = typing.type_of(name, cells.get(name, ()))
+    of_names = dict(of_columns)
+    for column in layout.columns.values():
+        of_names.pop(column, None)
+    of_names |= {n: of_columns[c] for n, c in layout.columns.items() if c in of_columns}
+    moments = {name: found.moments for name, found in of_columns.items() if found.moments}
+    return Types(of_names, of_columns, moments, table.is_text)
 
 
 @dataclass(frozen=True)
@@ -35,8 +99,7 @@ class Rows:
     """Reads one file's rows; remembers how often it saw equal ones."""
 
     layout: Layout
-    parse_value: Callable[[Any], Any]
-    day_zone: tzinfo
+    types: Types
     source: str
     received_at: datetime
     seen: dict[str, int] = field(default_factory=dict)
@@ -47,16 +110,15 @@ class Rows:
             return parse_event(row, self._call())
         fields, rest = self.layout.split(row)
         require_whole(fields.get("event"), fields.get("email"))
-        name = canonical_name(str(fields.get("event") or ""))
-        if not name or len(name) > LONGEST_NAME:
-            raise Malformed("the row has no event")
+        name = self._event_name(str(fields.get("event") or ""))
         email = str(fields.get("email") or "")
         properties = self._typed(rest)
+        column = self.layout.column_of("occurred_at")
         return IncomingEvent(
             name=name,
-            occurred_at=_occurred_at(fields.get("occurred_at"), self.day_zone),
-            message_id=read_message_id(fields, "message_id") or self._derived_id(fields, rest),
-            identities=_identities(fields, email),
+            occurred_at=self._instant(fields.get("occurred_at"), column),
+            message_id=self._message_id(name, row, fields, rest),
+            identities=self._identities(fields, email),
             channel=str(fields.get("channel") or "").lower()[:LONGEST_NAME] or None,
             properties=properties,
             source=self.source,
@@ -67,20 +129,59 @@ class Rows:
             is_known_since_occurred=True,
         )
 
+    def further_events(self, row: Row, event: IncomingEvent) -> Iterator[IncomingEvent]:
+        """What else the row of an event says happened. Raises Malformed."""
+        for further in self.layout.also:
+            if (written := look_up(row, further.occurred_at)) in (None, ""):
+                continue
+            name = canonical_name(further.event)
+            yield IncomingEvent(
+                name=name,
+                occurred_at=self._instant(written, further.occurred_at),
+                message_id=f"{event.message_id}:{name}",
+                identities=event.identities,
+                channel=event.channel,
+                properties=event.properties,
+                source=event.source,
+                trust=event.trust,
+                actor=read_actor(name, event.properties),
+                original_name=further.event,
+                is_known_since_occurred=True,
+            )
+
     def parse_customer(self, row: Row) -> IncomingCustomer:
         """Raises Malformed for a row without an id, or with a consent that is none."""
         fields, rest = self.layout.split(row)
-        external_id = read_id(fields, "customer_id")
+        external_id = self._customer_id(fields)
+        if not external_id and self.layout.is_by_address and (email := rest.get("email")):
+            external_id = EmailAddress.parse(str(email)).canonical
         if not external_id:
             raise Malformed("the row has no customer_id")
         require_whole(rest.get("email"), rest.get("phone"))
         try:
-            traits, consents = split_consents(rest)
+            traits, consents = split_consents(_in_our_words(rest))
         except ValueError as error:
             raise Malformed(str(error)) from error
+        for topic, consent in self.layout.consents.items():
+            cell = look_up(row, consent.column) if consent.column else None
+            status = consent.value or (consent.status(_as_cell(cell)) if cell is not None else None)
+            if status is not None:
+                consents[topic] = status
         if long := next((name for name in traits if len(name) > LONGEST_NAME), None):
             raise Malformed(f"the name {long[:40]!r}… is longer than {LONGEST_NAME} characters")
         return IncomingCustomer(external_id, self._typed(traits), consents)
+
+    def suppression_of(self, row: Row, customer: IncomingCustomer) -> tuple[str, str] | None:
+        """The address that the row of a customer says must not be mailed, and why."""
+        if (told := self.layout.suppressed) is None:
+            return None
+        word = _as_cell(look_up(row, told.column))
+        if word.lower() not in (listed.lower() for listed in told.words):
+            return None
+        try:
+            return EmailAddress.parse(str(customer.traits.get("email", ""))).canonical, word
+        except Malformed:
+            return None
 
     def parse_suppression(self, row: Row) -> tuple[str, str]:
         """An address, and why it must not be mailed. Raises Malformed if it is none."""
@@ -90,18 +191,119 @@ class Rows:
             raise Malformed("the row has no address")
         return EmailAddress.parse(written).canonical, str(fields.get("reason") or "")
 
-    def _typed(self, cells: Row) -> dict[str, Any]:
-        return {k: cell if k in TEXTS else self.parse_value(cell) for k, cell in cells.items()}
+    def group(self, lines: Iterable[Line]) -> Iterator[Line]:
+        """Rows that follow each other with the same key as one row with its `items`."""
+        if not self.layout.items:
+            yield from lines
+            return
+        group: list[Line] = []
+        for line in lines:
+            if line.row is None:
+                yield from self._merged(group)
+                yield line
+                group = []
+                continue
+            if group and self._key_of(line.row) != self._key_of(group[0].row or {}):
+                yield from self._merged(group)
+                group = []
+            group.append(line)
+        yield from self._merged(group)
 
-    def _derived_id(self, fields: Row, rest: Row) -> str:
-        """Equal rows of a file are events of their own, and the same ones in any other file."""
-        written = encode([fields, rest]).encode()
-        digest = blake2b(written, digest_size=16).hexdigest()
+    def _merged(self, group: Sequence[Line]) -> Iterator[Line]:
+        if not group:
+            return
+        columns = self.layout.items
+        row: dict[str, Any] = {}
+        items = []
+        try:
+            for line in group:
+                cells = line.row or {}
+                own = {name: cells[column] for name, column in columns.items() if column in cells}
+                types = {name: self.types.of_columns.get(column, TEXT)
+                         for name, column in columns.items()}  # fmt: skip
+                if item := _read_cells(own, types, self.types.is_text):
+                    items.append(item)
+                row = {**{k: v for k, v in cells.items() if k not in columns.values()}, **row}
+        except Malformed as error:
+            yield Line(group[-1].number, None, str(error))
+            return
+        yield Line(group[-1].number, {**row, ITEMS: items})
+
+    def _key_of(self, row: Row) -> tuple[str, ...]:
+        return tuple(str(look_up(row, column) or "") for column in self.layout.key)
+
+    def _message_id(self, name: str, row: Row, fields: Row, rest: Row) -> str:
+        """The sender's own id, or that of the key, or one of the content.
+
+        Equal rows of a file are events of their own, and the same ones in any other file.
+        """
+        if given := read_message_id(fields, "message_id"):
+            return given
+        if self.layout.key:
+            if not all(key := self._key_of(row)):
+                raise Malformed(f"the row has no {', '.join(self.layout.key)}")
+            return f"key:{_digest([self.source, name, *key])}"
+        digest = _digest([fields, rest])
         ordinal = self.seen[digest] = self.seen.get(digest, 0) + 1
         return f"row:{digest}:{ordinal}"
 
+    def _event_name(self, written: str) -> str:
+        name = self.layout.events.get(written.strip()) or canonical_name(written)
+        if not name or len(name) > LONGEST_NAME:
+            raise Malformed("the row has no event")
+        return name
+
+    def _instant(self, written: Any, column: str) -> datetime:
+        try:
+            if isinstance(written, str):
+                return self.types.moments.get(column, ANYWHERE).read(written)
+            return parse_instant(written)
+        except ValueError as error:
+            raise Malformed(f"occurred_at cannot be read: {error}") from error
+
+    def _customer_id(self, fields: Row) -> str | None:
+        found = read_id(fields, "customer_id")
+        type_ = self.types.of_names.get("customer_id", TEXT)
+        if not found or type_ is TEXT:
+            return found
+        return str(type_.read(found))
+
+    def _identities(self, fields: Row, email: str) -> tuple[Identity, ...]:
+        found = []
+        if external_id := self._customer_id(fields):
+            found.append(Identity("external", external_id))
+        if email and not found:
+            EmailAddress.parse(email)  # says what is wrong with the only thing to know somebody by
+        found.append(Identity.of_email(email))
+        if not (known := tuple(identity for identity in found if identity.value)):
+            raise Malformed("the row has neither customer_id nor email")
+        return known
+
+    def _typed(self, cells: Row) -> dict[str, Any]:
+        return _read_cells(cells, self.types.of_names, self.types.is_text, self.layout.constants)
+
     def _call(self) -> Call:
         return Call(self.received_at, Trust.FILE, self.source, is_history=True, ordinals=self.seen)
+
+
+def _read_cells(
+    cells: Row, types: Mapping[str, ColumnType], is_text: bool, constants: Mapping[str, str] = {}
+) -> dict[str, Any]:
+    """The values of cells by the types of their names. Raises Malformed naming the cell."""
+    found: dict[str, Any] = {}
+    for name, cell in cells.items():
+        type_ = types.get(name, TEXT)
+        if name in constants:
+            is_number = is_text and PLAIN.fullmatch(cell) is not None and name != "phone"
+            found[name] = (float(cell) if "." in cell else int(cell)) if is_number else cell
+        elif type_ is TEXT or not isinstance(cell, str | int | float) or isinstance(cell, bool):
+            found[name] = cell
+        elif not is_missing(text := str(cell)):
+            try:
+                found[name] = type_.read(text)
+            except ValueError as error:
+                raise Malformed(f"{name}: {error}; the column is read as {type_.shown}") from error
+    return found
 
 
 def _is_message(row: Row) -> bool:
@@ -110,22 +312,21 @@ def _is_message(row: Row) -> bool:
     return speaks_so and any(name in row for name in ("userId", "anonymousId"))
 
 
-def _occurred_at(written: Any, day_zone: tzinfo) -> datetime:
-    if isinstance(written, str) and written.isdigit() and len(written) > LONGEST_DAY:
-        written = int(written)
-    try:
-        return parse_instant(written, day_zone)
-    except ValueError as error:
-        raise Malformed(f"occurred_at cannot be read: {error}") from error
+def _in_our_words(rest: Row) -> dict[str, Any]:
+    """Consents as other systems call them; what is no such word is left to be refused."""
+    return {
+        name: CONSENT_WORDS.get(str(value).strip().lower(), value)
+        if name.startswith(CONSENT)
+        else value
+        for name, value in rest.items()
+    }
 
 
-def _identities(fields: Row, email: str) -> tuple[Identity, ...]:
-    found = []
-    if external_id := read_id(fields, "customer_id"):
-        found.append(Identity("external", external_id))
-    if email and not found:
-        EmailAddress.parse(email)  # says what is wrong with the only thing to know somebody by
-    found.append(Identity.of_email(email))
-    if not (known := tuple(identity for identity in found if identity.value)):
-        raise Malformed("the row has neither customer_id nor email")
-    return known
+def _as_cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _digest(content: Any) -> str:
+    return blake2b(encode(content).encode("utf-8", "replace"), digest_size=16).hexdigest()

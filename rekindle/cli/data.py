@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -14,24 +14,41 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
+from adapters.files.declared_types import EXAMPLES
 from adapters.files.layout import KINDS
-from rekindle.cli.context import as_json_line, options, say
-from rekindle.cli.importing import Prepared, import_file, prepare_file
+from adapters.files.packing import STANDARD_INPUT, Source, sources_in, standard_input
+from rekindle.cli.context import as_json_line, leave, options, say
+from rekindle.cli.importing import (
+    Outcome,
+    Prepared,
+    Wishes,
+    import_file,
+    mixed_moments,
+    prepare_file,
+)
+from rekindle.cli.mappings import load_mapping
 from rekindle.cli.opening import open_here
 from rekindle.counting import counted
 from rekindle.errors import WrongUse
 from rekindle.services import Services
 from store.exports import NOUNS, export_rows
 
+MOST_REASONS = 8
+LONGEST_REASON = 120
+
 
 def import_(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE…", help="CSV or JSON Lines; .gz too")
+        list[Path],
+        typer.Argument(metavar="FILE…", help="CSV, JSON, Excel, Parquet; packed too; - for stdin"),
     ],
     maps: Annotated[
         list[str] | None,
@@ -42,42 +59,93 @@ def import_(
     ] = None,
     source: Annotated[
         str, typer.Option("--source", metavar="NAME", help="where the events say they are from")
-    ] = "import",
+    ] = "",
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", metavar="NAME=TYPE", help=f"{EXAMPLES}; repeatable"),
+    ] = None,
+    encoding: Annotated[
+        str, typer.Option("--encoding", metavar="NAME", help="of texts, such as windows-1252")
+    ] = "",
+    mapping: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="a mapping of imports/NAME.yaml")
+    ] = None,
 ) -> None:
     """Bring in events, customers or suppressions; the same file again changes nothing."""
     if kind is not None and kind not in KINDS:
         raise WrongUse(f"--kind is one of {', '.join(KINDS)}, not {kind!r}.")
-    prepared = [prepare_file(file, maps or [], kind, source) for file in files]
-    with open_here() as services:
-        totals = _import_all(services, prepared, source)
-    _report(totals, prepared)
+    named = load_mapping(options().workspace, mapping) if mapping else None
+    wishes = Wishes(maps or (), kind, source, types or (), encoding, named)
+    with ExitStack() as stack:
+        sources = _sources(files, stack)
+        services = stack.enter_context(open_here())
+        prepared = [prepare_file(found, wishes, services.settings) for found in sources]
+        for file in prepared:
+            _tell_how(file)
+        outcomes = _import_all(services, prepared)
+    _report(outcomes, prepared)
+    if any(outcome.progress.rejected for outcome in outcomes):
+        leave(1)
 
 
-def _import_all(services: Services, files: list[Prepared], source: str) -> dict[str, int]:
-    totals = {"accepted": 0, "duplicates": 0, "rejected": 0, "unusable_addresses": 0}
+def _sources(files: list[Path], stack: ExitStack) -> list[Source]:
+    found: list[Source] = []
+    for file in files:
+        if file == STANDARD_INPUT:
+            found.append(stack.enter_context(standard_input()))
+        else:
+            found += sources_in(file)
+    return found
+
+
+def _tell_how(file: Prepared) -> None:
+    """What people would not expect goes to standard error: it is no part of the answer."""
+    notes = list(file.notes)
+    if kinds := mixed_moments(file):
+        notes.append(f"{file.layout.column_of('occurred_at')} mixes {', '.join(kinds)}")
+    if notes:
+        print(f"{file.source.shown}: read as {'; '.join(notes)}.", file=sys.stderr)
+
+
+def _import_all(services: Services, files: list[Prepared]) -> list[Outcome]:
+    outcomes = []
     with _bar() as bar:
         for file in files:
-            task = bar.add_task(file.path.name, total=file.lines)
+            task = bar.add_task(Path(file.source.shown).name, total=file.lines)
             show = partial(_show, bar, task)
-            done = import_file(services, file, source, show)
-            for name in totals:
-                totals[name] += getattr(done, name)
+            outcomes.append(import_file(services, file, show))
     services.wake.changed()
-    return totals
+    return outcomes
 
 
 def _show(bar: Progress, task: TaskID, line: int) -> None:
     bar.update(task, completed=line)
 
 
-def _report(totals: dict[str, int], files: list[Prepared]) -> None:
+def _report(outcomes: list[Outcome], files: list[Prepared]) -> None:
+    names = ("accepted", "duplicates", "rejected", "unusable_addresses")
+    totals = {name: sum(getattr(o.progress, name) for o in outcomes) for name in names}
     duplicates = counted(totals["duplicates"], "duplicate")
     words = f"{totals['accepted']:,} accepted, {duplicates}, {totals['rejected']:,} rejected."
     if unusable := totals["unusable_addresses"]:
         words += f" {unusable:,} without a usable address: nobody is emailed there."
     noted = [str(file.rejects) for file in files if file.rejects.exists()]
     where = f" See {', '.join(noted)}." if (totals["rejected"] or unusable) and noted else ""
-    say(words + where, totals)
+    say("\n".join((words + where, *_reasons(outcomes))), totals)
+
+
+def _reasons(outcomes: list[Outcome]) -> Iterator[str]:
+    """The most frequent reasons, each with how often and where first."""
+    found = [
+        (count, reason, outcome.first_lines[reason])
+        for outcome in outcomes
+        for reason, count in outcome.reasons.items()
+    ]
+    for count, reason, line in sorted(found, key=lambda row: (-row[0], row[2]))[:MOST_REASONS]:
+        shown = reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}…"
+        yield f"  {count:,} × {shown} (first in line {line:,})"
+    if len(found) > MOST_REASONS:
+        yield f"  and {len(found) - MOST_REASONS:,} other reasons"
 
 
 @contextmanager
@@ -85,11 +153,18 @@ def _bar() -> Iterator[Progress]:
     """Shown on a terminal only; scripts and `--json` see nothing of it."""
     console = Console(stderr=True)
     is_shown = console.is_terminal and not options().as_json
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn())
     with Progress(
         *columns, TimeRemainingColumn(), console=console, disable=not is_shown, transient=True
     ) as bar:
         yield bar
+
+
+class RateColumn(ProgressColumn):
+    """Lines a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
 
 def export(

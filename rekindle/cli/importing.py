@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -11,15 +12,21 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from adapters.files.base import Format, Line, find_format, scan_file
-from adapters.files.layout import Layout, check_columns, guess_kind, parse_layout
-from adapters.files.rows import Row, Rows
+from adapters.files.base import Line, Options, Table, find_format, scan_file
+from adapters.files.declared_types import parse_zone
+from adapters.files.definition import Import
+from adapters.files.encodings import parse_encoding
+from adapters.files.layout import Layout, check_columns, guess_kind, layout_of, parse_layout
+from adapters.files.packing import Source
+from adapters.files.rows import Row, Rows, Types, types_of
+from adapters.files.types import Typing, kinds_of_moments
 from rekindle.addresses import EmailAddress
 from rekindle.errors import Malformed, NotAnAddress, WrongUse
 from rekindle.private_files import open_private
 from rekindle.services import Services
 from rekindle.settings import Settings
 from store.blocking import suppress_addresses
+from store.customers_by_address import make_by_address, with_ids_by_address
 from store.imports import Progress, load_progress, save_progress
 from store.intake import record_customers, record_events
 from store.records import IncomingCustomer, IncomingEvent, Receipt
@@ -34,16 +41,39 @@ Record = Callable[[Connection, Sequence[Any]], Receipt]
 class Prepared:
     """A file that was looked through and can be read from beginning to end."""
 
-    path: Path
-    format: Format
+    source: Source
+    table: Table
     layout: Layout
+    types: Types
     digest: str
     lines: int
+    origin: str  # where its events say they are from
+
+    @property
+    def path(self) -> Path:
+        return self.source.path
 
     @property
     def rejects(self) -> Path:
         """Where the rows that are not taken are written, each with its reason."""
-        return self.path.with_name(f"{self.path.name}.rejects.jsonl")
+        return self.source.rejects
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How it is read, where that is not what everybody expects."""
+        return self.table.notes
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line says of its files."""
+
+    maps: Sequence[str] = ()
+    kind: str | None = None
+    source: str = ""
+    types: Sequence[str] = ()
+    encoding: str = ""
+    mapping: Import | None = None
 
 
 @dataclass(frozen=True)
@@ -55,63 +85,119 @@ class Noted:
     is_kept: bool = False
 
 
-def prepare_file(path: Path, maps: Sequence[str], kind: str | None, source: str) -> Prepared:
+@dataclass
+class Outcome:
+    """What became of a file; `reasons` are those of this run, with the first line of each."""
+
+    progress: Progress
+    reasons: Counter[str] = field(default_factory=Counter)
+    first_lines: dict[str, int] = field(default_factory=dict)
+
+    def note(self, noted: Sequence[Noted]) -> None:
+        for row in noted:
+            if not row.is_kept:
+                self.reasons[row.reason] += 1
+                self.first_lines.setdefault(row.reason, row.line.number)
+
+
+def prepare_file(source: Source, wishes: Wishes, settings: Settings) -> Prepared:
     """Look at all of a file before any of it is used. Raises WrongUse, Malformed."""
-    format_ = find_format(path)
-    scan = scan_file(path)
-    columns = format_.read_columns(path)
-    layout = parse_layout(maps, kind or guess_kind(columns, maps))
-    if columns is not None:
-        check_columns(layout, columns, str(path))
-    way = "\n".join((layout.kind, source, *sorted(maps)))
+    mapping = wishes.mapping
+    encoding = wishes.encoding or (mapping.encoding if mapping else "")
+    format_ = find_format(source)
+    scan = scan_file(source, parse_encoding(encoding) if encoding else "")
+    table = format_.open_table(source, scan, _options(mapping))
+    base = layout_of(mapping, settings.topics) if mapping else None
+    kind = wishes.kind or (mapping.kind if mapping else guess_kind(table.columns, wishes.maps))
+    layout = parse_layout(wishes.maps, kind, wishes.types, base)
+    if table.columns is not None:
+        check_columns(layout, table.columns, source.shown)
+    zone = parse_zone(mapping.zone) if mapping and mapping.zone else None
+    types = types_of(table, layout, Typing(settings.brand.tz, zone, layout.declared))
+    origin = wishes.source or (mapping.source if mapping else "") or "import"
+    way = "\n".join((layout.kind, origin, *sorted(wishes.maps), *sorted(wishes.types), encoding))
+    way += mapping.model_dump_json() if mapping else ""
     digest = hashlib.sha256(f"{scan.digest}\n{way}".encode()).hexdigest()
-    return Prepared(path, format_, layout, digest, scan.lines)
+    return Prepared(source, table, layout, types, digest, scan.lines, origin)
 
 
-def import_file(
-    services: Services, file: Prepared, source: str, show: Callable[[int], None]
-) -> Progress:
+def _options(mapping: Import | None) -> Options:
+    if mapping is None:
+        return Options()
+    return Options(
+        mapping.encoding, mapping.separator, mapping.quote, mapping.escape, mapping.sheet
+    )
+
+
+def mixed_moments(file: Prepared, rows: int = 10_000) -> list[str]:
+    """The ways in which a column of instants is written, where there are several."""
+    if file.layout.kind != "events":
+        return []
+    column = file.layout.column_of("occurred_at")
+    if (moments := file.types.moments.get(column)) is None:
+        return []
+    read = (line.row.get(column) for line in islice(file.table.read(), rows) if line.row)
+    kinds = list(kinds_of_moments((cell for cell in read if isinstance(cell, str)), moments))
+    return kinds if len(kinds) > 1 else []
+
+
+def import_file(services: Services, file: Prepared, show: Callable[[int], None]) -> Outcome:
     """Bring a file in from where it stopped; `show` is told how many lines were done."""
     now, settings = services.clock.now(), services.settings
-    rows = Rows(file.layout, file.format.parse_value, settings.brand.tz, source, now)
-    parse, record = _way_of(rows, settings, now)
+    rows = Rows(file.layout, file.types, file.origin, now)
     with services.store.read() as connection:
-        progress = load_progress(connection, file.digest, file.path.name)
-    if not progress.rows_done:
-        file.rejects.unlink(missing_ok=True)
+        progress = load_progress(connection, file.digest, file.source.path.name)
+    _forget_rejects(file, progress)
+    outcome = Outcome(progress)
     rows_seen = 0
-    for chunk in _chunks(file.format.read_lines(file.path)):
-        items, noted = _parsed(chunk, parse)  # done ones too: equal rows are counted
+    for chunk in _chunks(rows.group(file.table.read())):
+        batch = _parsed(chunk, rows)  # done ones too: equal rows are counted
         rows_seen += len(chunk)
         if rows_seen > progress.rows_done:
-            _note(file, noted)
-            unusable = sum(one.is_kept for one in noted)
+            outcome.note(batch.noted)
+            _write_rejects(file, batch.noted)
+            unusable = sum(row.is_kept for row in batch.noted)
             with services.store.begin() as tx:
-                receipt = record(tx, items)
-                progress = progress.after(len(chunk), receipt, len(noted) - unusable, unusable)
+                receipt = batch.record(tx, now, settings)
+                rejected = len(batch.noted) - unusable
+                progress = progress.after(len(chunk), receipt, rejected, unusable)
                 save_progress(tx, progress)
         show(chunk[-1].number)
     with services.store.begin() as tx:
         save_progress(tx, progress, finished_at=now)
-    return progress
+    outcome.progress = progress
+    return outcome
 
 
-def _way_of(rows: Rows, settings: Settings, now: datetime) -> tuple[Parse, Record]:
-    """How rows of this kind are read, and how what they say is stored.
+@dataclass
+class Batch:
+    """What a chunk of rows says, and what nobody could read of it."""
 
-    What a file says of customers and addresses is known from the beginning.
-    """
-    match rows.layout.kind:
-        case "customers":
-            return rows.parse_customer, lambda tx, items: record_customers(tx, items, now=now)
-        case "suppressions":
-            return rows.parse_suppression, lambda tx, items: suppress_addresses(
-                tx, items, now, known_at=EPOCH
-            )
-        case _:
-            return rows.parse_event, lambda tx, items: record_events(
-                tx, items, now=now, settings=settings
-            )
+    layout: Layout
+    items: list[Any] = field(default_factory=list)
+    further: list[IncomingEvent] = field(default_factory=list)
+    suppressed: list[tuple[str, str]] = field(default_factory=list)
+    noted: list[Noted] = field(default_factory=list)
+
+    def record(self, tx: Connection, now: datetime, settings: Settings) -> Receipt:
+        """Store it; what a file says of customers and addresses is known from the beginning."""
+        match self.layout.kind:
+            case "customers":
+                if self.layout.is_by_address:
+                    self.items = with_ids_by_address(tx, self.items)
+                receipt = record_customers(tx, self.items, now=now)
+                if self.suppressed:
+                    suppress_addresses(tx, self.suppressed, now, known_at=EPOCH)
+                return receipt
+            case "suppressions":
+                return suppress_addresses(tx, self.items, now, known_at=EPOCH)
+            case _:
+                if self.layout.makes_unknown:
+                    make_by_address(tx, self.items, now)
+                receipt = record_events(tx, self.items, now=now, settings=settings)
+                if self.further:
+                    record_events(tx, self.further, now=now, settings=settings)
+                return receipt
 
 
 def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:
@@ -119,20 +205,28 @@ def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:
         yield chunk
 
 
-def _parsed(chunk: Sequence[Line], parse: Parse) -> tuple[list[Any], list[Noted]]:
-    items: list[Any] = []
-    noted: list[Noted] = []
+def _parsed(chunk: Sequence[Line], rows: Rows) -> Batch:
+    batch = Batch(rows.layout)
+    parse = {"customers": rows.parse_customer, "suppressions": rows.parse_suppression}.get(
+        rows.layout.kind, rows.parse_event
+    )
     for line in chunk:
         try:
             if line.row is None:
                 raise Malformed(line.problem)
-            items.append(item := parse(line.row))
+            item: Any = parse(line.row)
+            if isinstance(item, IncomingEvent) and rows.layout.also:
+                batch.further += rows.further_events(line.row, item)
         except Malformed as error:
-            noted.append(Noted(line, str(error)))
+            batch.noted.append(Noted(line, str(error)))
             continue
+        batch.items.append(item)
+        if isinstance(item, IncomingCustomer) and rows.layout.suppressed:
+            told = rows.suppression_of(line.row, item)
+            batch.suppressed += [told] if told else []
         if reason := _why_unusable(item):
-            noted.append(Noted(line, f"no usable address: {reason}", is_kept=True))
-    return items, noted
+            batch.noted.append(Noted(line, f"no usable address: {reason}", is_kept=True))
+    return batch
 
 
 def _why_unusable(item: object) -> str:
@@ -149,18 +243,31 @@ def _why_unusable(item: object) -> str:
     return "" if isinstance(given, str) else "it is not text"
 
 
-def _note(file: Prepared, noted: Sequence[Noted]) -> None:
+def _forget_rejects(file: Prepared, progress: Progress) -> None:
+    """Keep of an earlier run what belongs to the rows that it finished, and nothing else."""
+    if not progress.rows_done:
+        file.rejects.unlink(missing_ok=True)
+        return
+    done = progress.rejected + progress.unusable_addresses
+    if file.rejects.exists():
+        with file.rejects.open("r+b") as rejects:
+            for _ in range(done):
+                rejects.readline()
+            rejects.truncate(rejects.tell())
+
+
+def _write_rejects(file: Prepared, noted: Sequence[Noted]) -> None:
     if not noted:
         return
     try:
         with open(file.rejects, "a", encoding="utf-8", opener=open_private) as rejects:
-            for one in noted:
+            for row in noted:
                 entry = {
-                    "line": one.line.number,
-                    "reason": one.reason,
-                    "is_kept": one.is_kept,
-                    "row": one.line.row,
+                    "line": row.line.number,
+                    "reason": row.reason,
+                    "is_kept": row.is_kept,
+                    "row": row.line.row if row.line.row is not None else row.line.text or None,
                 }
-                rejects.write(json.dumps(entry, ensure_ascii=False) + "\n")
+                rejects.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
     except OSError as error:
         raise WrongUse(f"{file.rejects} cannot be written: {error.strerror}.") from error

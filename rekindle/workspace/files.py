@@ -10,7 +10,9 @@ from rekindle.errors import NotFound
 from rekindle.workspace.problems import Place, Problem, did_you_mean
 from rekindle.workspace.yaml import decode
 
-Kind = Literal["settings", "segment", "journey", "survey", "template", "data", "source", "test"]
+Kind = Literal[
+    "settings", "segment", "journey", "survey", "template", "data", "source", "import", "test"
+]
 FOLDERS: dict[Kind, str] = {
     "segment": "segments",
     "journey": "journeys",
@@ -18,6 +20,7 @@ FOLDERS: dict[Kind, str] = {
     "template": "templates",
     "data": "data",
     "source": "sources",
+    "import": "imports",
     "test": "tests",
 }
 ENDINGS: dict[Kind, tuple[str, ...]] = {"template": (".html.j2",), "data": (".yaml", ".csv")}

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
+from adapters.files.definition import Import
 from journeys.definition import Journey
 from journeys.graph import Graph, build_graph
 from rekindle.errors import TemplateFailed
@@ -42,6 +43,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "survey": Survey,
     "settings": Settings,
     "test": CaseFile,
+    "import": Import,
 }
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from adapters.files.packing import Source
 from rekindle.cli.app import main
-from rekindle.cli.importing import import_file, prepare_file
+from rekindle.cli.importing import Wishes, import_file, prepare_file
 from rekindle.clock import FixedClock
 from rekindle.services import Services, open_services, state_folder
+from rekindle.settings import Settings
 from store.suppressions import find_suppressed
 from tests.conftest import MONDAY
 
@@ -75,7 +77,7 @@ def test_an_import_that_was_killed_goes_on_where_it_stopped(run: Run, file: Run,
     orders = file("orders.csv", "customer_id,event,occurred_at,total\n" + rows)
 
     with opened(tmp_path) as services, pytest.raises(KeyboardInterrupt):
-        import_file(services, prepare_file(Path(orders), [], None, "import"), "import", kill)
+        import_file(services, prepare_file(Source(Path(orders)), Wishes(), Settings()), kill)
     stored = len(run("export", "events"))
 
     assert 0 < stored < 2_500
@@ -109,9 +111,11 @@ def kill(_line: int) -> None:
 
 
 def test_bad_rows_are_written_beside_the_file_with_their_line_and_reason(run: Run, file: Run):
-    orders = file("orders.csv", "customer_id,event,occurred_at\n1,A B,2026-01-01\n2,A B,soon\n,,\n")
+    orders = file(
+        "orders.csv", "customer_id,event,occurred_at\n1,A B,2026-01-01\n2,A B,soon\n,,x\n"
+    )
 
-    counted = run("import", orders)
+    counted = run("import", orders, code=1)
 
     rejects = [
         json.loads(line) for line in Path(orders + ".rejects.jsonl").read_text().splitlines()
@@ -123,7 +127,7 @@ def test_bad_rows_are_written_beside_the_file_with_their_line_and_reason(run: Ru
 
 
 def test_a_mended_file_leaves_no_old_rejects_behind(run: Run, file: Run):
-    run("import", file("orders.csv", "customer_id,event,occurred_at\n1,A B,soon\n"))
+    run("import", file("orders.csv", "customer_id,event,occurred_at\n1,A B,soon\n"), code=1)
 
     mended = file("orders.csv", "customer_id,event,occurred_at\n1,A B,2026-01-01\n")
     run("import", mended)
@@ -146,7 +150,7 @@ def test_several_files_are_counted_together(run: Run, file: Run):
     message = {"type": "page", "userId": "c1", "timestamp": "2026-02-01T00:00:00Z"}
     visits = file("visits.jsonl", json.dumps(message) + "\n{}\n")
 
-    assert run("import", orders, visits) == {
+    assert run("import", orders, visits, code=1) == {
         "accepted": 26,
         "duplicates": 0,
         "rejected": 1,

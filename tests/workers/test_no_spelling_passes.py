@@ -10,7 +10,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from adapters.files.layout import parse_layout
-from adapters.files.rows import Rows
+from adapters.files.rows import Rows, Types
 from adapters.tracking.segment import Call, parse_event
 from rekindle.addresses import canonical
 from rekindle.customers import suppress
@@ -53,7 +53,7 @@ def say_no(shop: Shop, boxes: Sequence[str], chance: Random) -> None:
     now, services = shop.clock.now(), shop.services
     written = [spelled(mailbox, chance) for mailbox in boxes]
     with services.store.begin() as tx:
-        rows = Rows(parse_layout((), "suppressions"), str, services.settings.brand.tz, "file", now)
+        rows = Rows(parse_layout((), "suppressions"), Types(), "file", now)
         items = [rows.parse_suppression({"email": text}) for text in written[0::4]]
         suppress_addresses(tx, items, now)
         returned = [Returned(text, "complaint", False, "", text) for text in written[1::4]]
@@ -69,7 +69,7 @@ def become_known(shop: Shop, boxes: Sequence[str], chance: Random) -> None:
     """Half of them in a file, half by an SDK; all order at once."""
     now, services = shop.clock.now(), shop.services
     emails = {f"c{number}": spelled(mailbox, chance) for number, mailbox in enumerate(boxes)}
-    rows = Rows(parse_layout((), "customers"), str, services.settings.brand.tz, "file", now)
+    rows = Rows(parse_layout((), "customers"), Types(), "file", now)
     call = Call(now, source="sdk")
     half = len(emails) // 2
     with services.store.begin() as tx:

@@ -1,0 +1,357 @@
+"""Files as people have them, each read as its author meant it.
+
+The files are synthetic, shaped after public reports of imports that went wrong.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rekindle.cli.app import main
+
+FILES = Path(__file__).parents[1] / "imports"
+NOW = "2026-03-02T09:00:00Z"
+NOON = "2025-12-31T14:00:00Z"
+
+
+class Shop:
+    """A workspace with commands to run in it, and copies of the files beside it."""
+
+    def __init__(self, folder: Path, database: str, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self.database, self.capsys = folder, database, capsys
+
+    def run(self, *words: str, code: int = 0) -> Any:
+        given = ["--workspace", str(self.folder), "--database", self.database]
+        given += ["--now", NOW, "--json"]
+        assert main([*words, *given]) == code, self.capsys.readouterr().err
+        said = self.capsys.readouterr()
+        self.told = said.err
+        if words[0] == "export":
+            return [json.loads(line) for line in said.out.splitlines()]
+        return json.loads(said.out)
+
+    def take(self, name: str, *words: str, code: int = 0) -> tuple[int, int, int]:
+        path = self.folder / name
+        if not path.exists():
+            shutil.copyfile(FILES / name, path)
+        counts = self.run("import", str(path), *words, code=code)
+        return counts["accepted"], counts["duplicates"], counts["rejected"]
+
+    def error(self, name: str, *words: str, code: int = 2) -> str:
+        shutil.copyfile(FILES / name, self.folder / name)
+        told = self.run("import", str(self.folder / name), *words, code=code)
+        return str(told["error"])
+
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(row["occurred_at"], row["properties"]) for row in self.run("export", "events")]
+
+    def traits(self) -> dict[str, dict[str, Any]]:
+        return {row["id"]: row["traits"] for row in self.run("export", "customers")}
+
+    def consents(self) -> set[tuple[str, str, str]]:
+        found = self.run("export", "consents")
+        return {(row["customer"], row["topic"], row["status"]) for row in found}
+
+    def rejects(self, name: str) -> list[dict[str, Any]]:
+        written = (self.folder / f"{name}.rejects.jsonl").read_text("utf-8")
+        return [json.loads(line) for line in written.splitlines()]
+
+
+@pytest.fixture
+def shop(tmp_path: Path, sqlite_url: str, capsys: pytest.CaptureFixture[str]) -> Shop:
+    return Shop(tmp_path, sqlite_url, capsys)
+
+
+@pytest.fixture
+def in_berlin(shop: Shop) -> Shop:
+    (shop.folder / "rekindle.yaml").write_text("brand: {zone: Europe/Berlin}\n")
+    return shop
+
+
+ANA = {"email": "ana@example.com", "first_name": "Ana"}
+BEN = {"email": "ben@example.com", "first_name": "Ben"}
+
+
+@pytest.mark.parametrize(
+    ("name", "people"),
+    [
+        ("01_excel_bom_semicolon.csv", {
+            "1": {**ANA, "city": "Köln; Süd"},
+            "2": {**BEN, "city": "Ulm"},
+        }),
+        ("01b_excel_bom_quoted.csv", {"1": ANA}),
+        ("01c_excel_sep_line.csv", {"1": ANA}),
+        ("01d_excel_unicode_text.txt", {"1": {**ANA, "first_name": "Åna"}}),
+        ("01e_utf16.csv", {"1": {**ANA, "first_name": "Åna"}}),
+        ("02_win1252.csv", {"1": {**ANA, "first_name": "Zoë"}, "2": BEN}),
+        ("02b_win1252_header.csv", {"1": {"email": "ana@example.com", "Straße": "Hauptstr. 1"}}),
+        ("09_dup_headers.csv", {
+            "1": {"email": "ana@example.com", "Name": "Ana", "Name (2)": "Ana A"},
+        }),
+        ("09b_dup_header_case.csv", {
+            "1": {"email": "ana@example.com", "Email": "other@example.com"},
+        }),
+        ("10_trailing_sep.csv", {"1": ANA, "2": BEN}),
+        ("13b_inch.csv", {
+            "1": {"email": "ana@example.com", "note": '27" monitor'},
+            "2": {"email": "ben@example.com", "note": "ok"},
+        }),
+        ("14_psql_padded.csv", {
+            "1": {"email": "ana@example.com", "name": "Ana", "attributes": {"mailchimp": True}},
+        }),
+        ("15_cr_only.csv", {"1": ANA, "2": BEN}),
+        ("18_nbsp.csv", {"1": {"email": "ana@example.com", "total": 48.5}}),
+        ("22_zip.csv", {
+            "1": {"email": "a@example.com", "zip": "10115"},
+            "2": {"email": "b@example.com", "zip": "01067"},
+        }),
+    ],
+)  # fmt: skip
+def test_a_list_of_customers_is_read_as_it_is(shop: Shop, name: str, people: Any):
+    assert shop.take(name) == (len(people), 0, 0)
+    assert shop.traits() == people
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("01d_excel_unicode_text.txt", "UTF-16; tab-separated"),
+        ("01e_utf16.csv", "UTF-16"),
+        ("02_win1252.csv", "Windows-1252; semicolon-separated"),
+        ("02b_win1252_header.csv", "Windows-1252"),
+        ("04_epochs.csv", "occurred_at mixes Unix time in s, Unix time in ms, Unix time in µs"),
+    ],
+)
+def test_what_nobody_expects_of_a_file_is_told(shop: Shop, name: str, told: str):
+    shop.take(name)
+
+    assert told in shop.told
+
+
+def test_an_encoding_may_be_named(shop: Shop):
+    shop.take("02_win1252.csv", "--encoding", "windows-1252")
+
+    assert shop.traits()["1"]["first_name"] == "Zoë"
+
+
+EUROPE = [("2025-12-31T13:00:00Z", 48.5), ("2025-11-05T08:30:00Z", 1234.56)]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("03_orders_eu.csv", EUROPE),
+        ("03b_orders_de_dots.csv", EUROPE[:1]),
+        ("03c_orders_us.csv", [("2025-12-31T13:00:00Z", 1234.56), ("2026-01-05T13:00:00Z", 48.5)]),
+    ],
+)
+def test_dates_and_amounts_of_a_country_are_read_in_the_brands_zone(
+    in_berlin: Shop, name: str, rows: Any
+):
+    in_berlin.take(name)
+
+    assert [(at, properties["total"]) for at, properties in in_berlin.events()] == rows
+
+
+def test_a_day_that_may_be_a_month_is_refused_until_somebody_says_so(shop: Shop):
+    path = shop.folder / "orders.csv"
+    path.write_text("customer_id,event,occurred_at\n1,order.completed,1/5/2026 14:00\n")
+
+    told = shop.run("import", str(path), code=2)["error"]
+    assert "'1/5/2026 14:00' in 'occurred_at' may have the day or the month first" in told
+    assert "--type 'occurred_at'=MM/DD/YYYY" in told
+    shop.run("import", str(path), "--type", "occurred_at=MM/DD/YYYY Europe/Berlin")
+    assert [at for at, _ in shop.events()] == ["2026-01-05T13:00:00Z"]
+
+
+def test_decimal_commas_are_summed_with_whole_numbers(shop: Shop):
+    shop.take("03d_decimal_comma_iso_date.csv")
+
+    totals = [properties["total"] for _, properties in shop.events()]
+    assert totals == [48.5, 1234.56, 60]
+    assert sum(totals) == pytest.approx(1343.06)
+
+
+def test_an_amount_that_may_have_a_comma_or_thousands_is_refused_until_named(shop: Shop):
+    path = shop.folder / "orders.csv"
+    path.write_text("customer_id;event;occurred_at;total\n1;a.b;2026-01-01;1,234\n")
+
+    assert "decimal comma or thousands" in shop.run("import", str(path), code=2)["error"]
+    shop.run("import", str(path), "--type", "total=number 1.234,56")
+    assert shop.events()[0][1] == {"total": 1.234}
+
+
+def test_numbers_are_instants_in_whatever_unit(in_berlin: Shop):
+    in_berlin.take("04_epochs.csv")
+
+    local = "2025-12-31T13:00:00Z"
+    assert [at for at, _ in in_berlin.events()] == [
+        NOON, NOON, NOON, "2025-12-31T14:00:00.500000Z", NOON,
+        local, "2025-12-30T23:00:00Z", local, local,
+    ]  # fmt: skip
+
+
+def test_an_order_in_several_rows_is_one_event_with_its_items(shop: Shop):
+    assert shop.take("05_shopify_orders.csv", "--as", "shopify_orders") == (2, 0, 0)
+
+    (_, first), (_, second) = shop.events()
+    assert first["items"] == [
+        {"name": 'Tea "Earl" 100g', "quantity": 1, "price": 20},
+        {"name": "Mug", "quantity": 2, "price": 25},
+    ]
+    assert (first["total"], first["order_id"], second["items"]) == (
+        75, "5550001", [{"name": "Tea", "quantity": 1, "price": 20}],
+    )  # fmt: skip
+    assert second["financial_status"] == "refunded"
+    assert set(shop.traits()) == {"ana@example.com", "ben@example.com"}
+
+
+def test_the_next_export_counts_no_order_again(shop: Shop):
+    shop.take("05_shopify_orders.csv", "--as", "shopify_orders")
+    text = (FILES / "05_shopify_orders.csv").read_text("utf-8")
+    changed = text.replace(",paid,", ",refunded,").replace("Id\n", "Id,Tags\n")
+    wider = changed.replace("5550001\n", "5550001,vip\n").replace("5550002\n", "5550002,\n")
+    (shop.folder / "next.csv").write_text(wider, "utf-8")
+
+    assert shop.take("next.csv", "--as", "shopify_orders") == (0, 2, 0)
+
+
+def test_orders_go_to_whoever_has_their_address(shop: Shop):
+    (shop.folder / "people.csv").write_text("customer_id,email\n7,Ana@Example.com\n")
+    shop.take("people.csv")
+
+    shop.take("05_shopify_orders.csv", "--as", "shopify_orders")
+
+    assert set(shop.traits()) == {"7", "ben@example.com"}
+
+
+def test_stripe_keeps_the_last_four_digits_with_their_zeros(shop: Shop):
+    assert shop.take("06_stripe_customers.csv", "--as", "stripe_customers") == (2, 0, 0)
+
+    found = shop.traits()
+    assert found["cus_A1"] == {
+        "email": "ana@example.com", "name": "Ana A", "created_at": NOON, "delinquent": False,
+        "card_last4": "0042", "currency": "eur", "total_spend": 123.45, "payment_count": 3,
+    }  # fmt: skip
+    assert (found["cus_B2"]["card_last4"], found["cus_B2"]["description"]) == (
+        "4242",
+        "multi\nline",
+    )
+
+
+def test_mailchimps_subscribers_have_a_birthday_without_a_year_and_a_yes(shop: Shop):
+    shop.take("07_mailchimp_subscribed.csv", "--as", "mailchimp_subscribed")
+
+    (found,) = shop.traits().items()
+    assert found[0] == "ana@example.com"
+    assert found[1] | {"email": "Ana@Example.com"} == found[1]
+    assert (found[1]["birthday"], found[1]["tags"]) == ("--03-14", ["VIP", "beta"])
+    assert shop.consents() == {("ana@example.com", "news", "granted")}
+
+
+def test_who_unsubscribed_elsewhere_is_never_granted(shop: Shop):
+    shop.take("07b_mailchimp_unsubscribed.csv", "--as", "mailchimp_unsubscribed")
+
+    assert shop.consents() == {
+        ("ben@example.com", topic, "denied") for topic in ("offers", "news", "surveys")
+    }
+
+
+def test_an_unsubscribed_flag_says_no_and_its_absence_says_nothing(shop: Shop):
+    assert shop.take("08_hubspot.csv", "--as", "hubspot_contacts") == (2, 0, 0)
+    assert set(shop.traits()) == {"151", "152"}
+    assert shop.consents() == set()
+
+    text = (FILES / "08_hubspot.csv").read_text("utf-8")
+    (shop.folder / "later.csv").write_text(text.replace('"false"', '"true"'), "utf-8")
+    shop.take("later.csv", "--as", "hubspot_contacts")
+    assert {status for _, _, status in shop.consents()} == {"denied"}
+
+
+def test_a_solved_ticket_is_opened_and_solved(shop: Shop):
+    assert shop.take("12_zendesk.csv", "--as", "zendesk_tickets") == (1, 0, 0)
+
+    rows = shop.run("export", "events")
+    assert [(row["customer"], row["name"], row["occurred_at"]) for row in rows] == [
+        ("1", "ticket.opened", NOON),
+        ("1", "ticket.solved", "2026-01-02T10:00:00Z"),
+    ]
+    assert {row["properties"]["ticket_id"] for row in rows} == {"35436"}
+
+
+def test_klaviyos_events_name_their_person_inside(shop: Shop):
+    assert shop.take("16_klaviyo.jsonl", "--as", "klaviyo_events") == (1, 0, 0)
+
+    (row,) = shop.run("export", "events")
+    assert (row["customer"], row["name"], row["occurred_at"]) == ("01AB", "order.completed", NOON)
+    assert row["properties"] == {"$value": 75.5, "Items": ["Tea"]}
+    assert shop.traits() == {"01AB": {"email": "ana@example.com"}}
+
+
+@pytest.mark.parametrize(("name", "accepted"), [("11_array.json", 2), ("11b_pretty.json", 1)])
+def test_json_need_not_be_an_object_a_line(shop: Shop, name: str, accepted: int):
+    assert shop.take(name) == (accepted, 0, 0)
+
+
+def test_a_quote_that_never_closes_costs_its_line_only(shop: Shop):
+    assert shop.take("13_unbalanced_quote.csv", code=1) == (3, 0, 1)
+
+    assert set(shop.traits()) == {"1", "3", "4"}
+    (reject,) = shop.rejects("13_unbalanced_quote.csv")
+    assert reject["line"] == 3
+    assert reject["reason"] == "a quote that is opened in line 3 never closes"
+    assert reject["row"] == '2,ben@example.com,"oops'
+
+
+def test_a_workbook_under_another_name_is_told_to_be_one(shop: Shop):
+    assert "is a workbook although its name ends in .csv" in shop.error(
+        "17b_excel_renamed.csv", code=1
+    )
+
+
+def test_names_with_dots_and_blanks_are_kept_and_typed(shop: Shop):
+    shop.take("23_dotted_headers.csv")
+
+    assert shop.events()[0][1] == {"Bestell-Nr.": "A17", "No. of items": 3}
+
+
+def test_a_column_that_means_no_may_be_mapped_by_hand(shop: Shop):
+    path = shop.folder / "people.csv"
+    path.write_text("customer_id,gone\n1,true\n2,false\n3,\n")
+
+    shop.run("import", str(path), "--kind", "customers", "--map", "consent.news=not:gone")
+
+    assert shop.consents() == {("1", "news", "denied")}
+
+
+def test_consents_are_understood_in_the_words_of_other_lists(shop: Shop):
+    words = ["subscribed", "Unsubscribed", "cleaned", "pending", "opted_in", "bounced"]
+    rows = "".join(f"{at},{word}\n" for at, word in enumerate(words))
+    (shop.folder / "a.csv").write_text("customer_id,consent.news\n" + rows)
+
+    shop.take("a.csv")
+
+    assert {who: status for who, _, status in shop.consents()} == {
+        "0": "granted", "1": "denied", "2": "denied", "3": "unknown", "4": "granted", "5": "denied",
+    }  # fmt: skip
+
+
+def test_a_mapping_of_the_workspace_comes_before_the_ready_one(shop: Shop):
+    (shop.folder / "imports").mkdir()
+    (shop.folder / "imports/stripe_customers.yaml").write_text(
+        "import: stripe_customers\nkind: customers\nmap: {customer_id: Email}\nignore: ['*']\n"
+    )
+
+    shop.take("06_stripe_customers.csv", "--as", "stripe_customers")
+
+    assert shop.traits() == {"ana@example.com": {}, "ben@example.com": {}}
+
+
+def test_a_mapping_that_is_not_there_or_wrong_is_told_with_its_place(shop: Shop):
+    assert "choose from" in shop.error("22_zip.csv", "--as", "nobodys", code=1)
+    (shop.folder / "imports").mkdir()
+    (shop.folder / "imports/mine.yaml").write_text("import: mine\nkind: customers\nmap: {a: {}}\n")
+    assert "imports/mine.yaml:3" in shop.error("22_zip.csv", "--as", "mine", code=1)
