@@ -17,6 +17,7 @@ from journeys.triggers import Day
 from segments.conditions.fields import parse_day_or_instant
 
 MIDNIGHT = time(0)
+FIRST_YEAR, LAST_YEAR = 1002, 8998  # a duration is a thousand years at most
 LEAP_DAY = (2, 29)  # kept on the 28th in years without one
 
 
@@ -62,10 +63,14 @@ def read_day(value: object, zone: ZoneInfo) -> date | None:
 
 
 def _read(value: object) -> date | datetime | None:
+    """Return the day or instant, None for what is none; and for one so far off that counting days
+    from it leads out of the calendar.
+    """
     try:
-        return parse_day_or_instant(value) if isinstance(value, str) else None
+        found = parse_day_or_instant(value) if isinstance(value, str) else None
     except ValueError:
         return None
+    return found if found is not None and FIRST_YEAR <= found.year <= LAST_YEAR else None
 
 
 def in_year(day: date, year: int) -> date:

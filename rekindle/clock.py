@@ -29,6 +29,11 @@ def seconds_running() -> float:
     return time.monotonic()
 
 
+def processor_seconds() -> float:
+    """Seconds that the processor has worked for this thread: for bounds on one piece of work."""
+    return time.thread_time()
+
+
 Source = Callable[[], datetime]
 ANCHOR_HOLDS_SECONDS = 1.0
 # runs on while the machine sleeps, where there is such a clock

@@ -12,14 +12,14 @@ from babel.numbers import format_currency, format_decimal
 
 DIGITS = {"arab": "٠١٢٣٤٥٦٧٨٩", "arabext": "۰۱۲۳۴۵۶۷۸۹", "beng": "০১২৩৪৫৬৭৮৯", "deva": "०१२३४५६७८९"}
 SEPARATORS = {"arab": str.maketrans(",.", "٬٫"), "arabext": str.maketrans(",.", "٬٫")}
+LONGEST_TAG = 35  # characters of a language tag that are read (RFC 5646 §4.4.1)
 SOLAR_HIJRI = ("fa",)  # languages whose readers count years by the Solar Hijri calendar
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 
 
 def fallbacks(locale: str) -> tuple[str, ...]:
     """`fa-IR` as (`fa-IR`, `fa`)."""
-    tag = locale.replace("_", "-")
-    parts = tag.split("-")
+    parts = locale[:LONGEST_TAG].replace("_", "-").split("-")
     return tuple("-".join(parts[:length]) for length in range(len(parts), 0, -1))
 
 

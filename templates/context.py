@@ -7,6 +7,7 @@ from typing import Any
 
 from rekindle.settings import Brand
 from store.records import Customer
+from templates.facts import bounded_facts
 from templates.sandbox import Facts
 from templates.survey_card import SurveyCard, SurveyCards
 
@@ -100,7 +101,7 @@ def customer_facts(customer: Customer) -> Facts:
     traits = customer.traits
     first, last = _words(traits, "first_name"), _words(traits, "last_name")
     name = _words(traits, "name") or f"{first} {last}".strip()
-    return Facts("customer", {
+    return bounded_facts("customer", {
         **traits,
         "id": customer.external_id,
         "email": customer.email,
@@ -119,12 +120,12 @@ def _event_facts(event: Occasion | None) -> Facts:
     if event is None:
         return Facts("event")
     own = {"name": event.name, "occurred_at": event.occurred_at}
-    return Facts("event", {**own, **event.properties})
+    return bounded_facts("event", {**own, **event.properties})
 
 
 def _answer_facts(answers: Mapping[str, Said]) -> Facts:
     return Facts("answer", {
-        survey: Facts(f"answer.{survey}", {"score": said.score, "comment": said.comment})
+        survey: bounded_facts(f"answer.{survey}", {"score": said.score, "comment": said.comment})
         for survey, said in answers.items()
     })  # fmt: skip
 

@@ -3,8 +3,11 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from math import isnan
+from re import compile as pattern
 from typing import Any, Literal
 
+from jinja2 import Undefined
 from markupsafe import Markup, escape
 
 from rekindle.locales import (
@@ -19,9 +22,13 @@ from rekindle.locales import (
 )
 from templates.addresses import WEB, check_scheme, clean_address, scheme_of
 from templates.attributes import decode_attribute
+from templates.limits import check_length
 from templates.links import MailLinks
 from templates.rendering import current
 
+LONGEST_NUMBER = 40  # characters
+LARGEST_NUMBER, SMALLEST_NUMBER = Decimal("1e30"), Decimal("1e-30")
+CURRENCY = pattern("[A-Za-z]{3}")
 TRACKED = "tracked"  # the filter that compiling puts around a computed address
 DateStyle = Literal["long", "short", "day", "weekday", "time"]
 
@@ -60,6 +67,8 @@ def write_figure(value: Any, decimals: int | None = None) -> str:
 
 def write_price(value: Any, currency: str) -> str:
     """`€12.50`; `currency` is the ISO 4217 code, as in `12.5|money("EUR")`."""
+    if not CURRENCY.fullmatch(str(currency)):
+        raise ValueError(f"{str(currency)[:20]!r} is not a currency such as 'EUR'.")
     return write_money(_number(value), currency, current().locale)
 
 
@@ -72,7 +81,9 @@ def write_plural(value: Any, other: str, **forms: str) -> str:
     """`3|plural(one="{n} point", other="{n} points")`, by the language's own plural categories."""
     count = int(_number(value))
     form = forms.get(plural(count, current().locale), other)
-    return form.replace("{n}", write_number(count, current().locale))
+    number = write_number(count, current().locale)
+    check_length(len(form) + form.count("{n}") * len(number))
+    return form.replace("{n}", number)
 
 
 def signed_link(address: str) -> str:
@@ -109,12 +120,28 @@ def _moment(value: Any) -> datetime | date:
 
 
 def _number(value: Any) -> int | float | Decimal:
-    if isinstance(value, int | float | Decimal):
-        return value
+    """Return a number of sensible size: "1e999999" has eight characters and a million digits.
+
+    Raises ValueError for anything else.
+    """
+    is_plain = isinstance(value, int) or (isinstance(value, float) and not isnan(value))
+    number: int | float | Decimal = value if is_plain else _decimal(value)
+    size = Decimal(number).copy_abs()
+    if size >= LARGEST_NUMBER:
+        raise ValueError("a number is larger than any that people read.")
+    return number if size > SMALLEST_NUMBER else 0
+
+
+def _decimal(value: Any) -> Decimal:
+    is_told = isinstance(value, str | float | Decimal | Undefined)
+    written = str(value) if is_told else type(value).__name__
     try:
-        return Decimal(str(value)[:40])
-    except InvalidOperation as error:
-        raise ValueError(f"{str(value)[:40]!r} is not a number.") from error
+        number = Decimal(written) if len(written) <= LONGEST_NUMBER else Decimal("NaN")
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise ValueError(f"{written[:LONGEST_NUMBER]!r} is not a number.")
+    return number
 
 
 def write_break(value: Any) -> Markup:

@@ -15,6 +15,7 @@ from templates.context import Told, build_context
 from templates.links import MailLinks, Signer
 from templates.mime import Envelope, build
 from templates.render import SERVICE, RenderedMail, render
+from templates.rendering import Stopwatch
 
 UNSAFE_IN_FEEDBACK_ID = pattern(r"[^A-Za-z0-9._-]+")
 
@@ -28,6 +29,7 @@ class Letterhead:
     base_url: str
     signer: Signer
     data: Mapping[str, Any] = field(default_factory=dict)
+    stopwatch: Stopwatch | None = None  # bounds the processor's time for one message
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def compose(mail: CompiledMail, letter: Letter, told: Told, head: Letterhead) ->
     links = MailLinks(
         head.signer, head.base_url.rstrip("/"), letter.message_id, letter.customer_id, letter.topic
     )
-    rendered = render(mail, build_context(told, head.brand, head.data), links)
+    context = build_context(told, head.brand, head.data)
+    rendered = render(mail, context, links, head.stopwatch)
     headers = tuple(message_headers(mail, links, head))
     return ComposedMail(
         subject=rendered.subject,

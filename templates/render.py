@@ -16,7 +16,7 @@ from templates.compile import CompiledMail, Part
 from templates.inline import inline_mail
 from templates.links import DECOY, MailLinks
 from templates.plain import lay_out
-from templates.rendering import Rendering, under_way
+from templates.rendering import Budget, Rendering, Stopwatch, under_way
 from templates.sandbox import WORDS
 from templates.sources import BadTemplate, Place
 from templates.tracking import link_name
@@ -33,11 +33,19 @@ class RenderedMail:
     text: str
 
 
-def render(mail: CompiledMail, context: Mapping[str, Any], links: MailLinks) -> RenderedMail:
-    """`context` as `build_context` made it. Raises TemplateFailed, naming file and line."""
+def render(
+    mail: CompiledMail,
+    context: Mapping[str, Any],
+    links: MailLinks,
+    stopwatch: Stopwatch | None = None,
+) -> RenderedMail:
+    """`context` as `build_context` made it; `stopwatch` where others wait for this thread.
+
+    Raises TemplateFailed, naming file and line.
+    """
     values = {**context, **_message_values(mail, links)}
     zone = context["now"].tzinfo if isinstance(context.get("now"), datetime) else UTC
-    rendering = Rendering(mail.locale, zone, links)
+    rendering = Rendering(mail.locale, zone, links, budget=Budget(stopwatch=stopwatch))
     with under_way(rendering):
         html = mail.html.render(values)
     with under_way(replace(rendering, is_html=False)):
@@ -50,11 +58,17 @@ def render(mail: CompiledMail, context: Mapping[str, Any], links: MailLinks) -> 
     )
 
 
-def render_words(source: str, context: Mapping[str, Any], locale: str = "en") -> str:
+def render_words(
+    source: str,
+    context: Mapping[str, Any],
+    locale: str = "en",
+    stopwatch: Stopwatch | None = None,
+) -> str:
     """One line of words without HTML. Raises TemplateFailed."""
     now = context.get("now")
     zone = now.tzinfo if isinstance(now, datetime) and now.tzinfo else UTC
-    with under_way(Rendering(locale, zone, is_html=False)):
+    budget = Budget(stopwatch=stopwatch)
+    with under_way(Rendering(locale, zone, is_html=False, budget=budget)):
         return _words_part(source).render(context).strip()
 
 

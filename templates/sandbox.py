@@ -93,7 +93,7 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
         self.is_html = is_html
         kept = {name: self.filters[name] for name in ALLOWED_FILTERS}
         special = {**GUARDED_FILTERS, **OWN_FILTERS, **({} if is_html else PLAIN_FILTERS)}
-        self.filters = {name: charged(one) for name, one in (kept | special).items()}
+        self.filters = {name: charged(name, one) for name, one in (kept | special).items()}
         self.filters |= {**GUARDS, TRACKED: signed_link}
         self.tests = {name: self.tests[name] for name in ALLOWED_TESTS}
         self.globals = {name: self.globals[name] for name in ALLOWED_GLOBALS} | {

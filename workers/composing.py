@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from adapters.email.base import OutgoingEmail
 from journeys.definition import SERVICE
+from rekindle.clock import processor_seconds
 from rekindle.services import Services
 from rekindle.workspace.library import Library
 from store.enrollments import find_customer_of
@@ -83,7 +84,12 @@ def load_drafts(
 def _letterhead(services: Services, library: Library) -> Letterhead:
     settings = library.settings
     return Letterhead(
-        settings.brand, settings.sender, settings.base_url, services.signer, library.data
+        settings.brand,
+        settings.sender,
+        settings.base_url,
+        services.signer,
+        library.data,
+        processor_seconds,
     )
 
 
@@ -126,4 +132,4 @@ def render_notice(
     reader = Reader(find_customer_of(tx, enrollment_id), enrollment_id)
     facts = tell_about(tx, library, [reader], now)[0]
     context = build_context(facts, library.settings.brand, library.data)
-    return render_words(words, context, library.settings.brand.language)
+    return render_words(words, context, library.settings.brand.language, processor_seconds)
