@@ -12,6 +12,7 @@ AHEAD = "clock.ahead"  # what is stored lies in the future
 STALE = "segment.stale"  # it is far behind
 UNWRITTEN = "mail.unwritten"  # the mails of a step fail
 COMPLAINTS = "journey.complaints"  # nearly as many as stop it
+PLAINLY = "notice.unwritten"  # the words of a step's notices fail
 GIVEN_UP = "mail.given_up"  # their provider put them off for too long
 PROVIDER = "provider.unavailable"  # it takes no mail at all
 

@@ -1,5 +1,6 @@
 """Notices to our own people: into the log, as a mail, or through a notification service."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -7,9 +8,12 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from rekindle.errors import ProviderUnavailable, RekindleError
+from adapters.notifications import give_notice
+from rekindle.errors import TemplateFailed
 from rekindle.workspace.library import Library
+from store.alarms import PLAINLY, clear_alarms, raise_alarm
 from store.effects import DueEffect
+from store.enrollments import find_place
 from store.messages import queue_messages
 from store.records import NOBODY
 from workers.composing import render_notice
@@ -19,6 +23,7 @@ log = structlog.get_logger()
 
 
 Errand = Callable[[], None]  # what must not hold a transaction; raises RekindleError
+LOCAL_PART = re.compile(r"([^\s@<>()\[\],;:\"'])[^\s@<>()\[\],;:\"']*@")  # logs hold no addresses
 NOTICE_SECONDS = 60.0  # services answer within seconds; their plugins try for longer than that
 ROWS = frozenset({"log", "mailto"})  # schemes of targets that are written down and no more
 
@@ -31,26 +36,50 @@ def is_row(receiver: str) -> bool:
 def prepare_notice(
     tx: Connection, library: Library, effect: DueEffect, now: datetime
 ) -> Errand | None:
-    """Write the notice down, or return what is left to do without the database.
-
-    Raises RekindleError if its words cannot be rendered.
-    """
-    words = str(effect.payload["message"])
-    text = render_notice(tx, library, effect.enrollment_id, words, now)
+    """Write the notice down, or return what is left to do without the database."""
+    text = _words_of(tx, library, effect, now)
     target = str(effect.payload["target"])
     scheme, _, address = target.partition(":")
-    match scheme:
+    match scheme.lower():
         case "log":
-            # ids only in logs: the words of the notice stay in the database, beside the effect
             log.info(
-                "notice.given", effect=effect.id, enrollment=effect.enrollment_id, step=effect.step
+                "notice.given",
+                effect=effect.id,
+                enrollment=effect.enrollment_id,
+                step=effect.step,
+                words=LOCAL_PART.sub(r"\1•••@", text),
             )
             return None
         case "mailto":
             queue_messages(tx, [_row(library, effect, address, text, now)])
             return None
         case _:
-            return lambda: _tell_through_apprise(target, text)
+            return lambda: give_notice(target, text)
+
+
+def _words_of(tx: Connection, library: Library, effect: DueEffect, now: datetime) -> str:
+    """Return what the notice says; where its own words fail, what it is about, with an alarm.
+
+    The alarm is gone once words of the same step can be written again.
+    """
+    place = find_place(tx, effect.enrollment_id)
+    subject = f"{place.journey}/{effect.step}"
+    words = str(effect.payload["message"])
+    try:
+        text = render_notice(tx, library, effect.enrollment_id, words, now)
+        if not text.strip():
+            raise TemplateFailed("nothing came out.")
+    except TemplateFailed as error:
+        said = f"the words of the journey {place.journey}'s notice fail at its step {effect.step!r}"
+        raise_alarm(tx, PLAINLY, subject, f"{said}: {error} They are given plainly.", now)
+        log.warning("notice.unwritten", effect=effect.id, step=effect.step)
+        about = f"customer {place.external_id}" if place.external_id else "a customer"
+        return (
+            f"{about}: {place.journey}, {effect.step}\n\n"
+            f"This notice could not be written in its own words: {error}\n\n{words}"
+        )
+    clear_alarms(tx, PLAINLY, [subject], now)
+    return text
 
 
 def _row(
@@ -79,15 +108,3 @@ def _row(
         "attempts": 0,
         "header_id": header_id(library, f"notice.{effect.id}", now),
     }
-
-
-def _tell_through_apprise(target: str, text: str) -> None:
-    try:
-        import apprise
-    except ModuleNotFoundError as error:
-        raise RekindleError(
-            "this target needs the extra 'notify': pip install 'rekindle[notify]'."
-        ) from error
-    told = apprise.Apprise()
-    if not told.add(target) or not told.notify(body=text):
-        raise ProviderUnavailable("the notification service did not take the notice.")

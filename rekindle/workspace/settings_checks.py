@@ -12,11 +12,11 @@ from rekindle.locales import is_known
 from rekindle.settings import VARIABLE, Settings, find_unset_variables
 from rekindle.workspace.choices import choices_at
 from rekindle.workspace.library import Reading
+from rekindle.workspace.notice_targets import check_targets, may_be_read
 from rekindle.workspace.problems import Problem, unknown_name
 from rekindle.workspace.yaml import Document, Path
 
 ALL = "all"  # the cap over every topic
-OPEN_TARGETS = ("log:", "mailto:")  # of people; any other address may hold a token
 
 
 def check_settings(reading: Reading, environment: Mapping[str, str]) -> Iterator[Problem]:
@@ -29,6 +29,7 @@ def check_settings(reading: Reading, environment: Mapping[str, str]) -> Iterator
         yield from _check_provider(document, settings)
         yield from _check_caps(document, settings)
         yield from _check_addresses(document, settings)
+        yield from check_targets(document, settings, environment)
         yield from _check_quiet_hours(document, settings)
 
 
@@ -69,7 +70,7 @@ def _secrets(document: Document) -> Iterator[tuple[Path, ScalarNode]]:
 def _is_secret(path: Path, written: str) -> bool:
     in_the_open = VARIABLE.sub(lambda match: match[2] or "", written)
     if path[:1] == ("people",):
-        return bool(in_the_open) and not in_the_open.startswith(OPEN_TARGETS)
+        return bool(in_the_open) and not may_be_read(in_the_open)
     is_kept = any(choice.type is SecretStr for choice in choices_at(Settings, path))
     return is_kept and bool(in_the_open)
 
@@ -100,11 +101,6 @@ def _check_addresses(document: Document, settings: Settings) -> Iterator[Problem
     if not re.match(r"https?://[^/]", settings.base_url):
         said = f"{settings.base_url!r} is not a web address such as 'https://mail.example.com'."
         yield Problem(document.place(("base_url",)), said)
-    for group, targets in settings.people.items():
-        for index, target in enumerate(targets):
-            if target.startswith("mailto:") and EmailAddress.find(target) is None:
-                said = f"{target!r} names no address."
-                yield Problem(document.place(("people", group, index)), said)
 
 
 def _check_quiet_hours(document: Document, settings: Settings) -> Iterator[Problem]:

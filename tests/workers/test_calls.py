@@ -333,9 +333,9 @@ class Pigeon:
 @pytest.fixture
 def pigeon(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Pigeon:
     service = Pigeon()
-    monkeypatch.setattr(notices, "_tell_through_apprise", service.tell)
+    monkeypatch.setattr(notices, "give_notice", service.tell)
     monkeypatch.setattr(calls, "NOTICE_SECONDS", 0.2)
-    people = SETTINGS.replace('["mailto:leads@example.com"]', '["pigeon://secret/loft", "log:"]')
+    people = SETTINGS.replace('["mailto:leads@example.com"]', '["slack://${LOFT}", "log:"]')
     shop.write("rekindle.yaml", people)
     shop.write(
         "journeys/told.yaml",
@@ -380,7 +380,7 @@ def test_one_of_which_there_is_no_hope_is_tried_again(shop: Shop, pigeon: Pigeon
 
 def test_no_secret_of_a_target_is_in_its_name(shop: Shop, pigeon: Pigeon) -> None:
     with shop.services.store.read() as connection:
-        assert list_receivers(connection, "notify") == ["log", "pigeon"]
+        assert list_receivers(connection, "notify") == ["log", "slack"]
 
 
 def test_an_email_to_our_people_is_sent_without_waiting_for_a_sweep(shop: Shop) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from pytest_httpserver import HTTPServer
+from structlog.testing import capture_logs
 from werkzeug import Request, Response
 
 from adapters.webhook import signed_headers
@@ -295,11 +296,6 @@ def test_customers_with_different_answers_part_in_one_round(shop: Shop) -> None:
 # --- notices through another service
 
 
-# apprise 2.2 imports it where there is one
-imghdr = pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")
-
-
-@imghdr
 def test_a_notice_that_its_service_does_not_take_is_tried_again(
     shop: Shop, httpserver: HTTPServer
 ) -> None:
@@ -320,11 +316,10 @@ def test_a_notice_that_its_service_does_not_take_is_tried_again(
     assert in_transaction(shop, list_alarms) == []
 
 
-@imghdr
-def test_a_notice_to_a_service_that_nobody_knows_fails_with_an_alarm(shop: Shop) -> None:
+def test_a_notice_to_a_target_that_names_nobody_fails_with_an_alarm(shop: Shop) -> None:
     pytest.importorskip("apprise")
     settings = (shop.folder / "rekindle.yaml").read_text()
-    shop.write("rekindle.yaml", settings.replace("mailto:leads@example.com", "pigeon://coop"))
+    shop.write("rekindle.yaml", settings.replace("mailto:leads@example.com", "slack://${COOP}"))
     begin(shop, "steps: [{notify: leads, message: Hello}]\n")
 
     for _ in range(12):
@@ -332,3 +327,50 @@ def test_a_notice_to_a_service_that_nobody_knows_fails_with_an_alarm(shop: Shop)
 
     [alarm] = in_transaction(shop, list_alarms)
     assert (alarm.kind, alarm.subject) == ("effect.failed", "care/notify:leads")
+
+
+# --- notices whose words fail
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "{{ 1 / (event.order_id|int - 7) }} of 5",
+        "{{ customer.nickname }} has ordered",  # a trait that ana does not have
+        "{% if event.order_id %}{% endif %}",  # nothing comes out
+    ],
+)
+def test_a_notice_whose_words_fail_is_given_plainly_with_an_alarm(shop: Shop, words: str) -> None:
+    begin(shop, f'steps: [{{notify: leads, message: "{words}"}}]\n')
+
+    [mail] = shop.mails("leads@example.com")
+    body = mail.get_body(("plain",))
+    assert body is not None
+    text = " ".join(body.get_content().split())
+    assert str(mail["Subject"]) == "customer ana: care, notify:leads"
+    assert "could not be written in its own words" in text
+    assert words in text
+    [alarm] = in_transaction(shop, list_alarms)
+    assert (alarm.kind, alarm.subject) == ("notice.unwritten", "care/notify:leads")
+
+    with_words = shop.folder / "journeys/care.yaml"
+    with_words.write_text(with_words.read_text().replace(words, "All is well"))
+    shop.apply()
+    shop.customer("bo")
+    shop.happens("order.completed", "bo", order_id="8")
+    shop.run()
+
+    assert [str(one["Subject"]) for one in shop.mails("leads@example.com")][1:] == ["All is well"]
+    assert in_transaction(shop, list_alarms) == []
+
+
+def test_a_log_target_logs_the_words_without_addresses(shop: Shop) -> None:
+    settings = (shop.folder / "rekindle.yaml").read_text()
+    shop.write("rekindle.yaml", settings.replace("mailto:leads@example.com", "log:"))
+
+    words = "Call {{ customer.email }} of {{ event.order_id }}"
+    with capture_logs() as logged:
+        begin(shop, f"steps: [{{notify: leads, message: '{words}'}}]\n")
+
+    [given] = [line for line in logged if line["event"] == "notice.given"]
+    assert given["words"] == "Call a•••@example.com of 7"

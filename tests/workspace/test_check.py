@@ -1,7 +1,10 @@
 """Whatever is wrong in a workspace is said at its place, in words, with what was probably meant."""
 
+import sys
+
 import pytest
 
+from adapters import notifications
 from rekindle.errors import NotFound
 from rekindle.workspace.folder import read_folder
 
@@ -354,6 +357,65 @@ def test_a_secret_in_the_open_is_a_warning_that_does_not_repeat_it(told):
     [problem] = told({"rekindle.yaml": "smtp:\n  password: ${SMTP_PASSWORD:-hunter2}\n"})
 
     assert problem.startswith("rekindle.yaml:2:13: warning: a secret is written here")
+
+
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        ("sjlack://token", "no notification service is called 'sjlack'. Did you mean 'slack'?"),
+        ("slack://tokenA", "Apprise cannot make out from this slack: target whom to tell."),
+        ("leads", "a target is 'log:', 'mailto:ADDRESS' or an address of Apprise."),
+        ("mailto:leads", "'mailto:leads' names no address."),
+        ("pigeon://${COOP}", "no notification service is called 'pigeon'."),
+    ],
+)
+def test_a_target_that_nobody_can_be_told_by_is_told_at_its_line(told, target, problem):
+    pytest.importorskip("apprise")
+    environment = {"TARGET": target.replace("${COOP}", "loft"), "COOP": "loft"}
+
+    found = [
+        told({"rekindle.yaml": f"people:\n  leads:\n    - 'log:'\n    - {written}\n"}, environment)
+        for written in (f"'{target}'", "${TARGET}")
+    ]
+
+    for problems in found:
+        [line] = [one for one in problems if "warning" not in one]
+        assert line.startswith(f"rekindle.yaml:4:7: {problem}")
+        assert "token" not in line.split("\n")[0]
+
+
+def test_a_target_whose_variable_is_not_set_is_told_only_by_its_variable(told):
+    [problem] = told({"rekindle.yaml": "people: {leads: ['log:', 'slack://${SLACK_TOKEN}']}\n"})
+
+    assert "${SLACK_TOKEN} is not set" in problem
+
+
+def test_without_apprise_its_targets_are_a_warning(told, monkeypatch):
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    monkeypatch.setattr(notifications, "_load_apprise", notifications._load_apprise.__wrapped__)
+
+    [problem] = told({"rekindle.yaml": "people: {leads: ['json://localhost:9000/leads']}\n"})
+
+    assert "warning: this target needs the extra 'notify'" in problem
+
+
+@pytest.mark.parametrize(
+    ("target", "is_secret"),
+    [
+        ("json://127.0.0.1:9000/leads", False),
+        ("JSON://localhost/leads", False),
+        ("xml://[::1]:9000/leads", False),
+        ("json://shop.example.com/leads", True),
+        ("json://lea:word@127.0.0.1:9000/leads", True),
+        ("json://127.0.0.1:9000/leads?+X-Token=abc", True),
+        ("json://127.0.0.1.example.com/leads", True),
+        ("slack://TokenA000/TokenB0000/abcdefghijklmnopqrstuvwx/", True),
+    ],
+)
+def test_a_plain_target_on_this_machine_is_no_secret(told, target, is_secret):
+    problems = told({"rekindle.yaml": f"people: {{leads: ['{target}']}}\n"})
+
+    assert any("a secret is written here" in problem for problem in problems) == is_secret
 
 
 def test_values_come_from_the_environment(write):
