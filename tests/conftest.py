@@ -22,6 +22,7 @@ from rekindle.migrating import upgrade
 from store import session
 from store.session import Store
 from store.tables import metadata
+from tests.compiled_statements import share_compiled_statements
 from tests.mail_sink import MailSink
 from tests.servers import (
     fresh_postgres_database,
@@ -33,6 +34,8 @@ from tests.servers import (
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+share_compiled_statements()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

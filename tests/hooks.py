@@ -65,15 +65,21 @@ class Hook:
 
 
 def _read(connection: socket.socket) -> tuple[str, str]:
-    """The id of a call, and whom it is about."""
+    """Return the id of a call, and whom it is about. Raises OSError where the caller hung up."""
     received = b""
     while b"\r\n\r\n" not in received:
-        received += connection.recv(65536)
+        received += _receive(connection)
     head, _, body = received.partition(b"\r\n\r\n")
     fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
     while len(body) < int(fields[b"content-length"]):
-        body += connection.recv(65536)
+        body += _receive(connection)
     return fields[b"webhook-id"].decode(), json.loads(body)["data"]["customer"]
+
+
+def _receive(connection: socket.socket) -> bytes:
+    if received := connection.recv(65536):
+        return received
+    raise ConnectionResetError("the caller hung up in the middle")
 
 
 def say(text: bytes, after: float = 0.0) -> Answer:
