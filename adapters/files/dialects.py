@@ -98,7 +98,8 @@ class RecordReader:
         plain = self._plain.match(line, at)
         assert plain is not None
         text = plain[0]
-        self.has_stray_quote |= bool(self.dialect.quote) and self.dialect.quote in text
+        bare = self._escaped.sub("", text) if self._escaped else text
+        self.has_stray_quote |= bool(self.dialect.quote) and self.dialect.quote in bare
         self.cells.append(self._escaped.sub(r"\1", text) if self._escaped else text)
         return plain.end()
 

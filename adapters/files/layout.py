@@ -34,6 +34,14 @@ TEXTS = frozenset(("customer_id", "event", "channel", "message_id", "email", "ph
 YES = ("true", "yes", "y", "t", "1", "ja", "oui", "si", "sí")
 
 
+class ColumnsDoNotFit(WrongUse):
+    """A file has no column for what its rows need; `columns` are those that it has."""
+
+    def __init__(self, said: str, columns: Sequence[str]) -> None:
+        super().__init__(said)
+        self.columns = columns
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where the fields of one kind of row come from; all other columns keep their names."""
@@ -96,6 +104,16 @@ class Layout:
     def column_of(self, name: str) -> str:
         """The column of a field."""
         return self.columns.get(name, name)
+
+    def name_of(self, column: str) -> str:
+        """What a column becomes; empty if it is not kept, or said elsewhere."""
+        names = [name for name, mapped in self.columns.items() if mapped == column]
+        names += [f"{ITEMS}.{name}" for name, mapped in self.items.items() if mapped == column]
+        names += [f"{CONSENT}{t}" for t, one in self.consents.items() if one.column == column]
+        names += [one.event for one in self.also if one.occurred_at == column]
+        if names:
+            return ", ".join(names)
+        return column if self._is_kept(column) or column in FIELDS[self.kind] else ""
 
     @property
     def named_columns(self) -> list[str]:
@@ -222,9 +240,10 @@ def check_columns(layout: Layout, columns: Sequence[str], name: str) -> None:
     missing = [group for group in required if not filled & set(group)]
     if missing:
         wanted = _listed(" or ".join(group) for group in missing)
-        raise WrongUse(
+        raise ColumnsDoNotFit(
             f"{name} has no column for {wanted}, which {layout.kind} need. {_found(columns)} "
-            "Say which is which with --map FIELD=COLUMN or --map FIELD=const:VALUE."
+            "Say which is which with --map FIELD=COLUMN or --map FIELD=const:VALUE.",
+            columns,
         )
 
 

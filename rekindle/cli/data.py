@@ -1,6 +1,7 @@
 """`rekindle import` and `rekindle export`: data in and out."""
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,9 +24,10 @@ from rich.progress import (
 from rich.text import Text
 
 from adapters.files.declared_types import EXAMPLES
-from adapters.files.layout import KINDS
+from adapters.files.layout import KINDS, ColumnsDoNotFit
 from adapters.files.packing import STANDARD_INPUT, Source, sources_in, standard_input
 from rekindle.cli.context import as_json_line, leave, options, say
+from rekindle.cli.import_look import find_mapping, look_at, print_look
 from rekindle.cli.importing import (
     Outcome,
     Prepared,
@@ -34,11 +36,13 @@ from rekindle.cli.importing import (
     mixed_moments,
     prepare_file,
 )
-from rekindle.cli.mappings import load_mapping
+from rekindle.cli.mappings import load_mapping, load_mappings
 from rekindle.cli.opening import open_here
 from rekindle.counting import counted
 from rekindle.errors import WrongUse
 from rekindle.services import Services
+from rekindle.settings import Settings
+from rekindle.workspace.folder import read_folder
 from store.exports import NOUNS, export_rows
 
 MOST_REASONS = 8
@@ -70,6 +74,9 @@ def import_(
     mapping: Annotated[
         str | None, typer.Option("--as", metavar="NAME", help="a mapping of imports/NAME.yaml")
     ] = None,
+    look: Annotated[
+        bool, typer.Option("--look", help="show what is in the files and import nothing")
+    ] = False,
 ) -> None:
     """Bring in events, customers or suppressions; the same file again changes nothing."""
     if kind is not None and kind not in KINDS:
@@ -78,8 +85,11 @@ def import_(
     wishes = Wishes(maps or (), kind, source, types or (), encoding, named)
     with ExitStack() as stack:
         sources = _sources(files, stack)
+        if look:
+            _show_looks(sources, wishes)
+            return
         services = stack.enter_context(open_here())
-        prepared = [prepare_file(found, wishes, services.settings) for found in sources]
+        prepared = [_prepare(found, wishes, services.settings) for found in sources]
         for file in prepared:
             _tell_how(file)
         outcomes = _import_all(services, prepared)
@@ -96,6 +106,30 @@ def _sources(files: list[Path], stack: ExitStack) -> list[Source]:
         else:
             found += sources_in(file)
     return found
+
+
+def _prepare(source: Source, wishes: Wishes, settings: Settings) -> Prepared:
+    """Prepare a file; where its columns do not fit, say which command would read it."""
+    try:
+        return prepare_file(source, wishes, settings)
+    except ColumnsDoNotFit as error:
+        name = find_mapping(error.columns, load_mappings(options().workspace))
+        shown = "-" if source.name else shlex.quote(str(source.path))
+        hint = f"'rekindle import --look {shown}' shows what is in it."
+        if name and wishes.mapping is None:
+            command = f"rekindle import --as {name} {shown}"
+            hint = f"It looks like a file of imports/{name}.yaml: {command}"
+        raise WrongUse(f"{error}\n{hint}") from error
+
+
+def _show_looks(sources: list[Source], wishes: Wishes) -> None:
+    workspace = options().workspace
+    library, _ = read_folder(workspace, os.environ)
+    mappings = load_mappings(workspace)
+    looks = [look_at(source, wishes, mappings, library.settings) for source in sources]
+    width = Console().width
+    lines = [line for look in looks for line in print_look(look, width)]
+    say("\n".join(lines), [look.as_json() for look in looks])
 
 
 def _tell_how(file: Prepared) -> None:

@@ -106,7 +106,7 @@ def prepare_file(source: Source, wishes: Wishes, settings: Settings) -> Prepared
     encoding = wishes.encoding or (mapping.encoding if mapping else "")
     format_ = find_format(source)
     scan = scan_file(source, parse_encoding(encoding) if encoding else "")
-    table = format_.open_table(source, scan, _options(mapping))
+    table = format_.open_table(source, scan, options_of(mapping))
     base = layout_of(mapping, settings.topics) if mapping else None
     kind = wishes.kind or (mapping.kind if mapping else guess_kind(table.columns, wishes.maps))
     layout = parse_layout(wishes.maps, kind, wishes.types, base)
@@ -121,7 +121,8 @@ def prepare_file(source: Source, wishes: Wishes, settings: Settings) -> Prepared
     return Prepared(source, table, layout, types, digest, scan.lines, origin)
 
 
-def _options(mapping: Import | None) -> Options:
+def options_of(mapping: Import | None) -> Options:
+    """How a mapping says that its files are written."""
     if mapping is None:
         return Options()
     return Options(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from adapters.files.definition import EVERY_TOPIC, Import
 from journeys.definition import Journey
 from rekindle.workspace.case_checks import check_cases
 from rekindle.workspace.circles import check_circles
@@ -10,7 +11,7 @@ from rekindle.workspace.files import SETTINGS
 from rekindle.workspace.journey_sense import Thinking, check_journey
 from rekindle.workspace.library import Library, Reading
 from rekindle.workspace.mail_checks import check_mails, surveys_in_mails
-from rekindle.workspace.problems import Place, Problem, in_order
+from rekindle.workspace.problems import Place, Problem, did_you_mean, in_order
 from rekindle.workspace.references import check_references, collect_names, rules_of
 from rekindle.workspace.settings_checks import check_settings
 from segments.definition import Segment
@@ -44,6 +45,7 @@ def _problems(
     yield from _check_scores(readings, library)
     yield from check_circles(readings)
     yield from _check_data(readings)
+    yield from _check_imports(readings, library)
     for reading in readings:
         yield from check_cases(reading, names, library)
 
@@ -88,6 +90,18 @@ def _check_scores(readings: Sequence[Reading], library: Library) -> Iterator[Pro
 def _numbers(written: object) -> list[int | float]:
     listed = written if isinstance(written, list) else [written]
     return [n for n in listed if isinstance(n, int | float) and not isinstance(n, bool)]
+
+
+def _check_imports(readings: Sequence[Reading], library: Library) -> Iterator[Problem]:
+    """Consents of topics that the workspace does not have."""
+    known = [*library.settings.topics, EVERY_TOPIC]
+    for reading in readings:
+        if isinstance(reading.value, Import):
+            for topic in reading.value.consents:
+                if topic not in known:
+                    place = reading.document.place(("consents", topic), of_key=True)
+                    hint = did_you_mean(topic, known) or f"There are {', '.join(known)}."
+                    yield Problem(place, f"there is no topic {topic!r}.", hint)
 
 
 def _check_data(readings: Sequence[Reading]) -> Iterator[Problem]:

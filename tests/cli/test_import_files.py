@@ -4,7 +4,9 @@ The files are synthetic, shaped after public reports of imports that went wrong.
 """
 
 import json
+import shlex
 import shutil
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -355,3 +357,168 @@ def test_a_mapping_that_is_not_there_or_wrong_is_told_with_its_place(shop: Shop)
     (shop.folder / "imports").mkdir()
     (shop.folder / "imports/mine.yaml").write_text("import: mine\nkind: customers\nmap: {a: {}}\n")
     assert "imports/mine.yaml:3" in shop.error("22_zip.csv", "--as", "mine", code=1)
+
+
+def look(shop: Shop, name: str, content: str, *words: str) -> Any:
+    (shop.folder / name).write_text(content, "utf-8")
+    (found,) = shop.run("import", "--look", str(shop.folder / name), *words)
+    return found
+
+
+def test_a_look_shows_what_is_in_a_file_and_imports_nothing(shop: Shop):
+    found = look(
+        shop, "a.csv",
+        "Kunden-Nr;E-Mail;Bestelldatum;Betrag;Vertrag\n"
+        "A;ana@example.com;1/5/2026;2,5;\nB;nope;2/5/2026;1,234;\n"
+        'a;ana@example.com;2/5/2026;2,5;\nc;"oops;;;\n',
+    )  # fmt: skip
+
+    columns = {column["column"]: column for column in found["columns"]}
+    assert (found["kind"], found["read_as"], found["rows_looked_at"]) == (
+        "events", ["semicolon-separated"], 3,
+    )  # fmt: skip
+    assert columns["Kunden-Nr"]["becomes"] == "customer_id"
+    assert columns["Betrag"]["type"] == "number, decimal comma"
+    assert columns["Betrag"]["examples"] == ["2,5 → 2.5", "1,234 → 1.234"]
+    assert "day or the month first" in columns["Bestelldatum"]["problem"]
+    assert columns["Vertrag"]["filled"] == 0
+    assert found["problems"] == [
+        "1 × a quote that is opened in line 5 never closes (first in line 5)",
+        "cannot be used as addresses (1): 'nope' (it has no @)",
+        "shared by several customers (1): ana@example.com by A, a",
+        "ids that differ only in case (1): A, a",
+    ]
+    assert shop.events() == []
+
+
+def test_the_command_of_a_look_imports_the_file(shop: Shop):
+    found = look(
+        shop, "orders of may.csv",
+        "Kunden-Nr;E-Mail;Bestelldatum;Betrag\n1;ana@example.com;1/5/2026;2,5\n",
+    )  # fmt: skip
+
+    program, command, *words = shlex.split(found["command"])
+    assert (program, command) == ("rekindle", "import")
+    assert shop.run(command, *words)["accepted"] == 1
+    assert shop.events() == [("2026-05-01T00:00:00Z", {"Betrag": 2.5})]
+
+
+def test_a_look_knows_the_ready_mappings(shop: Shop):
+    ready = {
+        "05_shopify_orders.csv": "shopify_orders",
+        "06_stripe_customers.csv": "stripe_customers",
+        "07_mailchimp_subscribed.csv": "mailchimp_subscribed",
+        "07b_mailchimp_unsubscribed.csv": "mailchimp_unsubscribed",
+        "08_hubspot.csv": "hubspot_contacts",
+        "12_zendesk.csv": "zendesk_tickets",
+        "16_klaviyo.jsonl": "klaviyo_events",
+        "03_orders_eu.csv": None,
+    }
+
+    found = shop.run("import", "--look", *(str(FILES / name) for name in ready))
+
+    assert [look["mapping"] for look in found] == list(ready.values())
+
+
+def test_an_import_of_columns_that_do_not_fit_names_the_command_that_would(shop: Shop):
+    told = shop.error("05_shopify_orders.csv")
+
+    assert "has no column for customer_id or email, event, occurred_at" in told
+    assert f"rekindle import --as shopify_orders {shop.folder}/05_shopify_orders.csv" in told
+
+
+SHAPES: dict[str, tuple[str, dict[str, Any], set[tuple[str, str, str]]]] = {
+    "shopify_customers": (
+        "Customer ID,First Name,Last Name,Email,Accepts Email Marketing,Default Address Zip,Phone,"
+        "Total Spent,Total Orders,Tags\n'7001,Ana,A,ana@example.com,yes,01067,'+491701,48.50,2,"
+        '"vip, tea"\n7002,Ben,,ben@example.com,no,,,0.00,0,\n',
+        {"7001": {"email": "ana@example.com", "zip": "01067", "phone": "+491701",
+                  "total_spent": 48.5, "tags": ["vip", "tea"]}},
+        {("7001", "news", "granted"), ("7002", "news", "denied")},
+    ),
+    "klaviyo_profiles": (
+        "Email,Klaviyo ID,First Name,Zip Code,Email Marketing Consent,Email Suppressions\n"
+        "ana@example.com,01AB,Ana,01067,SUBSCRIBED,\nben@example.com,01CD,,,UNSUBSCRIBED,\n"
+        "cat@example.com,01EF,,,NEVER_SUBSCRIBED,HARD_BOUNCE\n",
+        {"01AB": {"email": "ana@example.com", "first_name": "Ana", "zip": "01067"}},
+        {("01AB", "news", "granted"), ("01CD", "news", "denied"), ("01EF", "news", "unknown")},
+    ),
+    "customerio_people": (
+        "id,email,created_at,unsubscribed,plan\n1,ana@example.com,1767189600,false,gold\n"
+        "2,ben@example.com,1767189600,true,\n",
+        {"1": {"email": "ana@example.com", "created_at": NOON, "plan": "gold"}},
+        {("2", topic, "denied") for topic in ("offers", "news", "surveys")},
+    ),
+    "braze_users": (
+        "external_id,email,first_name,dob,email_subscribe,time_zone,total_revenue\n"
+        "1,ana@example.com,Ana,1990-03-14,opted_in,Europe/Berlin,48.5\n"
+        "2,ben@example.com,,,unsubscribed,,\n3,cat@example.com,,,subscribed,,\n",
+        {"1": {"email": "ana@example.com", "birthday": "1990-03-14", "zone": "Europe/Berlin",
+               "total_revenue": 48.5}},
+        {("1", "news", "granted"), ("3", "news", "unknown"),
+         *(("2", topic, "denied") for topic in ("offers", "news", "surveys"))},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_ready_mapping_reads_a_file_of_its_shape(shop: Shop, name: str):
+    content, people, consents = SHAPES[name]
+    path = shop.folder / f"{name}.csv"
+    path.write_text(content, "utf-8")
+
+    (found,) = shop.run("import", "--look", str(path))
+    assert (found["mapping"], found["problems"]) == (name, [])
+    shop.run("import", str(path), "--as", name)
+
+    traits = shop.traits()
+    assert {id_: traits[id_] | wanted for id_, wanted in people.items()} == {
+        id_: traits[id_] for id_ in people
+    }
+    assert shop.consents() == consents
+
+
+def test_addresses_that_bounced_elsewhere_are_suppressed(shop: Shop):
+    (shop.folder / "a.csv").write_text(SHAPES["klaviyo_profiles"][0], "utf-8")
+    (shop.folder / "b.csv").write_text("Email Address,MEMBER_RATING\nDan@Example.com,1\n")
+
+    shop.take("a.csv", "--as", "klaviyo_profiles")
+    shop.take("b.csv", "--as", "mailchimp_cleaned")
+
+    rows = shop.run("export", "suppressions")
+    assert {(row["address"], row["detail"]) for row in rows} == {
+        ("cat@example.com", "HARD_BOUNCE"), ("dan@example.com", "cleaned by Mailchimp"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("consents: {ofers: {value: denied}}", "Did you mean 'offers'?"),
+        ("consents: {offers: {}}", "a column or a value"),
+        ("types: {a: nummer}", "is no type"),
+        ("zone: Europe/Nowhere", "there is no zone"),
+        ("encoding: utf9", "there is no encoding"),
+        ("items: {sku: SKU}", "needs 'key'"),
+        ("separator: ';;'", "does not fit"),
+        ("mapp: {}", "Did you mean 'map'?"),
+    ],
+)
+def test_a_mapping_is_checked_like_everything_else(shop: Shop, line: str, problem: str):
+    (shop.folder / "imports").mkdir()
+    kind = "events" if line.startswith("items") else "customers"
+    (shop.folder / "imports/mine.yaml").write_text(f"import: mine\nkind: {kind}\n{line}\n")
+
+    (found,) = shop.run("check", code=1)["problems"]
+
+    assert (found["file"], found["line"]) == ("imports/mine.yaml", 3)
+    assert problem in f"{found['message']} {found['hint']}"
+
+
+def test_standard_input_is_read_like_a_file(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    class Piped:
+        buffer = BytesIO(b"customer_id,email\n1,ana@example.com\n")
+
+    monkeypatch.setattr("sys.stdin", Piped())
+
+    assert shop.run("import", "-")["accepted"] == 1
