@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Literal, cast
 
 from rekindle.errors import NotFound
-from rekindle.workspace.problems import Place, Problem, did_you_mean
+from rekindle.workspace.problems import Place, Problem
+from rekindle.workspace.unread import find_unread, is_for_people, is_trace
 from rekindle.workspace.yaml import decode
 
-Kind = Literal[
-    "settings", "segment", "journey", "survey", "template", "data", "source", "import", "test"
-]
+Kind = Literal["settings", "segment", "journey", "survey", "template", "data", "import", "test"]
 FOLDERS: dict[Kind, str] = {
     "segment": "segments",
     "journey": "journeys",
     "survey": "surveys",
     "template": "templates",
     "data": "data",
-    "source": "sources",
     "import": "imports",
     "test": "tests",
 }
@@ -27,7 +25,7 @@ ENDINGS: dict[Kind, tuple[str, ...]] = {"template": (".html.j2",), "data": (".ya
 SETTINGS_NAME = "rekindle"
 SETTINGS = f"{SETTINGS_NAME}.yaml"
 OUTBOX = "outbox"
-ELSEWHERE = ("locales", OUTBOX, "layouts")  # read by others, or no mistake
+ELSEWHERE = (OUTBOX,)  # written by us, read by others
 MOST_BYTES = 4_000_000
 SNAKE = re.compile(r"[a-z][a-z0-9_]*\Z")
 TEMPLATE = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)*(\.[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*)?\Z")
@@ -48,7 +46,7 @@ def path_of(kind: str, name: str) -> str:
     if kind == "settings":
         return SETTINGS
     ending = {"template": ".html.j2", "data": ""}.get(kind, ".yaml")
-    folder: str = FOLDERS[cast(Kind, kind)]
+    folder = FOLDERS.get(cast(Kind, kind), f"{kind}s")  # of an older version, too
     return f"{folder}/{name}{ending}"
 
 
@@ -59,7 +57,10 @@ def load_files(folder: Path) -> tuple[tuple[File, ...], tuple[Problem, ...]]:
     """
     _require(folder)
     files: list[File] = []
-    problems: list[Problem] = [*_misplaced(folder), *_strays(folder)]
+    problems: list[Problem] = [
+        *find_unread(folder, (*FOLDERS.values(), *ELSEWHERE), (SETTINGS,)),
+        *_strays(folder),
+    ]
     for path, kind in _candidates(folder):
         file, found = _load(folder, path, kind)
         problems += found
@@ -90,7 +91,7 @@ def _candidates(folder: Path) -> Iterator[tuple[Path, Kind]]:
         is_there = (folder / name).is_dir() and not _is_stray(folder, folder / name)
         found = (folder / name).rglob("*") if is_there else iter(())
         for path in sorted(found):
-            is_read = path.is_file() and not _is_hidden(path.relative_to(folder))
+            is_read = path.is_file() and not _is_harmless(path.relative_to(folder))
             if is_read and not _is_stray(folder, path):
                 yield path, kind
 
@@ -118,6 +119,10 @@ def _is_stray(folder: Path, path: Path) -> bool:
     except (ValueError, OSError, RuntimeError):  # elsewhere, or links in a circle
         return True
     return _is_hidden(inner) or (path.name != OUTBOX and inner.parts[:1] == (OUTBOX,))
+
+
+def _is_harmless(path: Path) -> bool:
+    return _is_hidden(path) or is_trace(path.name) or is_for_people(path.name)
 
 
 def _is_hidden(path: Path) -> bool:
@@ -171,14 +176,3 @@ def _check_name(kind: Kind, shown: str) -> Problem | None:
 def _snake_hint(name: str) -> str:
     snake = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     return f"Did you mean {snake!r}?" if SNAKE.match(snake) else ""
-
-
-def _misplaced(folder: Path) -> Iterator[Problem]:
-    """Warns of folders and files at the top whose names look mistyped."""
-    for path in sorted(folder.iterdir()):
-        expected = FOLDERS.values() if path.is_dir() else (SETTINGS,)
-        is_ours = path.is_dir() or path.suffix in (".yaml", ".yml")
-        if not is_ours or path.name in (*expected, *ELSEWHERE) or _is_hidden(Path(path.name)):
-            continue
-        if hint := did_you_mean(path.name, expected):
-            yield Problem(Place(path.name), "nothing reads this.", hint, "warning")

@@ -251,9 +251,10 @@ def test_the_name_in_a_file_is_the_name_of_the_file(told):
          "Did you mean 'big_spenders'?"),
         ("segments/big.yml", "nothing reads this file: names in segments/ end in .yaml."),
         ("segments/old/big.yaml", "nothing reads this file: segments/ has no folders inside."),
+        ("templates/mail.txt", "nothing reads this file: names in templates/ end in .html.j2."),
         ("templates/mail.html", "nothing reads this file: names in templates/ end in .html.j2."),
         ("templates/Mail.html.j2", "a template is called like"),
-        ("journys/thanks.yaml", "warning: nothing reads this. Did you mean 'journeys'?"),
+        ("journys/thanks.yaml", "warning: nothing reads this folder. Did you mean 'journeys'?"),
     ],
 )  # fmt: skip
 def test_a_file_that_nothing_would_read_is_told(told, path, said):
@@ -416,6 +417,49 @@ def test_a_plain_target_on_this_machine_is_no_secret(told, target, is_secret):
     problems = told({"rekindle.yaml": f"people: {{leads: ['{target}']}}\n"})
 
     assert any("a secret is written here" in problem for problem in problems) == is_secret
+
+
+@pytest.mark.parametrize(
+    ("path", "place", "hint"),
+    [
+        ("sources/chatwoot.yaml", "sources", "rekindle.yaml, under 'sources'"),
+        ("locales/fa.yaml", "locales", "lies beside it, as in 'gift.fa.html.j2'"),
+        ("layouts/brand.html.j2", "layouts", "Did you mean 'templates/layouts'?"),
+        ("Segments/big.yaml", "Segments", "Did you mean 'segments'?"),
+        ("template/mail.html.j2", "template", "Did you mean 'templates'?"),
+        ("campaigns/spring.yaml", "campaigns", ""),
+        ("rekindle.yml", "rekindle.yml", "Did you mean 'rekindle.yaml'?"),
+        ("thanks.yaml", "thanks.yaml", "Did you mean 'journeys/thanks.yaml'?"),
+        ("gift.html.j2", "gift.html.j2", "Did you mean 'templates/gift.html.j2'?"),
+        ("notes.yaml", "notes.yaml", ""),
+        ("strategy.docx", "strategy.docx", ""),
+    ],
+)
+def test_what_nothing_reads_is_a_warning(told, path, place, hint):
+    text = "# thanks\njourney: thanks\n" if path == "thanks.yaml" else "a: 1\n"
+
+    [problem] = told({path: text})
+
+    noun = "file" if place == path else "folder"
+    assert problem.startswith(f"{place}:1:1: warning: nothing reads this {noun}.")
+    assert hint in problem
+    assert ("Did you mean" in problem) == ("Did you mean" in hint)
+
+
+HARMLESS = [
+    ".git/config", ".github/workflows/ci.yml", ".env", ".gitignore", ".DS_Store", ".idea/a.xml",
+    "README", "README.md", "LICENSE", "CHANGELOG.md", "notes.txt", "Makefile", "Dockerfile",
+    "compose.yaml", "docker-compose.yml", "docs/guide.md", "images/logo.png", "logo.svg",
+    "customers.csv", "events.jsonl.gz", "outbox/1.eml", "rekindle.db", "rekindle.db-wal",
+    "~$plan.xlsx", "#thanks.yaml#", "Thumbs.db", "segments/README.md", "templates/thanks/logo.png",
+    "templates/thanks/mail.html.j2~", "segments/.regulars.yaml.swp", "journeys/thanks.yaml.orig",
+    "journeys/.gitkeep", "tests/README.md",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", HARMLESS)
+def test_what_is_there_for_somebody_else_disturbs_nobody(told, path):
+    assert told({path: "a"}) == []
 
 
 def test_values_come_from_the_environment(write):
