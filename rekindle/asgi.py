@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from rekindle.api.app import mount_api
 from rekindle.clock import SystemClock
+from rekindle.logs import configure_logs
 from rekindle.services import open_services, state_folder
 from web.app import create_app
 from web.sign_in import make_sign_in_link
@@ -23,6 +24,7 @@ def app() -> Starlette:
 
     Raises StoreUnavailable if the database cannot be reached or is not migrated.
     """
+    configure_logs()
     workspace = Path(os.environ.get("REKINDLE_WORKSPACE", "."))
     if not os.environ.get("REKINDLE_DATABASE_URL"):
         state_folder(workspace)

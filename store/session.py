@@ -290,7 +290,12 @@ def _first_line(error: DBAPIError) -> str:
 def _postgres_engine(url: URL) -> Engine:
     try:
         engine = create_engine(
-            url, pool_size=10, max_overflow=20, pool_pre_ping=True, json_serializer=_as_json
+            url,
+            pool_size=10,
+            max_overflow=20,
+            pool_pre_ping=True,
+            json_serializer=_as_json,
+            hide_parameters=True,
         )
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreUnavailable(
@@ -320,6 +325,7 @@ def _sqlite_engine(url: URL, synchronous: str = "OFF", *, read_only: bool = Fals
         pool_size=8 if read_only else 1,
         max_overflow=16 if read_only else 0,
         json_serializer=_as_json,
+        hide_parameters=True,
         connect_args={
             "timeout": BUSY_TIMEOUT_MS / 1000,
             "check_same_thread": False,

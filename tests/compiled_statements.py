@@ -21,8 +21,17 @@ def share_compiled_statements() -> None:
     shared: dict[Any, Any] = {}
     original = Engine.__init__
 
-    def make(engine: Engine, *arguments: Any, **options: Any) -> None:
-        original(engine, *arguments, **options)
+    # named as there: `create_engine` looks at them to see what it may hand over
+    def make(
+        engine: Engine,
+        pool: Any,
+        dialect: Any,
+        url: Any,
+        echo: Any = None,
+        hide_parameters: bool = False,
+        **options: Any,
+    ) -> None:
+        original(engine, pool, dialect, url, echo=echo, hide_parameters=hide_parameters, **options)
         cache: Any = engine._compiled_cache
         if cache is not None:
             cache.capacity = STATEMENTS

@@ -35,8 +35,10 @@ def environment_of(request: pytest.FixtureRequest, deployment: str, folder: Path
 
 
 @contextmanager
-def deployed(folder: Path, environment: dict[str, str]) -> Iterator[int]:
-    """Every process of a deployment; the port of its web."""
+def deployed(
+    folder: Path, environment: dict[str, str], log: list[str] | None = None
+) -> Iterator[int]:
+    """Every process of a deployment; the port of its web. What they say goes into `log`."""
     commands = [["up"]]
     if "REKINDLE_BROKER_URL" in environment:
         commands = [["web"], ["worker"], ["scheduler"]]
@@ -44,7 +46,7 @@ def deployed(folder: Path, environment: dict[str, str]) -> Iterator[int]:
         port = free_port()
         for command in commands:
             ports = ["--port", str(port)] if command[0] in ("up", "web") else []
-            running.enter_context(started([*command, *ports], folder, environment))
+            running.enter_context(started([*command, *ports], folder, environment, log))
         yield port
 
 
@@ -53,8 +55,10 @@ def command_in(*words: str, folder: Path) -> list[str]:
 
 
 @contextmanager
-def started(words: list[str], folder: Path, environment: dict[str, str]) -> Iterator[None]:
-    """One process, up once it has said so."""
+def started(
+    words: list[str], folder: Path, environment: dict[str, str], log: list[str] | None = None
+) -> Iterator[None]:
+    """One process, up once it has said so; what it says goes into `log`."""
     process = subprocess.Popen(
         command_in(*words, folder=folder),
         env=environment,
@@ -63,7 +67,7 @@ def started(words: list[str], folder: Path, environment: dict[str, str]) -> Iter
         text=True,
     )
     assert process.stdout is not None
-    said: list[str] = []
+    said: list[str] = [] if log is None else log
     reading = threading.Thread()
     try:
         for line in process.stdout:

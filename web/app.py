@@ -6,7 +6,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -50,6 +50,7 @@ def create_app(
         exception_handlers={
             HTTPException: say_what_is_wrong,
             StoreUnavailable: _say_later,
+            ClientDisconnect: _say_nothing,
             Exception: _say_sorry,
         },
     )
@@ -78,6 +79,11 @@ def _routes() -> list[BaseRoute]:
         Route("/assets/{name}", serve_asset, methods=["GET"]),
     ]
     return [*open_routes, *sign_in.routes, *dashboard.routes]
+
+
+async def _say_nothing(_request: Request, _error: Exception) -> Response:
+    """Whoever asked went away in the middle of it, and hears no answer."""
+    return PlainTextResponse("The request ended early.\n", 400)
 
 
 async def _say_later(request: Request, error: Exception) -> Response:

@@ -116,7 +116,7 @@ async def _take(request: Request, kind: str) -> Response:
     """Raises Malformed, TooMuch, or StoreUnavailable if nothing was stored."""
     body = Body(request, MOST_BODY_BYTES)
     sender = await find_sender(request)
-    if sender is None and not await may_hold_key(request, await body.begin()):
+    if sender is None and not await may_hold_key(request, body):
         return refuse(401, NO_KEY)
     named = sender.digest if sender else "a key within the body"
     async with open_body(request, body, named, unpacks_to=MOST_BODY_BYTES) as content:

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from rekindle.clock import seconds_running
 from rekindle.services import Services
 from store.keys import AccessKey, digest_of, find_key
+from web.bodies import Body
 from web.requests import services_of
 
 REMEMBERED = 5.0  # seconds: how long a revoked key may still be let in
@@ -53,13 +54,15 @@ async def find_sender(request: Request) -> AccessKey | None:
     return await _ring_of(request).find(services_of(request), key) if key else None
 
 
-async def may_hold_key(request: Request, begun: bytes) -> bool:
-    """Whether a body that begins so may be parsed to see who sent it.
+async def may_hold_key(request: Request, body: Body) -> bool:
+    """Whether `body` may be parsed to see who sent it, by what it begins with.
 
-    A header that names somebody counts before the body; what is packed is not looked into.
+    A header that names somebody counts before the body, which is not read then; what is packed is
+    not looked into.
     """
     if basic_user(request.headers.get("authorization", "")):
         return False
+    begun = await body.begin()
     named = dict.fromkeys(match.group(1).decode() for match in KEY_AS_SENT.finditer(begun))
     for key in list(named)[:MOST_KEYS_TRIED]:
         if await _ring_of(request).find(services_of(request), key):

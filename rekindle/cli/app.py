@@ -148,10 +148,12 @@ def _run(rest: list[str]) -> int:
 def _unexpected(error: Exception) -> str:
     if os.environ.get("REKINDLE_DEBUG"):
         raise error
+    from rekindle.logs import redact
+
     said = f"this should not happen ({type(error).__name__})"
     try:
         with NamedTemporaryFile("w", prefix="rekindle-", suffix=".txt", delete=False) as file:
-            file.write("".join(format_exception(error)))
+            file.write(redact("".join(format_exception(error))))
     except OSError:
         return f"{said}; with REKINDLE_DEBUG=1 it says more."
     return f"{said}; what we know is in {file.name}."

@@ -1,11 +1,8 @@
 """Opens the services for the global options of this command line."""
 
-import sys
-
-import structlog
-
 from rekindle.cli.context import options
 from rekindle.clock import Clock
+from rekindle.logs import configure_logs
 from rekindle.services import Services, Wake, open_services, state_folder
 
 
@@ -14,7 +11,7 @@ def open_here(clock: Clock | None = None, wake: Wake | None = None) -> Services:
 
     Raises StoreUnavailable if the database cannot be reached or is not migrated.
     """
-    structlog.configure(logger_factory=_to_standard_error)
+    configure_logs()
     chosen = options()
     if not chosen.database:
         state_folder(chosen.workspace)
@@ -24,8 +21,3 @@ def open_here(clock: Clock | None = None, wake: Wake | None = None) -> Services:
     if clock is None and chosen.now is not None:  # what was in force then is what it is about
         services.as_of = chosen.now
     return services
-
-
-def _to_standard_error(*_names: object) -> structlog.PrintLogger:
-    """Standard output is for what the command was asked, under `--json` for one document alone."""
-    return structlog.PrintLogger(sys.stderr)

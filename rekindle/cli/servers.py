@@ -20,6 +20,7 @@ from store.holds import begin_hold, find_hold
 
 if TYPE_CHECKING:
     from dramatiq import Broker
+    from starlette.applications import Starlette
     from uvicorn import Config
 
 log = structlog.get_logger()
@@ -62,8 +63,6 @@ def web(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 
 def serve(process: Process, host: str, port: int) -> None:
     """Listen on `host`; prints where. Raises WrongUse for an open address without users."""
-    import uvicorn
-
     from rekindle.api.app import mount_api
     from web.app import create_app
     from web.sign_in import make_sign_in_link, may_listen_on
@@ -76,16 +75,27 @@ def serve(process: Process, host: str, port: int) -> None:
     app = create_app(services, more=[mount_api(services)])
     if link := make_sign_in_link(services, f"http://{host}:{port}"):
         print(f"Dashboard: {link}", flush=True)
-    config = uvicorn.Config(
+    _listen(server_config(app, host, port), f"http://{host}:{port}")
+
+
+def server_config(app: "Starlette", host: str, port: int) -> "Config":
+    """How uvicorn serves `app`: few requests at once, and none that takes long to come."""
+    import uvicorn
+
+    from web.connections import MOST_AT_ONCE, bounded_protocol
+
+    return uvicorn.Config(
         app,
         host=host,
         port=port,
         log_level="warning",
+        log_config=None,  # what it logs is redacted like all other logs
         access_log=False,
         proxy_headers=False,
         lifespan="off",
+        http=bounded_protocol(),
+        limit_concurrency=MOST_AT_ONCE,
     )
-    _listen(config, f"http://{host}:{port}")
 
 
 def _listen(config: "Config", address: str) -> None:

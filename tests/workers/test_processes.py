@@ -43,9 +43,9 @@ def environment(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str
 def test_an_event_sent_by_a_client_becomes_a_mail_and_time_brings_the_next(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    folder = _workspace(tmp_path / "workspace", environment)
+    folder, log = _workspace(tmp_path / "workspace", environment), list[str]()
 
-    with deployed(folder, environment) as port:
+    with deployed(folder, environment, log) as port:
         post(port, {"userId": "ana", "type": "identify", "traits": {"email": "ana@example.com"}})
         post(port, {"userId": "ana", "type": "track", "event": "Account Created"})
         mails = _wait_for_mails(folder / "outbox", 2)
@@ -53,6 +53,7 @@ def test_an_event_sent_by_a_client_becomes_a_mail_and_time_brings_the_next(
 
     assert len(mails) == 2
     assert announced == ("REKINDLE_BROKER_URL" not in environment)
+    assert "ana@example.com" not in "".join(log)
 
 
 def _announced(environment: dict[str, str]) -> bool:

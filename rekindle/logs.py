@@ -1,0 +1,90 @@
+"""Logs that hold no person's address and no value of a statement, whoever writes them.
+
+What comes from outside is full of addresses: servers repeat a recipient in their refusals,
+databases quote the row that stands in the way, and a traceback says what an error said.
+"""
+
+import logging
+import re
+import sys
+import threading
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import structlog
+
+HIDDEN = "…"
+# a quoted local part too, and the @ as a query has it; bounded, so that no text is costly to read
+ADDRESS = re.compile(
+    r"""(?:"[^"\n]{0,64}"|[^\s<>"'(),:;=\[\]{}|/?&]{1,256})(?:@|%40)\[?[^\s<>"'(),:;=\[\]{}|/?&]{1,256}"""
+)
+# lines in which PostgreSQL says which row it was about, and with which values
+ROW = re.compile(r"^(DETAIL|CONTEXT|PARAMETERS):.*$", re.MULTILINE)
+
+
+def redact(text: str) -> str:
+    """`text` with `…@…` for every address, and without the values that a database quotes."""
+    if "@" in text or "%40" in text:
+        text = ADDRESS.sub(f"{HIDDEN}@{HIDDEN}", text)
+    return ROW.sub(rf"\1: {HIDDEN}", text)
+
+
+def redact_event(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """The step of structlog that does so for every value of a line."""
+    return {name: _redacted(value) for name, value in event.items()}
+
+
+def _redacted(value: Any) -> Any:
+    match value:
+        case str():
+            return redact(value)
+        case Mapping():
+            return {_redacted(name): _redacted(item) for name, item in value.items()}
+        case list() | tuple() | set():
+            return [_redacted(item) for item in value]
+        case BaseException():
+            return redact(repr(value))
+        case _:
+            return value
+
+
+class Redacting(logging.Formatter):
+    """Formats as another formatter does, and redacts that."""
+
+    def __init__(self, formatter: logging.Formatter | None = None) -> None:
+        super().__init__()
+        self._formatter = formatter or logging.Formatter("%(levelname)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(self._formatter.format(record))
+
+
+def configure_logs() -> None:
+    """Have all logs of this process go to standard error, redacted; to be done again does nothing
+    new.
+    """
+    steps = [step for step in structlog.get_config()["processors"] if step is not redact_event]
+    structlog.configure(
+        logger_factory=_to_standard_error, processors=[*steps[:-1], redact_event, steps[-1]]
+    )
+    handlers = [logging.lastResort, *logging.root.handlers]  # the first where there are no others
+    for name in ("uvicorn", "uvicorn.access"):  # of a server that we did not start
+        handlers += logging.getLogger(name).handlers
+    for handler in handlers:
+        if handler is not None and not isinstance(handler.formatter, Redacting):
+            handler.setFormatter(Redacting(handler.formatter))
+    threading.excepthook = _say_thread_failed
+
+
+def _say_thread_failed(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None and not isinstance(failed.exc_value, SystemExit):
+        name = failed.thread.name if failed.thread else "?"
+        trace = (failed.exc_type, failed.exc_value, failed.exc_traceback)
+        logging.getLogger("rekindle").error("the thread %s failed", name, exc_info=trace)
+
+
+def _to_standard_error(*_names: object) -> structlog.PrintLogger:
+    """Standard output is for what the command was asked, under `--json` for one document alone."""
+    return structlog.PrintLogger(sys.stderr)
