@@ -81,10 +81,17 @@ class Counting:
         return (
             select(asked.c.id.label("customer_id"), occurred_at.label("moment"))
             .select_from(source.join(events, events.c.customer_id == looked_up_by(asked.c.id)))
-            .where(events.c.kind_id.in_(clock_kinds(self.lexicon, self.clock)), *known)
+            .where(self._is_of_clock(), *known)
             .cte()
             .prefix_with("MATERIALIZED")
         )
+
+    def _is_of_clock(self) -> ColumnElement[bool]:
+        """Of the customer's own acts there may be thousands of kinds: SQLite would look for each of
+        them with each customer, instead of asking of each act whether it is of one.
+        """
+        kind = events.c.kind_id if self.clock == "goal" else looked_up_by(events.c.kind_id)
+        return kind.in_(clock_kinds(self.lexicon, self.clock))
 
     def dated(self, acts: CTE) -> CTE:
         return add_local_day(acts, "moment", self.lexicon.zone, name="day")
