@@ -15,6 +15,7 @@ from web.sign_in import make_sign_in_link
 
 pytestmark = needs_chromium
 PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,47 @@ def test_a_survey_is_answered_by_clicks_alone(small_site, address, tab):
     tab.get_by_role("status").wait_for()
     (row,) = small_site.rows(answers)
     assert (row.score, row.comment, row.is_counted) == (4, "Quick and kind", True)
+
+
+@pytest.mark.parametrize(
+    ("viewport", "locale", "send", "change", "not_yet"),
+    [
+        (PHONE, "en", "Send my answer", "Change my answer", "No, not yet"),
+        (DESKTOP, "fa", "ارسال پاسخ", "تغییر پاسخ", "خیر، هنوز نه"),
+    ],
+    ids=["phone", "desktop, from right to left"],
+)
+def test_an_answer_stands_while_it_is_being_changed(
+    small_site, address, chromium, viewport, locale, send, change, not_yet
+):
+    context = chromium.new_context(viewport=viewport)
+    tab = context.new_page()
+    tab.goto(f"{address}{a_survey(small_site, locale=locale)}")
+    trap = tab.locator("div", has=tab.locator("input[name='leave_empty']"))
+    assert trap.bounding_box()["width"] == 1
+    tab.locator("input[value='2']").check()
+    tab.get_by_label(not_yet).check()
+    small_site.pass_time(seconds=1.4)
+    tab.get_by_role("button", name=send).click()
+    tab.get_by_role("status").wait_for()
+
+    small_site.pass_time(seconds=0.6)
+    tab.get_by_role("link", name=change).click()
+    tab.get_by_role("button", name=send).wait_for()
+    assert tab.locator("input[value='2']").is_checked()
+    assert tab.get_by_label(not_yet).is_checked()
+    assert current(small_site) == [(2, "no")]
+
+    tab.locator("input[value='4']").check()
+    small_site.pass_time(seconds=1.2)
+    tab.get_by_role("button", name=send).click()
+    tab.get_by_role("status").wait_for()
+    assert current(small_site) == [(4, "no")]
+    context.close()
+
+
+def current(site: Site) -> list[tuple[int, str]]:
+    return [(row.score, row.solved) for row in site.rows(answers) if row.is_current]
 
 
 def test_a_survey_is_answered_by_keyboard_alone(small_site, address, tab):
@@ -141,6 +183,23 @@ def test_preferences_are_changed_by_the_pages_button(small_site, address, tab):
 
     tab.get_by_role("status").wait_for()
     assert [(row.topic, row.status) for row in small_site.rows(consents)] == [("offers", "denied")]
+
+
+def test_all_that_was_stopped_comes_back_by_the_pages_button(small_site, address, tab):
+    customer = small_site.customer("c1")
+    message = small_site.message(customer, topic="offers", address="c1@example.com")
+    token = small_site.services.signer.sign_unsubscribe(message, customer, "offers")
+    tab.goto(f"{address}/u/{token}")
+    before = [box.is_checked() for box in tab.locator("input[name^='topic.']").all()]
+
+    tab.get_by_role("button", name="Stop all messages").click()
+    tab.get_by_role("button", name="Was this a mistake?").wait_for()
+    assert not any(box.is_checked() for box in tab.locator("input[name^='topic.']").all())
+    small_site.pass_time(seconds=3)
+    tab.get_by_role("button", name="Was this a mistake?").click()
+
+    tab.get_by_text("Your choices have been saved.").wait_for()
+    assert [box.is_checked() for box in tab.locator("input[name^='topic.']").all()] == before
 
 
 def test_the_dashboard_is_entered_by_the_printed_link_and_loads_nothing_foreign(
