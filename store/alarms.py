@@ -1,24 +1,53 @@
 """What is wrong and needs a person: raised once, until it is cleared."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
 from store.tables import alarms
 
-FAILED = "segment.failed"  # it cannot be evaluated
-AHEAD = "clock.ahead"  # what is stored lies in the future
-STALE = "segment.stale"  # it is far behind
-UNWRITTEN = "mail.unwritten"  # the mails of a step fail
-COMPLAINTS = "journey.complaints"  # nearly as many as stop it
-PLAINLY = "notice.unwritten"  # the words of a step's notices fail
-GIVEN_UP = "mail.given_up"  # their provider put them off for too long
-PROVIDER = "provider.unavailable"  # it takes no mail at all
+FAILED = "segment.failed"
+STALE = "segment.stale"
+AHEAD = "clock.ahead"
+UNWRITTEN = "mail.unwritten"
+PLAINLY = "notice.unwritten"
+COMPLAINTS = "journey.complaints"
+STOPPED = "journey.stopped"
+GIVEN_UP = "mail.given_up"
+PROVIDER = "provider.unavailable"
+UNREPORTED = "reports.missing"
+EFFECT = "effect.failed"
+RECEIVER = "receiver.failing"
+STANDSTILL = "lane.standstill"
+HELD = "sending.held"
+
+# what to do about each; `docs/operate.md` lists them all with what raises and what clears them
+REMEDIES: Mapping[str, str] = {
+    FAILED: "Correct the rule and apply it: it is tried again at once.",
+    STALE: "See that a worker serves the lane journeys, and that the database keeps up.",
+    AHEAD: "Set the clock of the database server, or of the machine where there is none.",
+    UNWRITTEN: "Correct the template and apply it; 'rekindle export messages' says whose failed.",
+    PLAINLY: "Correct the words of that step's message and apply them.",
+    COMPLAINTS: "Look at whom this journey emails and why, before it stops itself.",
+    STOPPED: "Find out why these emails came back, then POST /api/v1/journeys/NAME/resume.",
+    GIVEN_UP: "When their provider takes emails again, 'rekindle messages retry' sends them.",
+    PROVIDER: "See to what the provider says; 'rekindle doctor --repair' has it tried at once.",
+    UNREPORTED: "See that the provider posts its events to /hooks/sendgrid/events, and that"
+    " 'sendgrid.webhook_public_key' is the key with which it signs them.",
+    EFFECT: "'rekindle why CUSTOMER JOURNEY' says what the receiver answered; what failed is not"
+    " made again.",
+    RECEIVER: "See to the receiver; what waits for it is sent once it answers, for three days.",
+    STANDSTILL: "Start a worker for this lane; where one runs, its log says what it is doing.",
+    HELD: "When what it was for is done, 'rekindle release' lets everything leave.",
+}
 
 
 def raise_alarm(tx: Connection, kind: str, subject: str, message: str, now: datetime) -> None:
-    """Say that something is wrong with `subject`; one that is raised already is left as it is."""
+    """Say that something is wrong with `subject`; one that is raised already is left as it is.
+
+    `kind` is one of `REMEDIES`.
+    """
     is_same = (alarms.c.kind == kind) & (alarms.c.subject == subject)
     standing = select(alarms.c.id).where(is_same, alarms.c.cleared_at.is_(None))
     if tx.execute(standing).first() is None:

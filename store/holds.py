@@ -5,12 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, exists, func, insert, select, update
 
-from store.alarms import clear_alarms, raise_alarm
+from store.alarms import HELD, clear_alarms, raise_alarm
 from store.bulk import read_rows
 from store.permission_changes import note_permission_change
 from store.tables import holds
 
-HELD = "sending.held"  # the kind of its alarm
 EVERYTHING = "all"  # and its subject
 
 STANDS = holds.c.released_at.is_(None)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from rekindle.clock import seconds_running
 from rekindle.errors import ProviderRefused, ProviderUnavailable, RekindleError, TemplateFailed
-from store.alarms import raise_alarm
+from store.alarms import EFFECT, raise_alarm
 from store.effects import DueEffect, finish_effect, let_go
 from store.enrollments import find_place
 from store.receivers import Receiver, forget_receivers, load_receivers, save_receivers
@@ -110,5 +110,5 @@ class Book:
         place = find_place(self.tx, effect.enrollment_id)
         subject = f"{place.journey}/{effect.step}"
         words = f"a {effect.kind} of the journey {place.journey} failed: {error}"
-        raise_alarm(self.tx, "effect.failed", subject, words, self.now)
+        raise_alarm(self.tx, EFFECT, subject, words, self.now)
         log.error("effect.failed", effect=effect.id, kind=effect.kind)

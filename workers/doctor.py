@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from rekindle.lanes import find_failing_receivers, find_standstills
 from rekindle.services import Services
-from store.alarms import AHEAD, PROVIDER
+from store.alarms import AHEAD, PROVIDER, RECEIVER, REMEDIES, STANDSTILL
 from store.enrollments import Place, end_lost, find_place
 from store.figures import list_alarms
 from store.holds import find_hold
@@ -29,6 +29,7 @@ from workers.watching import tell_ahead
 
 LATE_AFTER = timedelta(minutes=15)  # a sweep comes about once a second
 ALARM = "alarm."
+LOOKED_AT = (STANDSTILL, RECEIVER)  # what is said of these is said as it is at this moment
 # of one, and of many
 SAID = {
     "homeless": (
@@ -61,6 +62,7 @@ class Finding:
     kind: str
     count: int
     said: str
+    remedy: str = ""  # what to do about an alarm
 
     def in_words(self) -> str:
         """An alarm is a sentence of its own; what is counted begins with how many."""
@@ -85,13 +87,19 @@ def examine(services: Services, now: datetime) -> list[Finding]:
         standstills = find_standstills(connection, now)
         failing = find_failing_receivers(connection)
     found = [*_stuck(stuck), *_overdue(overdue)]
-    found += [Finding(f"lane.{one.lane.value}", 0, one.said) for one in standstills]
-    found += [Finding("receiver.failing", 0, said) for _, said in failing]
+    found += [
+        Finding(f"lane.{one.lane.value}", 0, one.said, REMEDIES[STANDSTILL]) for one in standstills
+    ]
+    found += [Finding(RECEIVER, 0, said, REMEDIES[RECEIVER]) for _, said in failing]
     if failed:
         found.append(Finding("effects.failed", len(failed), _failed(failed)))
     if ahead and not any(one.kind == AHEAD for one in alarms):  # nobody sweeps who would say it
         found.append(Finding(f"{ALARM}{AHEAD}", 1, ahead))
-    found += [Finding(f"{ALARM}{one.kind}", 1, one.message) for one in alarms]
+    found += [
+        Finding(f"{ALARM}{one.kind}", 1, one.message, REMEDIES.get(one.kind, ""))
+        for one in alarms
+        if one.kind not in LOOKED_AT
+    ]
     return found
 
 

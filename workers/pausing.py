@@ -11,7 +11,7 @@ from journeys.permission import PAUSED
 from rekindle.errors import NotFound
 from rekindle.settings import Breaker
 from rekindle.workspace.library import Library
-from store.alarms import COMPLAINTS, clear_alarms, raise_alarm, restate_alarm
+from store.alarms import COMPLAINTS, STOPPED, clear_alarms, raise_alarm, restate_alarm
 from store.contacts import Fates, count_fates, free_held, journeys_of
 from store.inside import wake_journey
 from store.interventions import last_resumed, record_intervention
@@ -26,7 +26,6 @@ from store.records import MessageId
 
 CAME_BACK = ("message.bounced", "message.complained")
 WATCHED = timedelta(days=7)
-STOPPED = "journey.stopped"
 
 
 def paused_journeys(tx: Connection, library: Library) -> set[str]:

@@ -43,7 +43,7 @@ from workers.evaluate import evaluate_changes, evaluate_due
 from workers.passes import Report, evaluate_everybody, find_due, unheard
 from workers.retake import forget_changes, retake_claims
 from workers.unwritten import forget_failures
-from workers.watching import forget_news, watch_clock, watch_segments
+from workers.watching import forget_news, watch_clock, watch_segments, watch_work
 
 BROKER_HOLDS = timedelta(seconds=60)  # wall time after which a passed-on id is passed on again
 BATCH = 500  # ids in one message to a broker
@@ -251,6 +251,7 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
     pass_on(services, now, due)
     watch_segments(services, now)
     watch_clock(services, now)
+    watch_work(services, now)
     forget_failures(services, now)
     forget_news(services, now)
     forget_changes(services)

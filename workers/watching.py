@@ -1,26 +1,45 @@
-"""Notices segments that fall behind and clocks that were wrong: alarms, cleared in the end."""
+"""Notices what nobody else would say: segments that fall behind, clocks that were wrong, lanes that
+stand still, receivers that fail and reports that do not come. Alarms, cleared in the end.
+"""
 
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from rekindle.lanes import find_failing_receivers, find_standstills
 from rekindle.services import Services
 from store.alarms import (
     AHEAD,
     COMPLAINTS,
+    EFFECT,
     GIVEN_UP,
+    PLAINLY,
+    RECEIVER,
     STALE,
+    STANDSTILL,
+    UNREPORTED,
     clear_alarms,
     load_standing,
     raise_alarm,
     raised_until,
+    restate_alarm,
 )
+from store.delivery_events import count_unreported
 from store.freshness import Delay, Freshness, load_freshness
 from store.stamps import latest_stamp
 
 TOO_OLD = timedelta(minutes=10)
-NEWS = (GIVEN_UP, COMPLAINTS)  # alarms of what happened: nothing will ever be well again
+NEWS = (
+    GIVEN_UP,
+    COMPLAINTS,
+    EFFECT,
+    PLAINLY,
+)  # alarms of what happened: nothing will ever be well again
 SEEN_AFTER = timedelta(days=7)
+WATCH_SECONDS = 10  # between two looks at lanes and receivers, which count what waits
+REPORTED_WITHIN = timedelta(hours=6)  # SendGrid reports within seconds, and repeats for a day
+ENOUGH_REPORTS = 20  # emails in a row; of fewer none may have arrived yet
+REPORTING = ("sendgrid",)  # providers that tell what became of emails
 TOO_FAR_AHEAD = timedelta(seconds=30)  # clocks that are kept in step differ by far less
 
 
@@ -42,6 +61,44 @@ def watch_segments(services: Services, now: datetime) -> None:
 def _is_stale(one: Freshness) -> bool:
     """A segment that failed has an alarm of its own."""
     return one.lag > TOO_OLD and one.waits_for is not Delay.FAILURE
+
+
+def watch_work(services: Services, now: datetime) -> None:
+    """Raise, bring up to date and clear the alarms of lanes that stand still, of receivers that
+    fail and of reports that do not come; without news it only reads.
+    """
+    if int(now.timestamp()) % WATCH_SECONDS:
+        return
+    with services.store.read() as connection:
+        found = {
+            STANDSTILL: {one.lane.value: one.said for one in find_standstills(connection, now)},
+            RECEIVER: {
+                f"{one.kind} {one.name}": said for one, said in find_failing_receivers(connection)
+            },
+            UNREPORTED: _tell_unreported(connection, services.settings.provider, now),
+        }
+        standing = {kind: load_standing(connection, kind) for kind in found}
+    if not any(found.values()) and not any(standing.values()):
+        return
+    with services.store.begin() as tx:
+        for kind, told in found.items():
+            for subject, words in told.items():
+                raise_alarm(tx, kind, subject, words, now)
+                restate_alarm(tx, kind, subject, words)
+            clear_alarms(tx, kind, standing[kind] - told.keys(), now)
+
+
+def _tell_unreported(connection: Connection, provider: str, now: datetime) -> dict[str, str]:
+    if provider not in REPORTING:
+        return {}
+    count = count_unreported(connection, now - REPORTED_WITHIN)
+    if count < ENOUGH_REPORTS:
+        return {}
+    return {
+        provider: f"{provider} has reported nothing of the latest {count} emails that it took: "
+        "whether they arrived, bounced or were complained about is not known, so that nobody is "
+        "suppressed and no journey stops itself."
+    }
 
 
 def forget_news(services: Services, now: datetime) -> None:

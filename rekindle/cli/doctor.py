@@ -31,11 +31,14 @@ def doctor(
         freed = free(services, now) if repair else 0
         found = [*_reachability(services), *_open_files(services), *examine(services, now)]
     document = {
-        "findings": [{"kind": f.kind, "count": f.count, "message": f.said} for f in found],
+        "findings": [
+            {"kind": f.kind, "count": f.count, "message": f.said, "remedy": f.remedy} for f in found
+        ],
         "freed": freed,
     }
     lines = [f"Freed {freed}."] if repair else []
-    lines += [one.in_words() for one in found]
+    for finding in found:
+        lines += [finding.in_words(), *([f"    {finding.remedy}"] if finding.remedy else [])]
     text = "\n".join(lines or ["All is reachable and in time, and nobody is stuck."])
     say(text, document)
     if found:

@@ -4,14 +4,14 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from rekindle.settings import Breaker
-from store.alarms import COMPLAINTS, load_standing
+from store.alarms import COMPLAINTS, STOPPED, load_standing
 from store.contacts import Fates, count_fates
 from store.intake import OwnEvent, record_own_events
 from store.journey_states import find_stopped
 from store.tables import delivery_events, messages
 from tests.shop import SETTINGS, Shop
 from tests.workers.journeys import in_transaction, write_journey
-from workers.pausing import STOPPED, nearly_too_many, resume_journey, too_many
+from workers.pausing import nearly_too_many, resume_journey, too_many
 
 ORDERED = "start: [{event: order.completed}]\nagain: always\nholdout: none\nbecause: a test\n"
 

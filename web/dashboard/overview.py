@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from rekindle.lanes import find_failing_receivers, find_standstills
 from rekindle.workspace.library import Library
+from store.alarms import HELD
 from store.approvals import list_waiting_steps
 from store.figures import (
     JourneyFigures,
@@ -21,7 +22,6 @@ from store.figures import (
     count_surveys,
     list_alarms,
 )
-from store.holds import HELD
 from surveys.scoring import Measure, measure, response_rate
 from web.dashboard.showing import show
 from web.requests import services_of
