@@ -90,9 +90,11 @@ def storable_text(text: str) -> str:
 
 def require_whole(*texts: Any) -> None:
     """Raises Malformed if one of these ids or names was mended."""
-    mended = next((text for text in texts if isinstance(text, Mended)), None)
-    if mended is not None:
-        raise Malformed(f"{mended[:40]!r} held a character that cannot be stored (NUL or the like)")
+    for text in texts:
+        if type(text) is not str and isinstance(text, Mended):
+            raise Malformed(
+                f"{text[:40]!r} held a character that cannot be stored (NUL or the like)"
+            )
 
 
 def require_whole_names(document: Mapping[str, Any]) -> None:

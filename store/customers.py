@@ -17,6 +17,7 @@ from sqlalchemy import (
     update,
 )
 
+from store.bulk import write_many
 from store.records import Customer, CustomerId
 from store.session import sees_until
 from store.tables import consents, customers, traits
@@ -65,8 +66,7 @@ def make_customers(tx: Connection, since: Mapping[str, datetime]) -> None:
     rows = tx.execute(KNOWN_SINCE, {"external_ids": list(since)})
     known = {row.external_id: row.known_at for row in rows}
     new = [{"external_id": i, "known_at": at} for i, at in since.items() if i not in known]
-    if new:
-        tx.execute(insert_or_skip(tx, customers), new)
+    write_many(tx, insert_or_skip(tx, customers), new)
     earlier = [{"id_": i, "at": since[i]} for i, at in known.items() if since[i] < at]
     if earlier:  # history that was imported late
         tx.execute(

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
+from store.bulk import insert_returning, write_many
 from store.kinds import Kind, intern_kinds
 from store.records import Actor, CustomerId, EventId, StoredEvent
 from store.tables import event_kinds, events, pending_changes
@@ -66,17 +67,22 @@ def insert_events(
         }
         for item in items
     ]
-    written = tx.execute(
-        insert_or_skip_returning(tx, events, events.c.message_id, events.c.id), rows
-    )
+    insert = insert_or_skip_returning(tx, events, events.c.message_id, events.c.id)
+    written = insert_returning(tx, insert, rows)
     return {message_id: EventId(number) for message_id, number in written}
 
 
 def note_changes(tx: Connection, changes: Iterable[tuple[CustomerId, EventId | None]]) -> None:
     """Leave word that these customers must be looked at again, and because of which event."""
-    rows = [{"customer_id": customer, "event_id": event} for customer, event in changes if customer]
-    if rows:
-        tx.execute(NOTE, rows)
+    write_many(
+        tx,
+        NOTE,
+        [
+            {"customer_id": customer, "event_id": event, "is_evaluated": False}
+            for customer, event in changes
+            if customer
+        ],
+    )
 
 
 def is_more_known(connection: Connection, customer_id: CustomerId, at: datetime) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, false, or_, select
 
+from store.bulk import write_many
 from store.customers import ids_of
 from store.records import CustomerId, Identity
 from store.tables import identities
@@ -85,8 +86,7 @@ def insert_links(tx: Connection, links: Iterable[Link]) -> None:
         }
         for link in links
     ]
-    if rows:
-        tx.execute(insert_or_skip(tx, identities), rows)
+    write_many(tx, insert_or_skip(tx, identities), rows)
 
 
 def identity_in(table: Table, wanted: Iterable[Identity]) -> ColumnElement[bool]:

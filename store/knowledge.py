@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Select, Table, bindparam, func, select
 
 from rekindle.addresses import canonical
+from store.bulk import write_many
 from store.customers import load_traits
 from store.identities import EMAIL, Link, addresses_in, insert_links
 from store.permission_changes import note_permission_change
@@ -35,6 +36,7 @@ def _ahead(table: Table, what: Column[str]) -> Select[Any]:
 
 TRAITS_AHEAD = _ahead(traits, traits.c.name)
 CONSENTS_AHEAD = _ahead(consents, consents.c.topic)
+NEW_TRAIT = traits.insert()
 LATEST_VALUES = 100  # enough to see of what type a trait is
 
 
@@ -132,7 +134,7 @@ def insert_traits(tx: Connection, items: Sequence[Told], now: datetime) -> None:
         for name, value in item.traits.items()
     ]
     if rows:
-        tx.execute(traits.insert(), _over_what_lies_ahead(tx, TRAITS_AHEAD, "name", rows, now))
+        write_many(tx, NEW_TRAIT, _over_what_lies_ahead(tx, TRAITS_AHEAD, "name", rows, now))
 
 
 Row = dict[str, Any]
@@ -147,6 +149,8 @@ def _over_what_lies_ahead(
     """
     asked = {"ids": list({row["customer_id"] for row in rows}), "now": now}
     found = {(id_, name): known_at for id_, name, known_at in tx.execute(ahead, asked)}
+    if not found:
+        return list(rows)
     return [
         {**row, "occurred_at": at, "known_at": at}
         if (at := found.get((row["customer_id"], row[what])))

@@ -40,6 +40,11 @@ def rows_of(records: Iterable[Cells], columns: tuple[str, ...], encoding: str) -
         if record.problem:
             yield Line(record.number, None, record.problem, storable_text(record.text))
             continue
+        if record.is_clean and len(record.cells) <= width:
+            filled = zip(columns, record.cells, strict=False)
+            if row := {name: cell for name, cell in filled if cell and name}:
+                yield Line(record.number, row)
+            continue
         if not all(map(is_readable, record.cells)):
             problem = f"the row is not {shown_encoding(encoding)}"
             yield Line(record.number, None, problem)

@@ -13,6 +13,7 @@ SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)  # Excel's own; no 
 # A quoted cell may hold lines, but one that never closes would hold the rest of the file.
 LONGEST_CELL = 1 << 20
 LONGEST_SHOWN = 40
+UNCLEAN = r"[^\x20-\x7e]|(?:^|{0})[ =']| (?:{0}|$)"  # blanks at an edge, or anything rare
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Cells(NamedTuple):
     cells: list[str]
     problem: str = ""
     text: str = ""
+    is_clean: bool = False  # for certain nothing stands around any cell that is no part of it
 
 
 class NotARecord(Exception):
@@ -133,11 +135,13 @@ def read_records(
     ahead = Lines(iter(lines), number)
     reader = RecordReader(dialect)
     special = [sign for sign in (dialect.quote, dialect.escape) if sign]
+    find_unclean = re.compile(UNCLEAN.format(re.escape(dialect.separator))).search
     while (line := ahead.next()) is not None:
         if not any(sign in line for sign in special):
             if not (text := line.rstrip("\r\n")):
                 continue
-            record = Cells(ahead.number, text.split(dialect.separator))
+            is_clean = find_unclean(text) is None
+            record = Cells(ahead.number, text.split(dialect.separator), is_clean=is_clean)
         else:
             record = _read_record(line, ahead, reader, columns)
         if line[-1] not in "\r\n" and columns and len(record.cells) < columns:

@@ -1,6 +1,7 @@
 """In which encoding a text is written: named, marked, UTF-8, or what its bytes look like."""
 
 import codecs
+import re
 from dataclasses import dataclass, field
 
 from charset_normalizer import from_bytes
@@ -21,6 +22,7 @@ CANDIDATES = (
 )  # fmt: skip
 NAMES = {"cp1252": "Windows-1252", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "utf-32": "UTF-32"}
 SAMPLE_BYTES = 1 << 16
+UNDECODED = re.compile("[\udc80-\udcff]")  # bytes that were no characters
 
 
 @dataclass
@@ -47,9 +49,9 @@ class Encodings:
         text = self._utf8.decode(chunk)
         if text.isascii():
             return
-        bad = sum("\udc80" <= letter <= "\udcff" for letter in text)
+        bad = len(UNDECODED.findall(text))
         self._bad += bad
-        self._good += sum(letter > "\x7f" for letter in text) - bad
+        self._good += len(text) - len(text.encode("ascii", "ignore")) - bad
         if len(self._sample) < SAMPLE_BYTES:
             lines = chunk.split(b"\n")
             self._sample += b"\n".join(line for line in lines if not line.isascii())[:SAMPLE_BYTES]
@@ -89,7 +91,7 @@ def errors_of(encoding: str) -> str:
 
 def is_readable(text: str) -> bool:
     """Whether all bytes of a text that was read so were characters."""
-    return text.isascii() or not any("\udc80" <= letter <= "\udcff" for letter in text)
+    return text.isascii() or UNDECODED.search(text) is None
 
 
 def _marked(head: bytes) -> str:

@@ -21,6 +21,7 @@ from adapters.files.types import (
     Typing,
     cells_by_column,
     is_missing,
+    kinds_of_moments,
 )
 from adapters.instants import parse_instant
 from adapters.tracking.messages import (
@@ -63,6 +64,7 @@ class Types:
     of_columns: Mapping[str, ColumnType] = field(default_factory=dict)
     moments: Mapping[str, MomentFormat] = field(default_factory=dict)  # by column
     is_text: bool = False
+    mixed: tuple[str, ...] = ()  # the ways in which the instants of events are written, if several
 
 
 def types_of(table: Table, layout: Layout, typing: Typing) -> Types:
@@ -91,7 +93,11 @@ def types_of(table: Table, layout: Layout, typing: Typing) -> Types:
         of_names.pop(column, None)
     of_names |= {n: of_columns[c] for n, c in layout.columns.items() if c in of_columns}
     moments = {name: found.moments for name, found in of_columns.items() if found.moments}
-    return Types(of_names, of_columns, moments, table.is_text)
+    kinds: list[str] = []
+    if at and at[0] in moments:
+        kinds = list(kinds_of_moments(cells.get(at[0], ()), moments[at[0]]))
+    mixed = tuple(kinds) if len(kinds) > 1 else ()
+    return Types(of_names, of_columns, moments, table.is_text, mixed)
 
 
 @dataclass(frozen=True)
@@ -274,7 +280,8 @@ class Rows:
             found.append(Identity("external", external_id))
         if email and not found:
             EmailAddress.parse(email)  # says what is wrong with the only thing to know somebody by
-        found.append(Identity.of_email(email))
+        if email:
+            found.append(Identity.of_email(email))
         if not (known := tuple(identity for identity in found if identity.value)):
             raise Malformed("the row has neither customer_id nor email")
         return known

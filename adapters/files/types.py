@@ -20,6 +20,7 @@ from adapters.files.moments import (
     MomentFormat,
     guess_order,
     guess_yearless_order,
+    parse_moment,
     read_yearless,
 )
 from adapters.files.numbers import (
@@ -337,8 +338,6 @@ def cells_by_column(
 
 def kinds_of_moments(cells: Iterable[str], format_: MomentFormat) -> Iterator[str]:
     """How the instants in `cells` are written, each way once, the first first."""
-    from adapters.files.moments import parse_moment
-
     seen: dict[str, None] = {}
     for cell in cells:
         try:

@@ -53,6 +53,8 @@ def read_identities(message: Message) -> tuple[Identity, ...]:
 def read_id(message: Message, name: str) -> str | None:
     """An id as text; numbers are written as their digits. Raises Malformed for what is no id."""
     value = message.get(name)
+    if type(value) is str and len(value) <= LONGEST_ID and value and not value.isspace():
+        return value  # as nearly all are
     require_whole(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)

@@ -33,7 +33,6 @@ from rekindle.cli.importing import (
     Prepared,
     Wishes,
     import_file,
-    mixed_moments,
     prepare_file,
 )
 from rekindle.cli.mappings import load_mapping, load_mappings
@@ -135,7 +134,7 @@ def _show_looks(sources: list[Source], wishes: Wishes) -> None:
 def _tell_how(file: Prepared) -> None:
     """What people would not expect goes to standard error: it is no part of the answer."""
     notes = list(file.notes)
-    if kinds := mixed_moments(file):
+    if kinds := file.types.mixed:
         notes.append(f"{file.layout.column_of('occurred_at')} mixes {', '.join(kinds)}")
     if notes:
         print(f"{file.source.shown}: read as {'; '.join(notes)}.", file=sys.stderr)

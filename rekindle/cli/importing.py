@@ -19,7 +19,7 @@ from adapters.files.encodings import parse_encoding
 from adapters.files.layout import Layout, check_columns, guess_kind, layout_of, parse_layout
 from adapters.files.packing import Source
 from adapters.files.rows import Row, Rows, Types, types_of
-from adapters.files.types import Typing, kinds_of_moments
+from adapters.files.types import Typing
 from rekindle.addresses import EmailAddress
 from rekindle.errors import Malformed, NotAnAddress, WrongUse
 from rekindle.private_files import open_private
@@ -128,18 +128,6 @@ def options_of(mapping: Import | None) -> Options:
     return Options(
         mapping.encoding, mapping.separator, mapping.quote, mapping.escape, mapping.sheet
     )
-
-
-def mixed_moments(file: Prepared, rows: int = 10_000) -> list[str]:
-    """The ways in which a column of instants is written, where there are several."""
-    if file.layout.kind != "events":
-        return []
-    column = file.layout.column_of("occurred_at")
-    if (moments := file.types.moments.get(column)) is None:
-        return []
-    read = (line.row.get(column) for line in islice(file.table.read(), rows) if line.row)
-    kinds = list(kinds_of_moments((cell for cell in read if isinstance(cell, str)), moments))
-    return kinds if len(kinds) > 1 else []
 
 
 def import_file(services: Services, file: Prepared, show: Callable[[int], None]) -> Outcome:
