@@ -207,6 +207,7 @@ class Limits(Part):
 
     mails_24h: int = Field(5000, ge=0)
     share: Share = 0.2
+    floor: int = Field(500, ge=0)  # of people and of emails: with so few of both no share is asked
 
 
 SERVICE_WAITS = timedelta(days=1)  # what somebody waits for is of no use later

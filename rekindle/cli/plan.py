@@ -81,7 +81,10 @@ def _refuse_folder(problems: tuple[Problem, ...]) -> NoReturn:
 
 def _refuse(made: Plan, because: str, allow: int) -> NoReturn:
     document = {**as_document(made, allow=allow), "refused": because}
-    say(f"{as_text(made, allow=allow)}\n\n{because}\nNothing was applied.", document)
+    said = as_text(made, allow=allow)
+    if because not in said:  # that limits forbid it stands there
+        said = f"{said}\n\n{because}"
+    say(f"{said}\nNothing was applied.", document)
     leave(1)
 
 
@@ -123,8 +126,8 @@ def _read(file: Path) -> Kept:
 
 
 def _moved(kept: Kept, made: Plan) -> str:
-    """In words what moved since; never more mails than were planned."""
+    """In words what moved since; never more emails than were planned."""
     said = [MOVED[part] for part in made.world.moved_since(kept.world)]
     if made.mails_24h > kept.mails_24h:
-        said.append(f"{counted(made.mails_24h, 'mail')} instead of {kept.mails_24h:,}")
+        said.append(f"{counted(made.mails_24h, 'email')} instead of {kept.mails_24h:,}")
     return ", ".join(said)

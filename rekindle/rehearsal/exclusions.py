@@ -1,4 +1,4 @@
-"""Why people who are in the segment get no mail: the funnel of a plan, in counts by reason."""
+"""Why people who are in the segment get no email: the funnel of a plan, in counts by reason."""
 
 import re
 from collections import Counter
@@ -11,38 +11,45 @@ from rekindle.workspace.library import Library
 from store.records import EnrollmentId
 from workers.starts import LIVE_CAUSES
 
+EMAILED = ""  # no reason why not
 HELD_OUT = "held out"
-ON_THE_WAY = "no mail within 24 hours"
+ON_THE_WAY = "no email within 24 hours"
 NO_BACKFILL = "already qualify; only 'backfill: true' starts them"
 MAY_NOT = "may not start again, or are in it"
 DATE = re.compile(r" on \d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True)
-class Excluded:
-    """Of those who start one journey: how many are mailed, and why the others are not."""
+class Outcome:
+    """What a day brings those who start one journey: emailed, or the reason why not."""
 
-    mailed: int = 0
+    emailed: int = 0  # people; with all of `reasons` these are everybody who starts
     reasons: Mapping[str, int] = field(default_factory=dict)
 
 
-def why_not_mailed(
+def outcome_of(
     trips: Iterable[Trip], mails: Mapping[EnrollmentId, Sequence[Mail]]
-) -> dict[str, Excluded]:
-    """For each journey its funnel; somebody with several enrollments counts for each."""
-    found: dict[str, Counter[str]] = {}
-    for one in trips:
-        found.setdefault(one.journey, Counter())[_reason(one, mails.get(one.id, ()))] += 1
-    return {
-        journey: Excluded(reasons.pop("", 0), dict(sorted(reasons.items())))
-        for journey, reasons in found.items()
-    }
+) -> dict[str, Outcome]:
+    """For each journey what becomes of the people on these trips; each of them counts once."""
+    theirs: dict[str, dict[int, list[str]]] = {}
+    for trip in trips:
+        of_journey = theirs.setdefault(trip.journey, {})
+        of_journey.setdefault(trip.customer_id, []).append(_reason(trip, mails.get(trip.id, ())))
+    return {journey: _outcome(reasons) for journey, reasons in theirs.items()}
+
+
+def _outcome(reasons_of: Mapping[int, Sequence[str]]) -> Outcome:
+    """Of somebody on several trips one email is enough; else the last reason is told."""
+    lasting = Counter(
+        EMAILED if EMAILED in reasons else reasons[-1] for reasons in reasons_of.values()
+    )
+    return Outcome(lasting.pop(EMAILED, 0), dict(sorted(lasting.items())))
 
 
 def _reason(trip: Trip, mails: Sequence[Mail]) -> str:
-    """Empty for somebody who gets a mail, else what stands in the way of the last one."""
+    """EMAILED, or what stands in the way of the last email."""
     if any(mail.is_sent for mail in mails):
-        return ""
+        return EMAILED
     if trip.is_held_out:
         return HELD_OUT
     if mails:
@@ -62,8 +69,8 @@ def why_not_started(
     found: dict[str, dict[str, int]] = {}
     for name in concerned:
         live, counted = _called(library.journeys[name], told)
-        missing = live - started.get(name, frozenset())
-        reasons = {MAY_NOT: len(missing), NO_BACKFILL: len(counted - live)}
+        start = started.get(name, frozenset())
+        reasons = {MAY_NOT: len(live - start), NO_BACKFILL: len(counted - live - start)}
         found[name] = {reason: count for reason, count in reasons.items() if count}
     return found
 

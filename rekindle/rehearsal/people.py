@@ -14,7 +14,7 @@ from segments.definition import walk
 from store.customers import load_traits
 from store.identities import EMAIL
 from store.memberships import load_member_ids
-from store.records import NOBODY, CustomerId, EnrollmentId
+from store.records import NOBODY, CustomerId, DefinitionId, EnrollmentId
 from store.session import Store
 from store.steps import STEP
 from store.tables import customers, enrollments, event_kinds, events, messages, positions
@@ -31,7 +31,7 @@ class Trip:
 
     id: EnrollmentId
     journey: str
-    version_id: int
+    version_id: DefinitionId
     customer_id: CustomerId
     is_held_out: bool
     ended: str | None
@@ -119,14 +119,26 @@ def last_id(connection: Connection, table: Table) -> int:
     return connection.scalar(select(func.max(table.c.id))) or 0
 
 
-def load_sent(connection: Connection, since: datetime) -> dict[int, str]:
-    """Messages to customers that the provider took from `since` on, each with its journey."""
+@dataclass(frozen=True)
+class Sent:
+    """One email to a customer that left, and of which journey and enrollment; 0 for none."""
+
+    journey: str
+    enrollment_id: EnrollmentId
+
+
+def load_sent(connection: Connection, since: datetime) -> dict[int, Sent]:
+    """By its id every message to a customer that the provider took from `since` on."""
     query = (
-        select(messages.c.id, func.coalesce(enrollments.c.journey, ""))
+        select(
+            messages.c.id,
+            func.coalesce(enrollments.c.journey, ""),
+            func.coalesce(messages.c.enrollment_id, 0),
+        )
         .outerjoin(enrollments, enrollments.c.id == messages.c.enrollment_id)
         .where(messages.c.sent_at >= since, messages.c.customer_id != NOBODY)
     )
-    return {row[0]: row[1] for row in connection.execute(query)}
+    return {row[0]: Sent(row[1], EnrollmentId(row[2])) for row in connection.execute(query)}
 
 
 def load_mails_after(connection: Connection, last: int) -> dict[EnrollmentId, list[Mail]]:

@@ -11,12 +11,13 @@ from sqlalchemy import Connection
 from journeys.changes import find_ambiguous
 from rekindle.rehearsal import people
 from rekindle.rehearsal.exclusions import (
-    Excluded,
+    Outcome,
+    outcome_of,
     segments_of_starts,
-    why_not_mailed,
     why_not_started,
 )
-from rekindle.rehearsal.people import Members, Trip
+from rekindle.rehearsal.people import Members, Sent, Trip
+from rekindle.rehearsal.rewordings import Rewording, find_rewordings
 from rekindle.rehearsal.stage import Stage, rehearse
 from rekindle.rehearsal.world import World, definitions_in, digest, folder_of
 from rekindle.services import Services
@@ -31,6 +32,7 @@ AHEAD = timedelta(hours=24)
 EXACT_STOPS = 100  # in a large base so much is due in a day that it is done in stretches
 STRETCH = timedelta(minutes=10)
 LATE = timedelta(hours=1)  # what stretches can delay at most; its mails are counted too
+CHANGED_TEMPLATE = ("template", "changed")
 LEFT = ("finished", "goal", "merged")  # ends that no change of a definition brings about
 
 
@@ -46,20 +48,43 @@ class SegmentPlan:
 
 
 @dataclass(frozen=True)
+class Emails:
+    """The emails of one journey in a day, by who gets them."""
+
+    to_starting: int = 0  # who start at once
+    to_inside: int = 0  # who are on their way already
+    to_later: int = 0  # who start within the day
+
+    @property
+    def total(self) -> int:
+        return self.to_starting + self.to_inside + self.to_later
+
+
+@dataclass(frozen=True)
 class JourneyPlan:
-    """One journey once the folder is applied: whom it takes at once, and its mails of a day."""
+    """One journey once the folder is applied: whom it takes at once, and its emails of a day."""
 
     journey: str
     change: str
     start: frozenset[int] = frozenset()  # customers, those held out included
     move: frozenset[int] = frozenset()  # to the new version
     exit: frozenset[int] = frozenset()
-    mails_24h: int = 0
-    mailed: int = 0  # of those who start
-    excluded: Mapping[str, int] = field(default_factory=dict)  # why the others are not mailed
+    stay: frozenset[int] = frozenset()  # inside on the version before
+    outcome: Outcome = field(default_factory=Outcome)  # of those who start
+    not_started: Mapping[str, int] = field(default_factory=dict)  # who would, and why they do not
+    emails: Emails = field(default_factory=Emails)
     mailboxes: int = 0  # of those who start
     sharing: int = 0  # how many of them have the same mailbox as another of them
     shared: int = 0  # how many mailboxes those have
+
+    @property
+    def mails_24h(self) -> int:
+        return self.emails.total
+
+    @property
+    def excluded(self) -> Mapping[str, int]:
+        """Everybody who gets no email by the reason, those who do not start included."""
+        return dict(Counter(self.outcome.reasons) + Counter(self.not_started))
 
 
 @dataclass(frozen=True)
@@ -78,6 +103,15 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class Concerned:
+    """How many people one thing concerns: `132 start win_back`."""
+
+    people: int = 0
+    verb: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
     """The whole consequence of one apply."""
 
@@ -91,36 +125,66 @@ class Plan:
     limits: Limits
     world: World
     asks: tuple[Ask, ...] = ()
+    rewordings: tuple[Rewording, ...] = ()
+    mails_of_no_journey: int = 0
 
     @property
-    def people(self) -> int:
-        """The largest number of people that anything here concerns."""
-        started = [len(one) for j in self.journeys for one in (j.start, j.move, j.exit)]
-        return max([*started, *(len(one.enter) for one in self.segments)], default=0)
-
-    @property
-    def share(self) -> float:
-        """The share of all customers that the limit is about.
+    def largest(self) -> Concerned:
+        """The largest number of people that one thing concerns; the limit is about its share.
 
         The first apply of all fills segments that nobody could be in before; that alone is no
         surprise, so only what journeys do counts.
         """
-        concerned = [len(one) for j in self.journeys for one in (j.start, j.move, j.exit)]
+        found = [
+            Concerned(len(whom), verb, one.journey)
+            for one in self.journeys
+            for verb, whom in (("start", one.start), ("move in", one.move), ("leave", one.exit))
+        ]
         if not self.is_first:
-            concerned += [len(one.enter) for one in self.segments]
-        return max(concerned, default=0) / self.customers if self.customers else 0.0
+            found += [Concerned(len(one.enter), "enter", one.segment) for one in self.segments]
+        return max(found, key=lambda one: one.people, default=Concerned())
+
+    @property
+    def people(self) -> int:
+        return self.largest.people
+
+    @property
+    def share(self) -> float:
+        """Of all customers, whom the largest change concerns."""
+        return self.people / self.customers if self.customers else 0.0
+
+    @property
+    def is_small(self) -> bool:
+        """Whether so few people and emails are concerned that no share is asked."""
+        return max(self.people, self.mails_24h) <= self.limits.floor
+
+    @property
+    def is_past_share(self) -> bool:
+        return self.share > self.limits.share and not self.is_small
+
+    @property
+    def is_past_mails(self) -> bool:
+        return self.mails_24h > self.limits.mails_24h
+
+    @property
+    def needed(self) -> int:
+        """The least that `allow` has to be for limits to hold; 0 where they do."""
+        if not self.changes:
+            return 0
+        mails = self.mails_24h if self.is_past_mails else 0
+        return max(mails, self.people if self.is_past_share else 0)
+
+    @property
+    def is_unclear(self) -> bool:
+        """Whether people inside would be moved to a step that may be another than theirs."""
+        return any(one.is_moving for one in self.asks)
 
     def is_within(self, allow: int = 0) -> bool:
-        """Whether limits hold; `allow` lifts every one up to that many people and mails.
+        """Whether limits hold; `allow` lifts every one up to that many people and emails.
 
-        Where nothing changes, nothing is set in motion, however many mails leave of themselves.
+        Where nothing changes, nothing is set in motion, however many emails leave of themselves.
         """
-        if not self.changes:
-            return True
-        if any(one.is_moving for one in self.asks):
-            return False
-        few_mails = self.mails_24h <= max(self.limits.mails_24h, allow)
-        return few_mails and (self.share <= self.limits.share or self.people <= allow)
+        return not self.changes or (not self.is_unclear and self.needed <= allow)
 
 
 @dataclass(frozen=True)
@@ -131,7 +195,7 @@ class Before:
     active: Mapping[EnrollmentId, Trip]
     last_enrollment: int
     last_event: int
-    sent: Mapping[int, str]
+    sent: Mapping[int, Sent]
     definitions: str  # what is in force, as a digest
 
 
@@ -147,9 +211,9 @@ def make_plan(services: Services) -> Plan:
         were_in = _members_before(stage, before.library, now)
         stage.run()
         segments = tuple(_segments(stage, applied, before.library, were_in))
-        start, move, leave = _movements(stage, before, now)
+        at_once = _look_at_once(stage, before, now)
         _let_a_day_pass(stage, now)
-        return _plan(stage, services, applied, before, segments, (start, move, leave), now)
+        return _plan(stage, services, applied, before, segments, at_once, now)
 
 
 def _let_a_day_pass(stage: Stage, now: datetime) -> None:
@@ -175,6 +239,19 @@ def _pass_until(stage: Stage, until: datetime) -> bool:
 
 
 Movement = Mapping[str, frozenset[int]]  # journey -> customers
+
+
+@dataclass(frozen=True)
+class AtOnce:
+    """What the apply itself does, before any time passes."""
+
+    started: frozenset[EnrollmentId]
+    start: Movement
+    move: Movement
+    exit: Movement
+    behind: Movement  # inside, on another version than the newest
+    told: Sequence[tuple[str, str, str, int]]  # who came into segments, and who left them
+    active: Sequence[Trip]  # everybody inside
 
 
 def _look_before(stage: Stage, now: datetime) -> Before:
@@ -220,15 +297,31 @@ def _segments(
             yield SegmentPlan(name, change, len(now_in), now_in - was, was - now_in)
 
 
-def _movements(stage: Stage, before: Before, now: datetime) -> tuple[Movement, Movement, Movement]:
-    """Who starts, who moves to another version and who is put out, all at this instant."""
+def _look_at_once(stage: Stage, before: Before, now: datetime) -> AtOnce:
     with stage.store.read() as connection:
         started = people.load_started_after(connection, before.last_enrollment)
         earlier = people.load_earlier(connection, before.last_enrollment, now)
-    stay = [(before.active[id_], one) for id_, one in earlier.items() if id_ in before.active]
-    moved = [one for was, one in stay if one.version_id != was.version_id]
-    put_out = [one for _, one in stay if one.ended is not None and one.ended not in LEFT]
-    return _by_journey(started.values()), _by_journey(moved), _by_journey(put_out)
+        told = people.load_told(connection, before.last_event)
+        active = people.load_active(connection)
+    versions = stage.services.library().versions
+    stayed = [(before.active[id_], one) for id_, one in earlier.items() if id_ in before.active]
+    moved = [one for was, one in stayed if one.version_id != was.version_id]
+    put_out = [one for _, one in stayed if one.ended is not None and one.ended not in LEFT]
+    behind = [
+        one
+        for was, one in stayed
+        if one.ended is None
+        and one.version_id == was.version_id != versions.get(("journey", one.journey))
+    ]
+    return AtOnce(
+        frozenset(started),
+        _by_journey(started.values()),
+        _by_journey(moved),
+        _by_journey(put_out),
+        _by_journey(behind),
+        told,
+        tuple(active.values()),
+    )
 
 
 def _by_journey(trips: Iterable[Trip]) -> Movement:
@@ -244,7 +337,7 @@ def _plan(
     applied: Applied,
     before: Before,
     segments: tuple[SegmentPlan, ...],
-    movements: tuple[Movement, Movement, Movement],
+    at_once: AtOnce,
     now: datetime,
 ) -> Plan:
     library = stage.services.library()
@@ -252,42 +345,55 @@ def _plan(
         sent = people.load_sent(connection, now)
         started = people.load_started_after(connection, before.last_enrollment)
         mails = people.load_mails_after(connection, before.last_enrollment)
-        told = people.load_told(connection, before.last_event)
         customers = people.count_living(connection)
-        at_mailboxes = _mailboxes(connection, movements[0], now)
-    fresh = Counter(journey for id_, journey in sent.items() if id_ not in before.sent)
-    start, move, leave = movements
-    excluded = why_not_mailed(
-        [one for one in started.values() if one.customer_id in start.get(one.journey, ())], mails
-    )
+        at_mailboxes = _mailboxes(connection, at_once.start, now)
+    fresh = [one for id_, one in sent.items() if id_ not in before.sent]
+    emails = _emails(fresh, before, at_once)
+    outcomes = outcome_of([started[id_] for id_ in at_once.started if id_ in started], mails)
     said = {one.name: one.change for one in applied.changes if one.kind == "journey"}
-    unstarted = why_not_started(library, told, start, _concerned(library, said, segments))
+    concerned = _concerned(library, said, segments)
+    not_started = why_not_started(library, at_once.told, at_once.start, concerned)
+    none: frozenset[int] = frozenset()
     journeys = tuple(
         JourneyPlan(
             name,
             said.get(name, "unchanged" if name in library.journeys else "retired"),
-            start.get(name, frozenset()),
-            move.get(name, frozenset()),
-            leave.get(name, frozenset()),
-            fresh[name],
-            excluded.get(name, Excluded()).mailed,
-            {**excluded.get(name, Excluded()).reasons, **unstarted.get(name, {})},
+            at_once.start.get(name, none),
+            at_once.move.get(name, none),
+            at_once.exit.get(name, none),
+            at_once.behind.get(name, none) if name in said else none,
+            outcomes.get(name, Outcome()),
+            not_started.get(name, {}),
+            emails.get(name, Emails()),
             *at_mailboxes.get(name, ()),
         )
-        for name in sorted({*before.library.journeys, *library.journeys, *fresh} - {""})
-    )  # one that was retired long ago still mails those who are on their way
+        for name in sorted({*before.library.journeys, *library.journeys, *emails} - {""})
+    )  # one that was retired long ago still emails those who are on their way
+    reworded = {one.name for one in applied.changes if (one.kind, one.change) == CHANGED_TEMPLATE}
     return Plan(
         at=now,
         changes=applied.changes,
         segments=segments,
         journeys=journeys,
-        mails_24h=sum(fresh.values()),
+        mails_24h=len(fresh),
         customers=customers,
         is_first=not before.library.versions,
         limits=library.settings.limits,
         asks=_asks(before, library, said),
         world=World(before.definitions, folder_of(services), _touched(segments, journeys)),
+        rewordings=find_rewordings(library, reworded, at_once.active),
+        mails_of_no_journey=emails.get("", Emails()).total,
     )
+
+
+def _emails(fresh: Iterable[Sent], before: Before, at_once: AtOnce) -> dict[str, Emails]:
+    """The emails of each journey by who gets them; of no journey under an empty name."""
+    found: dict[str, Counter[str]] = {}
+    for one in fresh:
+        is_inside = one.enrollment_id <= before.last_enrollment
+        starts = "to_starting" if one.enrollment_id in at_once.started else "to_later"
+        found.setdefault(one.journey, Counter())["to_inside" if is_inside else starts] += 1
+    return {journey: Emails(**counts) for journey, counts in found.items()}
 
 
 def _mailboxes(
@@ -356,14 +462,31 @@ def as_document(plan: Plan, *, allow: int = 0) -> dict[str, Any]:
                 "start": len(one.start),
                 "move": len(one.move),
                 "exit": len(one.exit),
+                "stay": len(one.stay),
+                "emailed": one.outcome.emailed,
+                "not_emailed": dict(one.outcome.reasons),
+                "not_started": dict(one.not_started),
                 "mailboxes": one.mailboxes,
                 "sharing": one.sharing,
                 "mails_24h": one.mails_24h,
+                "mails_to": {
+                    "starting": one.emails.to_starting,
+                    "inside": one.emails.to_inside,
+                    "later": one.emails.to_later,
+                },
                 "excluded": dict(one.excluded),
             }
             for one in plan.journeys
         ],
         "mails_24h": plan.mails_24h,
+        "mails_of_no_journey": plan.mails_of_no_journey,
+        "rewordings": [
+            {"template": one.template, "inside": len(one.inside)} for one in plan.rewordings
+        ],
+        "customers": plan.customers,
+        "people": plan.people,
+        "share": plan.share,
+        "needs_allow": plan.needed,
         "within_limits": plan.is_within(allow),
         "asks": [
             {"journey": one.journey, "step": one.step, "message": str(one)} for one in plan.asks

@@ -44,7 +44,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
         said = capsys.readouterr()
         return json.loads(said.out) if as_json else said.out + said.err
 
-    write(tmp_path, {"rekindle.yaml": "brand: {name: Shop}\n"})
+    write(tmp_path, {"rekindle.yaml": "brand: {name: Shop}\nlimits: {floor: 0}\n"})
     run_it("apply")
     import_customers(run_it, tmp_path, "ana", "bob", "cy")
     write(
@@ -64,8 +64,8 @@ def test_a_plan_has_the_shape_that_scripts_rely_on(run: Run):
     [segment], [journey] = made["segments"], made["journeys"]
     assert segment == {"segment": "all", "change": "new", "size": 3, "enter": 3, "leave": 0}
     assert set(journey) == {
-        "journey", "change", "start", "move", "exit", "mailboxes", "sharing", "mails_24h",
-        "excluded",
+        "journey", "change", "start", "move", "exit", "stay", "emailed", "not_emailed",
+        "not_started", "mailboxes", "sharing", "mails_24h", "mails_to", "excluded",
     }  # fmt: skip
     assert (journey["start"], made["mails_24h"], made["within_limits"]) == (3, 3, False)
 
@@ -86,10 +86,17 @@ def test_what_was_past_a_limit_is_said_to_be_allowed_and_not_within_it(run: Run)
     allowed = run("apply", "--allow", "3", as_json=False)
 
     assert refused == (
-        "3 mails in 24 hours: within the limit of 5,000. The largest change concerns 100% of 3 "
-        "customers: past the limit of 20%. 'apply --allow 3' would let it pass."
+        "3 emails in 24 hours: within the limit of 5,000. The largest change concerns 100% of 3 "
+        "customers (3 start hello): past the limit of 20%. 'apply --allow 3' would let it pass."
     )
-    assert allowed.endswith("customers: past the limit of 20%, allowed by --allow 3.\n")
+    assert allowed.endswith("(3 start hello): past the limit of 20%, allowed by --allow 3.\n")
+
+
+def test_a_refusal_is_told_once(run: Run):
+    said = run("apply", code=1, as_json=False)
+
+    assert said.count("The largest change") == said.count("would let it pass") == 1
+    assert said.endswith("Nothing was applied.\n")
 
 
 def test_where_nothing_has_changed_no_limit_is_spoken_of(run: Run):
@@ -99,7 +106,7 @@ def test_where_nothing_has_changed_no_limit_is_spoken_of(run: Run):
 
     after = run("plan", as_json=False)
 
-    assert before == "Nothing has changed.\n3 mails in 24 hours, of what is under way.\n"
+    assert before == "Nothing has changed.\n3 emails in 24 hours, of what is under way.\n"
     assert after == "Nothing has changed.\n"
     assert run("plan", "--markdown", as_json=False).endswith("Nothing has changed.\n")
 
@@ -164,6 +171,6 @@ def test_one_is_singular_in_what_people_read(tmp_path: Path, capsys: pytest.Capt
     planned = say("plan")
 
     assert "1 duplicate," in imported
-    assert "1 starts hello, 1 mailed" in planned
-    assert "\n1 mail in 24 hours: within the limit of 5,000." in planned
-    assert "100% of 1 customer: past the limit of 20%." in planned
+    assert "1 starts hello: 1 emailed in 24 hours." in planned
+    assert "\n1 email in 24 hours: within the limit of 5,000." in planned
+    assert "100% of 1 customer (1 starts hello): within 500 people and emails, where" in planned

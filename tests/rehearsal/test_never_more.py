@@ -1,4 +1,6 @@
-"""Applying never mails more people than the plan said: random edits, then the real day."""
+"""A plan adds up, and applying never mails more people than it said: random edits, then the real
+day.
+"""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -12,6 +14,7 @@ from rekindle.rehearsal.plan import Plan, make_plan
 from rekindle.workspace.applying import NotApplied
 from store.tables import enrollments, messages
 from tests.rehearsal.mutations import Author, live_a_while, open_authored
+from tests.rehearsal.sums import check_sums
 from tests.shop import Shop
 from workers.schedule import next_due_at
 
@@ -49,6 +52,19 @@ def planned_by(author: Author) -> Plan:
         return make_plan(author.shop.services)
 
 
+def check_inside(shop: Shop, planned: Plan) -> None:
+    """Whoever moves, is put out or stays was inside, and nobody does two of it."""
+    query = select(enrollments.c.journey, enrollments.c.customer_id).where(
+        enrollments.c.ended_at.is_(None)
+    )
+    with shop.services.store.read() as connection:
+        inside = {tuple(row) for row in connection.execute(query)}
+    for one in planned.journeys:
+        found = [*one.move, *one.exit, *one.stay]
+        assert {(one.journey, id_) for id_ in found} <= inside
+        assert not one.stay & (one.move | one.exit)
+
+
 def never_more(folder: Path, url: str, now: datetime, seed: int, edits: int) -> None:
     """Which of two journeys wins under a cap is a matter of when the engine looks; how many mails
     there are is not.
@@ -59,6 +75,8 @@ def never_more(folder: Path, url: str, now: datetime, seed: int, edits: int) -> 
     for _ in range(edits):
         author.edit()
         planned = planned_by(author)
+        check_sums(planned)
+        check_inside(shop, planned)
         since = shop.clock.now()
         before = set(sent_since(shop, since, set()))
         shop.apply()

@@ -1,14 +1,22 @@
 """A plan says in people what applying the folder does, and nobody hears of it."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import select
 
-from rekindle.cli.plan_text import as_markdown
-from rekindle.rehearsal.plan import Plan, make_plan
+from rekindle.cli.plan_text import as_markdown, limits_sentence
+from rekindle.rehearsal.exclusions import Outcome
+from rekindle.rehearsal.plan import Emails, JourneyPlan, Plan, SegmentPlan, make_plan
+from rekindle.rehearsal.world import World
+from rekindle.settings import Limits
+from rekindle.workspace.applying import Change
 from store.blocking import suppress_addresses
 from store.tables import metadata
+from tests.rehearsal.sums import check_sums
 from tests.shop import Shop
 
 BUYERS = """
@@ -142,7 +150,7 @@ def test_those_who_get_no_mail_are_counted_by_reason(shop: Shop) -> None:
 
     [one] = make_plan(shop.services).journeys
 
-    assert (len(one.start), one.mailed) == (4, 2)
+    assert (len(one.start), one.outcome.emailed) == (4, 2)
     assert one.excluded == {"no usable address": 1, "suppressed: complaint": 1}
 
 
@@ -185,8 +193,11 @@ def test_the_first_apply_may_fill_segments_and_a_later_one_asks(shop: Shop) -> N
 
     second = make_plan(shop.services)
 
-    assert (first.people, first.is_within()) == (2, True)
-    assert (second.people, second.is_within(), second.is_within(allow=1)) == (1, False, True)
+    strict = second.limits.model_copy(update={"floor": 0})
+    asked = replace(second, limits=strict)
+    assert (first.people, replace(first, limits=strict).is_within()) == (0, True)
+    assert (second.people, second.is_within()) == (1, True)  # a small shop is asked for no share
+    assert (asked.needed, asked.is_within(), asked.is_within(allow=1)) == (1, False, True)
 
 
 def test_a_limit_of_mails_is_lifted_by_that_many(shop: Shop) -> None:
@@ -269,3 +280,123 @@ def test_customers_who_share_a_mailbox_are_counted_and_get_one_copy(shop: Shop) 
     assert (one.mails_24h, one.mailboxes, one.sharing) == (2, 2, 2)
     assert one.excluded == {"another customer has this address": 1}
     assert "2 of them share one mailbox." in as_markdown(plan)
+
+
+def test_who_stays_on_the_version_before_is_counted_and_gets_the_new_words(shop: Shop) -> None:
+    somebody_waits(shop)
+    shop.write("journeys/waits.yaml", WAITS.format(in_flight="pin", steps="  - wait: 6 hours"))
+    shop.mail("thanks", "Thank you")
+    shop.mail("other", "Nobody is sent this")
+
+    plan = make_plan(shop.services)
+
+    [one] = plan.journeys
+    assert (len(one.stay), one.emails.to_inside, one.emails.total) == (1, 1, 1)
+    assert [(reworded.template, len(reworded.inside)) for reworded in plan.rewordings] == [
+        ("thanks", 1)
+    ]
+    said = as_markdown(plan)
+    assert "1 stays inside waits, on the version before." in said
+    assert "thanks has new words, also for 1 customer inside who may yet get it." in said
+    assert "1 email of waits in 24 hours: 1 to who is inside already." in said
+
+
+def test_a_changed_layout_is_new_words_of_every_email_in_it(shop: Shop) -> None:
+    somebody_waits(shop)
+    layout = shop.folder / "templates" / "layouts" / "brand.html.j2"
+    layout.write_text(layout.read_text().replace("Unsubscribe", "No more of this"))
+
+    [reworded] = make_plan(shop.services).rewordings
+
+    assert (reworded.template, len(reworded.inside)) == ("thanks", 1)
+
+
+def test_who_comes_into_the_segment_within_the_day_is_told_apart(shop: Shop) -> None:
+    silent = "{not: {event: order.completed, within: 30 days}}"
+    shop.write("segments/buyers.yaml", f"segment: buyers\nmatch: {silent}\n")
+    shop.write("journeys/thanks.yaml", THANKS)
+    shop.mail("thanks")
+    shop.customer("ana")
+    shop.customer("bob")
+    shop.happens("order.completed", "bob", ago=timedelta(days=29, hours=14))
+
+    [one] = make_plan(shop.services).journeys
+
+    assert (len(one.start), one.outcome.emailed, dict(one.excluded)) == (1, 1, {})
+    assert (one.emails.to_starting, one.emails.to_later) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("people", "of", "mails", "needed"),
+    [(132, 300, 126, 0), (500, 600, 500, 0), (501, 2000, 501, 501), (100, 200, 501, 100),
+     (501, 4000, 501, 0), (10, 5000, 5001, 5001), (900, 1000, 5001, 5001),
+     (6000, 6001, 5001, 6000)],
+)  # fmt: skip
+def test_the_limit_that_is_past_names_the_number_that_lifts_it(
+    shop: Shop, people: int, of: int, mails: int, needed: int
+) -> None:
+    """Shares are asked from 500 people or emails on."""
+    shop.mail("thanks")
+    one = JourneyPlan("thanks", "new", frozenset(range(people)))
+    plan = replace(make_plan(shop.services), journeys=(one,), customers=of, mails_24h=mails)
+
+    assert plan.needed == needed
+    assert plan.is_within(needed)
+    assert not needed or not plan.is_within(needed - 1)
+    said = limits_sentence(plan, 0)
+    assert f"{people:,} start thanks" in said
+    assert (f"'apply --allow {needed}' would let it pass." in said) is bool(needed)
+
+
+def people(most: int) -> st.SearchStrategy[frozenset[int]]:
+    return st.integers(0, most).map(lambda count: frozenset(range(count)))
+
+
+COUNTS = st.dictionaries(st.sampled_from(["held out", "suppressed: complaint", "why not"]),
+                         st.integers(1, 2000), max_size=3)  # fmt: skip
+
+
+@st.composite
+def journey_plans(draw: st.DrawFn, name: str) -> JourneyPlan:
+    """Any numbers that can be true of one journey."""
+    reasons, emailed = draw(COUNTS), draw(st.integers(0, 3000))
+    start = frozenset(range(emailed + sum(reasons.values())))
+    more = draw(st.integers(0, 300)) if emailed else 0
+    emails = Emails(emailed + more, draw(st.integers(0, 3000)), draw(st.integers(0, 300)))
+    return JourneyPlan(
+        name, draw(st.sampled_from(["new", "changed", "unchanged", "retired"])), start,
+        draw(people(900)), draw(people(900)), draw(people(900)), Outcome(emailed, reasons),
+        draw(COUNTS), emails, sharing=2, shared=1,
+    )  # fmt: skip
+
+
+LIMITS = st.builds(
+    Limits,
+    mails_24h=st.integers(0, 9000),
+    share=st.sampled_from(["0%", "20%", "100%"]),
+    floor=st.sampled_from([0, 500, 4000]),
+)
+
+
+@given(
+    st.tuples(journey_plans("one"), journey_plans("two")),
+    people(6000),
+    st.integers(1, 20_000),
+    LIMITS,
+    st.booleans(),
+)
+def test_the_words_of_any_plan_add_up(
+    journeys: tuple[JourneyPlan, ...],
+    enter: frozenset[int],
+    customers: int,
+    limits: Limits,
+    is_first: bool,
+) -> None:
+    mails = sum(one.mails_24h for one in journeys)
+    change = Change("journey", "one", "changed")
+    check_sums(
+        Plan(
+            datetime(2026, 3, 2, tzinfo=UTC), (change,), (SegmentPlan("s", "new", 9, enter),),
+            journeys, mails, customers, is_first, limits, World("", "", ""),
+        )
+    )  # fmt: skip
