@@ -8,7 +8,8 @@ from starlette.exceptions import HTTPException
 
 from rekindle.api.asking import CONFLICT, UNKNOWN, Here, Trouble
 from rekindle.api.documents import PlanDocument
-from rekindle.rehearsal.plan import as_document, make_plan
+from rekindle.rehearsal.consequences import as_document
+from rekindle.rehearsal.plan import make_plan
 from rekindle.workspace.applying import NotApplied
 
 router = APIRouter(prefix="/plan", tags=["plan"])

@@ -14,7 +14,8 @@ from rekindle.cli.workspace import report
 from rekindle.counting import counted
 from rekindle.errors import NotFound, WrongUse
 from rekindle.private_files import open_private
-from rekindle.rehearsal.plan import Plan, as_document, make_plan
+from rekindle.rehearsal.consequences import Plan, as_document
+from rekindle.rehearsal.plan import make_plan
 from rekindle.rehearsal.world import World
 from rekindle.services import Services
 from rekindle.workspace.applying import NotApplied, apply_folder

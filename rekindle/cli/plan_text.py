@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from rekindle.counting import counted
-from rekindle.rehearsal.plan import JourneyPlan, Plan, SegmentPlan
+from rekindle.rehearsal.consequences import JourneyPlan, Plan, SegmentPlan
 
 Rows = Sequence[Sequence[str]]
 SEGMENTS = ("segment", "change", "size", "enter", "leave")

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
 from journeys.changes import find_ambiguous
 from rekindle.rehearsal import people
+from rekindle.rehearsal.consequences import Ask, Emails, JourneyPlan, Plan, SegmentPlan
 from rekindle.rehearsal.exclusions import (
     Outcome,
     outcome_of,
@@ -17,13 +17,11 @@ from rekindle.rehearsal.exclusions import (
     why_not_started,
 )
 from rekindle.rehearsal.people import Members, Sent, Trip
-from rekindle.rehearsal.rewordings import Rewording, find_rewordings
+from rekindle.rehearsal.rewordings import find_rewordings
 from rekindle.rehearsal.stage import Stage, rehearse
 from rekindle.rehearsal.world import World, definitions_in, digest, folder_of
 from rekindle.services import Services
-from rekindle.settings import Limits
-from rekindle.workspace.applying import Applied, Change, apply_folder
-from rekindle.workspace.files import path_of
+from rekindle.workspace.applying import Applied, apply_folder
 from rekindle.workspace.library import Library
 from store.records import CustomerId, EnrollmentId
 from store.tables import enrollments, events
@@ -34,157 +32,6 @@ STRETCH = timedelta(minutes=10)
 LATE = timedelta(hours=1)  # what stretches can delay at most; its mails are counted too
 CHANGED_TEMPLATE = ("template", "changed")
 LEFT = ("finished", "goal", "merged")  # ends that no change of a definition brings about
-
-
-@dataclass(frozen=True)
-class SegmentPlan:
-    """One segment once the folder is applied, and who comes and goes by that."""
-
-    segment: str
-    change: str  # new, changed, retired, unchanged
-    size: int
-    enter: frozenset[int] = frozenset()
-    leave: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True)
-class Emails:
-    """The emails of one journey in a day, by who gets them."""
-
-    to_starting: int = 0  # who start at once
-    to_inside: int = 0  # who are on their way already
-    to_later: int = 0  # who start within the day
-
-    @property
-    def total(self) -> int:
-        return self.to_starting + self.to_inside + self.to_later
-
-
-@dataclass(frozen=True)
-class JourneyPlan:
-    """One journey once the folder is applied: whom it takes at once, and its emails of a day."""
-
-    journey: str
-    change: str
-    start: frozenset[int] = frozenset()  # customers, those held out included
-    move: frozenset[int] = frozenset()  # to the new version
-    exit: frozenset[int] = frozenset()
-    stay: frozenset[int] = frozenset()  # inside on the version before
-    outcome: Outcome = field(default_factory=Outcome)  # of those who start
-    not_started: Mapping[str, int] = field(default_factory=dict)  # who would, and why they do not
-    emails: Emails = field(default_factory=Emails)
-    mailboxes: int = 0  # of those who start
-    sharing: int = 0  # how many of them have the same mailbox as another of them
-    shared: int = 0  # how many mailboxes those have
-
-    @property
-    def mails_24h(self) -> int:
-        return self.emails.total
-
-    @property
-    def excluded(self) -> Mapping[str, int]:
-        """Everybody who gets no email by the reason, those who do not start included."""
-        return dict(Counter(self.outcome.reasons) + Counter(self.not_started))
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A step whose derived id may mean another one than before: it needs an `id` of its own."""
-
-    journey: str
-    step: str
-    is_moving: bool  # people inside would be put there
-
-    def __str__(self) -> str:
-        return (
-            f"{path_of('journey', self.journey)}: there are more or fewer steps like {self.step!r} "
-            "than before, so it is not clear which is which. Give each of them an 'id'."
-        )
-
-
-@dataclass(frozen=True)
-class Concerned:
-    """How many people one thing concerns: `132 start win_back`."""
-
-    people: int = 0
-    verb: str = ""
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The whole consequence of one apply."""
-
-    at: datetime
-    changes: tuple[Change, ...]
-    segments: tuple[SegmentPlan, ...]
-    journeys: tuple[JourneyPlan, ...]
-    mails_24h: int
-    customers: int  # known now
-    is_first: bool  # nothing was ever applied: everybody in a segment is new to it
-    limits: Limits
-    world: World
-    asks: tuple[Ask, ...] = ()
-    rewordings: tuple[Rewording, ...] = ()
-    mails_of_no_journey: int = 0
-
-    @property
-    def largest(self) -> Concerned:
-        """The largest number of people that one thing concerns; the limit is about its share.
-
-        The first apply of all fills segments that nobody could be in before; that alone is no
-        surprise, so only what journeys do counts.
-        """
-        found = [
-            Concerned(len(whom), verb, one.journey)
-            for one in self.journeys
-            for verb, whom in (("start", one.start), ("move in", one.move), ("leave", one.exit))
-        ]
-        if not self.is_first:
-            found += [Concerned(len(one.enter), "enter", one.segment) for one in self.segments]
-        return max(found, key=lambda one: one.people, default=Concerned())
-
-    @property
-    def people(self) -> int:
-        return self.largest.people
-
-    @property
-    def share(self) -> float:
-        """Of all customers, whom the largest change concerns."""
-        return self.people / self.customers if self.customers else 0.0
-
-    @property
-    def is_small(self) -> bool:
-        """Whether so few people and emails are concerned that no share is asked."""
-        return max(self.people, self.mails_24h) <= self.limits.floor
-
-    @property
-    def is_past_share(self) -> bool:
-        return self.share > self.limits.share and not self.is_small
-
-    @property
-    def is_past_mails(self) -> bool:
-        return self.mails_24h > self.limits.mails_24h
-
-    @property
-    def needed(self) -> int:
-        """The least that `allow` has to be for limits to hold; 0 where they do."""
-        if not self.changes:
-            return 0
-        mails = self.mails_24h if self.is_past_mails else 0
-        return max(mails, self.people if self.is_past_share else 0)
-
-    @property
-    def is_unclear(self) -> bool:
-        """Whether people inside would be moved to a step that may be another than theirs."""
-        return any(one.is_moving for one in self.asks)
-
-    def is_within(self, allow: int = 0) -> bool:
-        """Whether limits hold; `allow` lifts every one up to that many people and emails.
-
-        Where nothing changes, nothing is set in motion, however many emails leave of themselves.
-        """
-        return not self.changes or (not self.is_unclear and self.needed <= allow)
 
 
 @dataclass(frozen=True)
@@ -252,6 +99,16 @@ class AtOnce:
     behind: Movement  # inside, on another version than the newest
     told: Sequence[tuple[str, str, str, int]]  # who came into segments, and who left them
     active: Sequence[Trip]  # everybody inside
+
+
+@dataclass(frozen=True)
+class AfterADay:
+    """What a day brings, by journey."""
+
+    outcomes: Mapping[str, Outcome]  # of those who started at once
+    emails: Mapping[str, Emails]  # of no journey under an empty name
+    mailboxes: Mapping[str, tuple[int, int, int]]
+    customers: int  # of the shop
 
 
 def _look_before(stage: Stage, now: datetime) -> Before:
@@ -331,6 +188,20 @@ def _by_journey(trips: Iterable[Trip]) -> Movement:
     return {journey: frozenset(ids) for journey, ids in found.items()}
 
 
+def _look_after_a_day(stage: Stage, before: Before, at_once: AtOnce, now: datetime) -> AfterADay:
+    with stage.store.read() as connection:
+        sent = people.load_sent(connection, now)
+        started = people.load_started_after(connection, before.last_enrollment)
+        mails = people.load_mails_after(connection, before.last_enrollment)
+        customers = people.count_living(connection)
+        mailboxes = _mailboxes(connection, at_once.start, now)
+    fresh = [one for id_, one in sent.items() if id_ not in before.sent]
+    at_start = [started[id_] for id_ in sorted(at_once.started) if id_ in started]
+    return AfterADay(
+        outcome_of(at_start, mails), _emails(fresh, before, at_once), mailboxes, customers
+    )
+
+
 def _plan(
     stage: Stage,
     services: Services,
@@ -340,50 +211,53 @@ def _plan(
     at_once: AtOnce,
     now: datetime,
 ) -> Plan:
-    library = stage.services.library()
-    with stage.store.read() as connection:
-        sent = people.load_sent(connection, now)
-        started = people.load_started_after(connection, before.last_enrollment)
-        mails = people.load_mails_after(connection, before.last_enrollment)
-        customers = people.count_living(connection)
-        at_mailboxes = _mailboxes(connection, at_once.start, now)
-    fresh = [one for id_, one in sent.items() if id_ not in before.sent]
-    emails = _emails(fresh, before, at_once)
-    outcomes = outcome_of([started[id_] for id_ in at_once.started if id_ in started], mails)
+    library, day = stage.services.library(), _look_after_a_day(stage, before, at_once, now)
     said = {one.name: one.change for one in applied.changes if one.kind == "journey"}
-    concerned = _concerned(library, said, segments)
-    not_started = why_not_started(library, at_once.told, at_once.start, concerned)
-    none: frozenset[int] = frozenset()
-    journeys = tuple(
-        JourneyPlan(
-            name,
-            said.get(name, "unchanged" if name in library.journeys else "retired"),
-            at_once.start.get(name, none),
-            at_once.move.get(name, none),
-            at_once.exit.get(name, none),
-            at_once.behind.get(name, none) if name in said else none,
-            outcomes.get(name, Outcome()),
-            not_started.get(name, {}),
-            emails.get(name, Emails()),
-            *at_mailboxes.get(name, ()),
-        )
-        for name in sorted({*before.library.journeys, *library.journeys, *emails} - {""})
-    )  # one that was retired long ago still emails those who are on their way
+    not_started = why_not_started(
+        library, at_once.told, at_once.start, _concerned(library, said, segments)
+    )
+    journeys = tuple(_journeys(before, library, said, not_started, at_once, day))
     reworded = {one.name for one in applied.changes if (one.kind, one.change) == CHANGED_TEMPLATE}
     return Plan(
         at=now,
         changes=applied.changes,
         segments=segments,
         journeys=journeys,
-        mails_24h=len(fresh),
-        customers=customers,
+        mails_24h=sum(emails.total for emails in day.emails.values()),
+        customers=day.customers,
         is_first=not before.library.versions,
         limits=library.settings.limits,
         asks=_asks(before, library, said),
         world=World(before.definitions, folder_of(services), _touched(segments, journeys)),
         rewordings=find_rewordings(library, reworded, at_once.active),
-        mails_of_no_journey=emails.get("", Emails()).total,
+        mails_of_no_journey=day.emails.get("", Emails()).total,
     )
+
+
+def _journeys(
+    before: Before,
+    library: Library,
+    said: Mapping[str, str],
+    not_started: Mapping[str, Mapping[str, int]],
+    at_once: AtOnce,
+    day: AfterADay,
+) -> Iterable[JourneyPlan]:
+    """Also one that was retired long ago: it still emails those who are on their way."""
+    none: frozenset[int] = frozenset()
+    for name in sorted({*before.library.journeys, *library.journeys, *day.emails} - {""}):
+        change = said.get(name, "unchanged" if name in library.journeys else "retired")
+        yield JourneyPlan(
+            name,
+            change,
+            at_once.start.get(name, none),
+            at_once.move.get(name, none),
+            at_once.exit.get(name, none),
+            at_once.behind.get(name, none) if name in said else none,
+            day.outcomes.get(name, Outcome()),
+            not_started.get(name, {}),
+            day.emails.get(name, Emails()),
+            *day.mailboxes.get(name, ()),
+        )
 
 
 def _emails(fresh: Iterable[Sent], before: Before, at_once: AtOnce) -> dict[str, Emails]:
@@ -440,58 +314,3 @@ def _touched(segments: Sequence[SegmentPlan], journeys: Sequence[JourneyPlan]) -
     movers = {one.journey: [sorted(one.start), sorted(one.move), sorted(one.exit)]
               for one in journeys}  # fmt: skip
     return digest([comers, movers])
-
-
-def as_document(plan: Plan, *, allow: int = 0) -> dict[str, Any]:
-    """The plan for programs."""
-    return {
-        "segments": [
-            {
-                "segment": one.segment,
-                "change": one.change,
-                "size": one.size,
-                "enter": len(one.enter),
-                "leave": len(one.leave),
-            }
-            for one in plan.segments
-        ],
-        "journeys": [
-            {
-                "journey": one.journey,
-                "change": one.change,
-                "start": len(one.start),
-                "move": len(one.move),
-                "exit": len(one.exit),
-                "stay": len(one.stay),
-                "emailed": one.outcome.emailed,
-                "not_emailed": dict(one.outcome.reasons),
-                "not_started": dict(one.not_started),
-                "mailboxes": one.mailboxes,
-                "sharing": one.sharing,
-                "mails_24h": one.mails_24h,
-                "mails_to": {
-                    "starting": one.emails.to_starting,
-                    "inside": one.emails.to_inside,
-                    "later": one.emails.to_later,
-                },
-                "excluded": dict(one.excluded),
-            }
-            for one in plan.journeys
-        ],
-        "mails_24h": plan.mails_24h,
-        "mails_of_no_journey": plan.mails_of_no_journey,
-        "rewordings": [
-            {"template": one.template, "inside": len(one.inside)} for one in plan.rewordings
-        ],
-        "customers": plan.customers,
-        "people": plan.people,
-        "share": plan.share,
-        "needs_allow": plan.needed,
-        "within_limits": plan.is_within(allow),
-        "asks": [
-            {"journey": one.journey, "step": one.step, "message": str(one)} for one in plan.asks
-        ],
-        "changes": [
-            {"kind": one.kind, "name": one.name, "change": one.change} for one in plan.changes
-        ],
-    }

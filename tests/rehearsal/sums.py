@@ -3,7 +3,7 @@
 import re
 
 from rekindle.cli.plan_text import as_markdown, as_text
-from rekindle.rehearsal.plan import Plan, as_document
+from rekindle.rehearsal.consequences import Plan, as_document
 
 STARTS = re.compile(r"^([\d,]+) starts? (\w+): (.+?)\.(?: [\d,]+ of them share .*)?$", re.MULTILINE)
 EMAILS = re.compile(r"^([\d,]+) emails? of (\w+) in 24 hours: (.+)\.$", re.MULTILINE)

@@ -10,7 +10,8 @@ from random import Random
 import pytest
 from sqlalchemy import select
 
-from rekindle.rehearsal.plan import Plan, make_plan
+from rekindle.rehearsal.consequences import Plan
+from rekindle.rehearsal.plan import make_plan
 from rekindle.workspace.applying import NotApplied
 from store.tables import enrollments, messages
 from tests.rehearsal.mutations import Author, live_a_while, open_authored

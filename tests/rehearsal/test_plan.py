@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from rekindle.cli.plan_text import as_markdown, limits_sentence
+from rekindle.rehearsal.consequences import Emails, JourneyPlan, Plan, SegmentPlan
 from rekindle.rehearsal.exclusions import Outcome
-from rekindle.rehearsal.plan import Emails, JourneyPlan, Plan, SegmentPlan, make_plan
+from rekindle.rehearsal.plan import make_plan
 from rekindle.rehearsal.world import World
 from rekindle.settings import Limits
 from rekindle.workspace.applying import Change
