@@ -144,9 +144,9 @@ def _of_journey(one: JourneyPlan) -> Iterable[str]:
         yield f"{_who(len(one.stay), 'stay')} inside {one.journey}, {version}."
     emails = one.emails
     whom = {
-        "to who starts now": emails.to_starting,
-        "to who is inside already": emails.to_inside,
-        "to who starts within the day": emails.to_later,
+        "to those who start now": emails.to_starting,
+        "to those inside already": emails.to_inside,
+        "to those who start within the day": emails.to_later,
     }
     if emails.total and emails.total != one.outcome.emailed:
         said = ", ".join(f"{count:,} {words}" for words, count in whom.items() if count)

@@ -138,7 +138,7 @@ def _text(simulation: Simulation) -> str:
         + (f" ({_listed(ended)})." if ended else "."),
         *_notes(simulation),
         *_of_now(simulation),
-        *(f"  {day}  {counted(count, 'mail')}" for day, count in _days(simulation).items()),
+        *(f"  {day}  {counted(count, 'email')}" for day, count in _days(simulation).items()),
     ]
     for trip in simulation.trips[:SHOWN]:
         key = f" ({trip.key})" if trip.key else ""
@@ -160,7 +160,7 @@ def _notes(simulation: Simulation) -> list[str]:
         notes.append(f"So much happened that the engine looked once in {simulation.grain} only.")
     for kind, share in simulation.rates.shares.items():
         if share:
-            notes.append(f"Assumed, not recorded: {share:.0%} of the other mails are {kind}.")
+            notes.append(f"Assumed, not recorded: {share:.0%} of the other emails are {kind}.")
     return notes
 
 
@@ -213,8 +213,8 @@ def _compared_text(base: Simulation, other: Simulation) -> str:
     rows = [
         ("", base.version, other.version),
         ("enrollments", f"{len(base.trips):,}", f"{len(other.trips):,}"),
-        ("people mailed", f"{people[0]:,}", f"{people[1]:,}"),
-        ("mails", *(f"{sum(_days(one).values()):,}" for one in (base, other))),
+        ("people emailed", f"{people[0]:,}", f"{people[1]:,}"),
+        ("emails", *(f"{sum(_days(one).values()):,}" for one in (base, other))),
         *((str(day), *(f"{_days(one).get(day, 0):,}" for one in (base, other))) for day in days),
     ]
     widths = [max(len(row[place]) for row in rows) for place in range(3)]

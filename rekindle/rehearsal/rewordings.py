@@ -27,7 +27,7 @@ def find_rewordings(
     inside: dict[str, set[int]] = {}
     if changed:
         for trip in active:
-            graph = library.graph(trip.version_id)
+            graph = None if trip.is_held_out else library.graph(trip.version_id)
             for template in _ahead(graph, trip.step) if graph and trip.step else ():
                 inside.setdefault(template, set()).add(trip.customer_id)
     return tuple(

@@ -299,7 +299,7 @@ def test_who_stays_on_the_version_before_is_counted_and_gets_the_new_words(shop:
     said = as_markdown(plan)
     assert "1 stays inside waits, on the version before." in said
     assert "thanks has new words, also for 1 customer inside who may yet get it." in said
-    assert "1 email of waits in 24 hours: 1 to who is inside already." in said
+    assert "1 email of waits in 24 hours: 1 to those inside already." in said
 
 
 def test_a_changed_layout_is_new_words_of_every_email_in_it(shop: Shop) -> None:
@@ -310,6 +310,18 @@ def test_a_changed_layout_is_new_words_of_every_email_in_it(shop: Shop) -> None:
     [reworded] = make_plan(shop.services).rewordings
 
     assert (reworded.template, len(reworded.inside)) == ("thanks", 1)
+
+
+def test_no_words_reach_those_who_are_held_out(shop: Shop) -> None:
+    shop.write("journeys/waits.yaml", ONE_WAIT + "holdout: 100%\n")
+    shop.mail("thanks")
+    shop.apply()
+    shop.customer("ana")
+    shop.happens("ticket.opened", "ana")
+    shop.run()
+    shop.mail("thanks", "Thank you")
+
+    assert make_plan(shop.services).rewordings == ()
 
 
 def test_who_comes_into_the_segment_within_the_day_is_told_apart(shop: Shop) -> None:
