@@ -8,11 +8,14 @@ import hmac
 import json
 from base64 import b64decode
 from binascii import Error as NotBase64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 from sqlalchemy import Connection
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -35,6 +38,15 @@ BOUNDARY = "=_rekindle_inbound"
 # parts that say what a mail is; SendGrid passes them on as files
 TELLING_PARTS = ("message/", "text/rfc822-headers", "text/calendar", "application/ics")
 MOST_FILES = 10
+WANTED = ("email", "headers", "text", "envelope", "charsets")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is read of a posted form: its fields, and the parts that tell, by their content type."""
+
+    fields: Mapping[str, str | bytes]
+    files: Sequence[tuple[str, bytes]]
 
 
 async def take_inbound(request: Request) -> Response:
@@ -53,6 +65,8 @@ async def take_inbound(request: Request) -> Response:
     try:
         with room_of(request).hold(SOURCE):
             items, rejects = await run_apart(partial(_sort, await _read(request)))
+    except HTTPException as error:
+        items, rejects = [], [Reject(f"a form that cannot be read: {error.detail}")]
     except TooLarge as error:
         return PlainTextResponse(f"{error}\n", 413)
     except TooMuch as error:
@@ -86,15 +100,17 @@ def _password(request: Request) -> str:
         return ""
 
 
-def _sort(raw: bytes) -> tuple[list[Returned], list[Reject]]:
+def _sort(form: Form) -> tuple[list[Returned], list[Reject]]:
     try:
-        return read_returned(raw), []
+        return read_returned(_raw_mail(form)), []
     except TooComplex as error:
         return [], [Reject(str(error))]
 
 
-async def _read(request: Request) -> bytes:
-    """The mail of the form. Raises TooLarge for a form that is."""
+async def _read(request: Request) -> Form:
+    """What was posted. Raises TooLarge for a form that is, HTTPException for one with too many
+    parts, or that cannot be read.
+    """
     taken = 0
 
     async def receive() -> Message:
@@ -107,37 +123,50 @@ async def _read(request: Request) -> bytes:
 
     bounded = Request(request.scope, receive)
     async with bounded.form(max_files=100, max_fields=100, max_part_size=LARGEST_MAIL) as form:
-        return await _raw_mail(form)
+        return Form(
+            fields={
+                name: await value.read() if isinstance(value, UploadFile) else value
+                for name, value in form.items()
+                if name in WANTED
+            },
+            files=[
+                (file.content_type or "", await file.read())
+                for file in _telling_files(form)[:MOST_FILES]
+            ],
+        )
 
 
-async def _raw_mail(form: FormData) -> bytes:
-    """The mail itself in raw mode; else one made of its headers, its text and what tells of it."""
-    raw = form.get("email")
-    if raw is not None:
-        return _null_return_path(form) + (await _bytes_of(raw)).lstrip()
-    headers = (await _bytes_of(form.get("headers", ""))).strip(b"\r\n")
-    text = await _bytes_of(form.get("text", ""))
-    files = [
-        (file.content_type or "", await file.read())
+def _telling_files(form: FormData) -> list[UploadFile]:
+    return [
+        file
         for _, file in form.multi_items()
         if isinstance(file, UploadFile) and (file.content_type or "").startswith(TELLING_PARTS)
-    ][:MOST_FILES]
+    ]
+
+
+def _raw_mail(form: Form) -> bytes:
+    """The mail itself in raw mode; else one made of its headers, its text and what tells of it."""
+    raw = form.fields.get("email")
+    if raw is not None:
+        return _null_return_path(form) + _bytes_of(raw).lstrip()
+    headers = _bytes_of(form.fields.get("headers", "")).strip(b"\r\n")
+    text = _bytes_of(form.fields.get("text", ""))
     report = "report" if b"multipart/report" in headers.lower() else "mixed"
     kind = f'Content-Type: multipart/{report}; boundary="{BOUNDARY}"'
-    parts = [(f"text/plain; charset={_charset(form)}", text), *files]
+    parts = [(f"text/plain; charset={_charset(form)}", text), *form.files]
     body = [f"--{BOUNDARY}\r\nContent-Type: {kind}\r\n\r\n".encode() + part for kind, part in parts]
     head = _null_return_path(form) + kind.encode() + b"\r\n" + headers
     return b"\r\n".join([head, b"", *body, f"--{BOUNDARY}--".encode()])
 
 
-def _null_return_path(form: FormData) -> bytes:
+def _null_return_path(form: Form) -> bytes:
     """A field for what the envelope alone tells: that nobody wants an answer (RFC 3834 §3.3)."""
-    envelope = _json(form.get("envelope"))
+    envelope = _json(form.fields.get("envelope"))
     return b"Return-Path: <>\r\n" if envelope.get("from", "x") == "" else b""
 
 
-def _charset(form: FormData) -> str:
-    found = str(_json(form.get("charsets")).get("text", ""))
+def _charset(form: Form) -> str:
+    found = str(_json(form.fields.get("charsets")).get("text", ""))
     return found if found.replace("-", "").replace("_", "").isalnum() else "utf-8"
 
 
@@ -149,15 +178,15 @@ def _json(field: object) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-async def _bytes_of(field: object) -> bytes:
+def _bytes_of(field: str | bytes) -> bytes:
     """A field's bytes as they came: what is no UTF-8 was read as Latin-1 by the form's parser."""
-    if isinstance(field, str):
-        try:
-            plain = field.encode("latin-1")
-            plain.decode("utf-8")
-        except UnicodeEncodeError:
-            return field.encode()
-        except UnicodeDecodeError:
-            return plain
+    if isinstance(field, bytes):
+        return field
+    try:
+        plain = field.encode("latin-1")
+        plain.decode("utf-8")
+    except UnicodeEncodeError:
         return field.encode()
-    return await field.read() if isinstance(field, UploadFile) else b""
+    except UnicodeDecodeError:
+        return plain
+    return field.encode()

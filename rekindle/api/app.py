@@ -3,10 +3,12 @@
 import structlog
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rekindle.api import approvals, customers, journeys, messages, plans, segments, surveys
 from rekindle.api.asking import REFUSED, proven
@@ -20,7 +22,9 @@ from rekindle.errors import (
     WrongUse,
 )
 from rekindle.services import Services
+from web.api_keys import require_api_key
 from web.requests import FormLimit
+from web.security import SAFE_METHODS
 
 log = structlog.get_logger()
 RETRY_SECONDS = 30
@@ -60,9 +64,29 @@ def create_api(services: Services) -> FastAPI:
     api.add_exception_handler(StoreUnavailable, _say_later)
     api.add_exception_handler(Exception, _say_sorry)
     api.add_middleware(FormLimit)
+    api.add_middleware(KeyFirst)
     api.add_middleware(AnyIsJson)
     api.state.services = services
     return api
+
+
+class KeyFirst:
+    """Middleware: what would change something is not read before its key is let in."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self.app
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
+            request = Request(scope)
+            try:
+                await run_in_threadpool(require_api_key, request)
+            except HTTPException as error:
+                app = _say_status(request, error)
+            except StoreUnavailable as error:
+                app = _say_later(request, error)
+        await app(scope, receive, send)
 
 
 def _trouble(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:

@@ -15,7 +15,7 @@ from adapters.tracking.segment import MOST_MESSAGES
 from rekindle.errors import TooMuch
 from store.session import Store
 from store.tables import event_kinds, events, rejects
-from tests.security.conftest import BROWSER_KEY, SERVER_KEY
+from tests.security.conftest import BROWSER_KEY, INBOUND_SECRET, SERVER_KEY
 from tests.web.conftest import Site
 from web import bodies, cloud_events, ingest
 from web.bodies import MOST_LARGE, MOST_LARGE_OF_ONE, SMALL, Room
@@ -255,3 +255,28 @@ def test_a_cloud_event_has_its_bound_too(small_house: Site):
 
     assert answer.status_code == 400
     assert "larger than 65536" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("body", [b"{", b"[" * 60_000, b"\xff", b"{}"])
+def test_a_body_for_the_api_is_not_read_before_its_key(small_house: Site, body: bytes):
+    for method, path in (("PUT", "/customers/ana"), ("POST", "/journeys/x/start")):
+        answer = small_house.client.request(method, f"/api/v1{path}", content=body)
+        assert (answer.status_code, "API key" in answer.json()["error"]) == (401, True)
+
+
+@pytest.mark.parametrize("parts", [150, 5_000])
+def test_returned_mail_in_too_many_parts_is_noted_and_not_asked_for_again(
+    small_house: Site, parts: int
+):
+    part = b'--x\r\nContent-Disposition: form-data; name="a"; filename="f"\r\n\r\nb\r\n'
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+
+    answer = small_house.client.post(
+        "/hooks/sendgrid/inbound",
+        content=part * parts + b"--x--\r\n",
+        headers=headers,
+        auth=("any", INBOUND_SECRET),
+    )
+
+    assert answer.status_code == 200
+    assert count_of(small_house.services.store, rejects) == 1
