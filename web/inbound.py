@@ -6,8 +6,6 @@ sent again. Source: SendGrid's Inbound Parse reference, read 2026-11.
 
 import hmac
 import json
-from base64 import b64decode
-from binascii import Error as NotBase64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +26,7 @@ from store.records import CustomerId, Reject, Returned
 from store.rejects import note_rejects
 from store.returns import act_on
 from web.bodies import room_of, run_apart
+from web.credentials import read_basic
 from web.requests import services_of, write
 
 log = structlog.get_logger()
@@ -56,7 +55,8 @@ async def take_inbound(request: Request) -> Response:
     """
     services = services_of(request)
     secret = services.settings.sendgrid.inbound_secret.get_secret_value()
-    if not secret or not hmac.compare_digest(_password(request).encode(), secret.encode()):
+    _, password = read_basic(request.headers.get("authorization", ""))
+    if not secret or not hmac.compare_digest(password.encode(), secret.encode()):
         return PlainTextResponse(
             "the password of inbound mail is needed\n",
             401,
@@ -88,16 +88,6 @@ routes: list[BaseRoute] = [
     Route("/hooks/sendgrid/inbound", take_inbound, methods=["POST"]),
     Route("/hooks/sendgrid/inbound/", take_inbound, methods=["POST"]),
 ]
-
-
-def _password(request: Request) -> str:
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        return b64decode(given, validate=True).decode().partition(":")[2]
-    except (NotBase64, UnicodeDecodeError):
-        return ""
 
 
 def _sort(form: Form) -> tuple[list[Returned], list[Reject]]:

@@ -4,8 +4,6 @@ It is asked for before a body is parsed: one in the body is looked for in its fi
 came, and read from the document only once one of those is let in.
 """
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +15,7 @@ from rekindle.clock import seconds_running
 from rekindle.services import Services
 from store.keys import AccessKey, digest_of, find_key
 from web.bodies import Body
+from web.credentials import read_basic
 from web.requests import services_of
 
 REMEMBERED = 5.0  # seconds: how long a revoked key may still be let in
@@ -50,7 +49,7 @@ def _look_up(services: Services, key: str) -> AccessKey | None:
 
 async def find_sender(request: Request) -> AccessKey | None:
     """The key in the header, if it is let in."""
-    key = basic_user(request.headers.get("authorization", ""))
+    key = _user(request)
     return await _ring_of(request).find(services_of(request), key) if key else None
 
 
@@ -60,7 +59,7 @@ async def may_hold_key(request: Request, body: Body) -> bool:
     A header that names somebody counts before the body, which is not read then; what is packed is
     not looked into.
     """
-    if basic_user(request.headers.get("authorization", "")):
+    if _user(request):
         return False
     begun = await body.begin()
     named = dict.fromkeys(match.group(1).decode() for match in KEY_AS_SENT.finditer(begun))
@@ -76,24 +75,16 @@ async def find_sender_within(request: Request, document: Any) -> AccessKey | Non
     return await _ring_of(request).find(services_of(request), key) if key else None
 
 
+def _user(request: Request) -> str:
+    return read_basic(request.headers.get("authorization", ""))[0]
+
+
 def _ring_of(request: Request) -> KeyRing:
     state = request.app.state
     if not hasattr(state, "key_ring"):
         state.key_ring = KeyRing()
     found: KeyRing = state.key_ring
     return found
-
-
-def basic_user(header: str) -> str:
-    """The user of Basic credentials, with or without the colon; empty for anything else."""
-    scheme, _, credentials = header.partition(" ")
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        decoded = base64.b64decode(credentials.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
-    return decoded.partition(":")[0]
 
 
 def _key_in(document: Any) -> str:

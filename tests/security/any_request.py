@@ -136,6 +136,10 @@ class Attacker:
             headers["authorization"] = f"Basic {said}"
         elif kind < 0.9:
             headers["authorization"] = f"Bearer {API_KEY}"
+        if "authorization" in headers and random.random() < 0.1:
+            said = headers["authorization"]
+            at = random.randrange(len(said))
+            headers["authorization"] = said[:at] + random.choice("\xff\xc3 =:") + said[at:]
         odd = {
             "content-encoding": ("gzip", "br", "identity", "x"),
             "ce-id": ("1", "\xff"),

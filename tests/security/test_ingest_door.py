@@ -280,3 +280,19 @@ def test_returned_mail_in_too_many_parts_is_noted_and_not_asked_for_again(
 
     assert answer.status_code == 200
     assert count_of(small_house.services.store, rejects) == 1
+
+
+@pytest.mark.parametrize("address", ["/v1/t", "/v1/events", "/hooks/sendgrid/inbound", "/api/v1/x"])
+def test_credentials_of_any_bytes_let_nobody_in(small_house: Site, address: str):
+    for said in (
+        b"d2t\xffOg==",
+        b"\xc3\xa9",
+        b"=",
+        b"d2tfc2VydmVy\xff",
+        b"/////w==",
+        b"a" * 60_000,
+    ):
+        for scheme in (b"Basic ", b"Bearer "):
+            headers = {b"authorization": scheme + said}
+            answer = small_house.client.post(address, content=b"{}", headers=headers)
+            assert answer.status_code == 401, said

@@ -18,8 +18,9 @@ from rekindle.clock import FixedClock
 from rekindle.services import NoWake, Services, open_services
 from store.keys import add_key, revoke_key
 from store.tables import event_kinds, events, rejects, traits
+from web.credentials import read_basic
 from web.ingest import MOST_BODY_BYTES, routes
-from web.write_keys import REMEMBERED, basic_user
+from web.write_keys import REMEMBERED
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 KEY = ("wk_server", "")
@@ -145,8 +146,8 @@ def test_without_a_known_key_nothing_is_stored(
 
 
 def test_credentials_may_lack_their_colon():
-    assert basic_user("Basic d2tfc2VydmVy") == "wk_server"
-    assert basic_user("basic d2tfc2VydmVyOg==") == "wk_server"
+    assert read_basic("Basic d2tfc2VydmVy") == ("wk_server", "")
+    assert read_basic("basic d2tfc2VydmVyOg==") == ("wk_server", "")
 
 
 def test_a_revoked_key_is_out_within_seconds(
