@@ -10,6 +10,7 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.reach import Reach
 from rekindle.clock import seconds_running
 
 
@@ -66,8 +67,9 @@ class DeadlineTlsSocket(_EndsInTime, ssl.SSLSocket):
         return super().send(*arguments)
 
 
-def connect(host: str, port: int, deadline: Deadline) -> DeadlineSocket:
-    """Try each address of `host` until `deadline`. Raises OSError (TimeoutError is one).
+def connect(host: str, port: int, deadline: Deadline, reach: Reach | None = None) -> DeadlineSocket:
+    """Try each address of `host` until `deadline`, but none out of `reach`. Raises OSError
+    (TimeoutError and NotAllowed are such).
 
     Finding the addresses is left to the resolver, which has a time limit of its own.
     """
@@ -77,6 +79,8 @@ def connect(host: str, port: int, deadline: Deadline) -> DeadlineSocket:
     ):
         connection = DeadlineSocket(family, kind, protocol)
         try:
+            if reach is not None:  # the very address: a name may lead elsewhere the next time
+                reach.check(host, str(address[0]), port)
             connection.settimeout(deadline.seconds_left())
             connection.connect(address)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.error import URLError
+from urllib.parse import urlsplit
 from urllib.request import (
     HTTPHandler,
     HTTPSHandler,
@@ -23,6 +24,7 @@ from urllib.request import (
 )
 
 from adapters.deadline import Deadline, DeadlineSocket, DeadlineTlsSocket, connect
+from adapters.reach import Reach
 
 MOST_BYTES = 64 * 1024  # of an answer's body: enough for what an API says is wrong
 LONGEST_RETRY_AFTER = timedelta(days=1)
@@ -64,10 +66,14 @@ def post(
     *,
     seconds: float,
     most_bytes: int = MOST_BYTES,
+    reach: Reach | None = None,
 ) -> HttpAnswer:
-    """POST `body`, all done within `seconds`. Raises NotSent and NotAnswered."""
+    """POST `body`, all done within `seconds`, to nobody out of `reach`. Raises NotSent and
+    NotAnswered.
+    """
     try:
-        request = Request(url, body, headers, method="POST")
+        request = _Request(url, body, headers, method="POST")
+        request.reach = reach
     except ValueError as error:
         raise NotSent(_words(error)) from error
     return send_request(request, seconds, most_bytes)
@@ -119,18 +125,23 @@ def wait_of(seconds: float) -> timedelta:
     return timedelta(seconds=min(max(seconds, 0.0), LONGEST_RETRY_AFTER.total_seconds()))
 
 
+class _Request(Request):
+    reach: Reach | None = None
+
+
 class _Connection(HTTPConnection):
     """A connection whose `timeout` is for all that is done on it."""
 
     is_cut = False  # the server stopped reading before the request had left whole
 
-    def __init__(self, *arguments: Any, **known: Any) -> None:
+    def __init__(self, *arguments: Any, reach: Reach | None = None, **known: Any) -> None:
         super().__init__(*arguments, **known)
+        self._reach = reach
         self._deadline = Deadline.after(self.timeout or 0)
         self._create_connection = self._connect  # what urllib opens sockets with
 
     def _connect(self, address: tuple[str, int], *_more: Any) -> DeadlineSocket:
-        return connect(*address, self._deadline)
+        return connect(*address, self._deadline, self._reach)
 
     def send(self, data: Any) -> None:
         is_open = self.sock is not None
@@ -163,12 +174,23 @@ class _TlsConnection(_Connection, HTTPSConnection):
 
 class _HttpHandler(HTTPHandler):
     def http_open(self, request: Request) -> HTTPResponse:
-        return self.do_open(_Connection, request)
+        return self.do_open(_Connection, request, reach=_reach_of(request))
 
 
 class _HttpsHandler(HTTPSHandler):
     def https_open(self, request: Request) -> HTTPResponse:
-        return self.do_open(_TlsConnection, request, context=_tls_context())
+        reach = _reach_of(request)
+        return self.do_open(_TlsConnection, request, context=_tls_context(), reach=reach)
+
+
+def _reach_of(request: Request) -> Reach | None:
+    """Return where its connection may go. Raises NotAllowed for what a proxy should not fetch."""
+    reach = request.reach if isinstance(request, _Request) else None
+    parts = urlsplit(request.full_url)
+    if reach is not None and request.host != parts.netloc:  # of the proxy
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        reach.check_behind_proxy(parts.hostname or "", port)
+    return reach
 
 
 @lru_cache(maxsize=1)

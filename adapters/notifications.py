@@ -7,6 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from adapters.reach import Reach, guarded
 from rekindle.errors import ProviderUnavailable, RekindleError
 
 NOT_INSTALLED = "this target needs the extra 'notify': pip install 'rekindle[notify]'."
@@ -31,12 +32,19 @@ def is_usable(target: str) -> bool:
     return _load_apprise().Apprise.instantiate(target) is not None
 
 
-def give_notice(target: str, text: str) -> None:
-    """Tell `text` to one target. Raises ProviderUnavailable, or RekindleError without Apprise."""
+def give_notice(target: str, text: str, reach: Reach) -> None:
+    """Tell `text` to one target, and to nobody out of `reach`, wherever its service sends us on.
+
+    Raises ProviderUnavailable, or RekindleError without Apprise.
+    """
     told = _load_apprise().Apprise()
     if not told.add(target):
         raise ProviderUnavailable(f"no notification service takes a {scheme_of(target)}: target.")
-    if not told.notify(body=text):
+    with guarded(reach) as guard:
+        is_taken = told.notify(body=text)
+    if guard.stopped:
+        raise ProviderUnavailable(f"the notice was not sent: {guard.stopped}.")
+    if not is_taken:
         raise ProviderUnavailable("the notification service did not take the notice.")
 
 

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from adapters.http import NotAnswered, NotSent, post, read_retry_after
+from adapters.reach import Reach
 from rekindle.errors import ProviderDeferred, ProviderRefused, ProviderUnavailable
 
 GONE = 410  # the receiver wants no more of them
@@ -30,9 +31,10 @@ def call_webhook(
     message_id: str,
     now: datetime,
     seconds: float,
+    reach: Reach,
 ) -> None:
-    """POST `told` as JSON, all done within `seconds`; the same `message_id` on every try lets the
-    receiver drop repeats.
+    """POST `told` as JSON, all done within `seconds`, to nobody out of `reach`; the same
+    `message_id` on every try lets the receiver drop repeats.
 
     Raises ProviderUnavailable where the receiver does not work, ProviderDeferred where it did not
     take this one call, ProviderRefused where it never will.
@@ -44,7 +46,7 @@ def call_webhook(
         **signed_headers(body, secret, message_id, now),
     }
     try:
-        answer = post(url, body, headers, seconds=seconds, most_bytes=0)
+        answer = post(url, body, headers, seconds=seconds, most_bytes=0, reach=reach)
     except NotSent as error:
         raise ProviderUnavailable(f"the webhook could not be reached ({error}).") from error
     except NotAnswered as error:

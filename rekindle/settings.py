@@ -86,11 +86,13 @@ def _some_time(timeout: timedelta) -> timedelta:
 
 class Webhooks(Part):
     """What the `webhook` step signs with, so that receivers know who is calling, and how long one
-    call may take as a whole.
+    call may take as a whole; and what of this machine and its network these steps and `notify` may
+    call: hosts, addresses and networks, each with a port or without.
     """
 
     secret: SecretStr = SecretStr("")
     timeout: Annotated[Duration, AfterValidator(_some_time)] = timedelta(seconds=15)
+    allow: tuple[str, ...] = ()
 
 
 class Topic(Part):

@@ -102,7 +102,7 @@ def postgres_database(postgres_server: URL, worker: int) -> Iterator[str]:
 def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     """A migrated, empty SQLite database."""
     file = tmp_path / "rekindle.db"
-    shutil.copyfile(sqlite_template, file)
+    shutil.copy(sqlite_template, file)  # with its mode
     return f"sqlite:///{file}"
 
 
@@ -134,7 +134,7 @@ def fresh_url(
 
     def copy() -> str:
         file = tmp_path / f"rekindle-{next(numbers)}.db"
-        shutil.copyfile(sqlite_template, file)
+        shutil.copy(sqlite_template, file)  # with its mode
         return f"sqlite:///{file}"
 
     return copy

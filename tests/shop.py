@@ -24,12 +24,19 @@ SETTINGS = """
 brand: {name: Shop, zone: UTC, address: "1 Street"}
 sender: {from: "Shop <hello@example.com>"}
 people: {leads: ["mailto:leads@example.com"]}
+webhook: {allow: [127.0.0.1, localhost]}
 """
+ALLOW = "allow: [127.0.0.1, localhost]"  # receivers of tests are on this machine
 LAYOUT = """
 <!doctype html><html><head><title>{% block subject %}{% endblock %}</title></head>
 <body><p>{% block preheader %}{% endblock %}</p>{% block body %}{% endblock %}
 <p><a href="{{ unsubscribe_url }}">Unsubscribe</a></p></body></html>
 """
+
+
+def with_webhook(settings: str, more: str) -> str:
+    """These settings with `more` of `webhook` in them."""
+    return settings.replace(ALLOW, f"{ALLOW}, {more}")
 
 
 @dataclass

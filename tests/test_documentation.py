@@ -12,7 +12,12 @@ from rekindle.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "SECURITY.md",
+    *sorted(DOCS.rglob("*.md")),
+]
 DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
 HEADINGS = ["Context", "Decision", "Consequences", "Rejected"]
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")

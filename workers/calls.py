@@ -21,6 +21,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
+from adapters.reach import Reach
 from adapters.webhook import call_webhook
 from rekindle.clock import seconds_running
 from rekindle.errors import ProviderUnavailable, RekindleError
@@ -333,7 +334,10 @@ def _prepare(tx: Connection, library: Library, effect: DueEffect, now: datetime)
     settings = library.settings.webhook
     secret, seconds = settings.secret.get_secret_value(), settings.timeout.total_seconds()
     url, message_id = str(effect.payload["url"]), f"effect_{effect.id}"
-    return lambda: call_webhook(url, told, secret, message_id=message_id, now=now, seconds=seconds)
+    reach = Reach.of(settings.allow)
+    return lambda: call_webhook(
+        url, told, secret, message_id=message_id, now=now, seconds=seconds, reach=reach
+    )
 
 
 def _nothing() -> None: ...

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from adapters.notifications import give_notice
+from adapters.reach import Reach
 from rekindle.errors import TemplateFailed
 from rekindle.workspace.library import Library
 from store.alarms import PLAINLY, clear_alarms, raise_alarm
@@ -54,7 +55,8 @@ def prepare_notice(
             queue_messages(tx, [_row(library, effect, address, text, now)])
             return None
         case _:
-            return lambda: give_notice(target, text)
+            reach = Reach.of(library.settings.webhook.allow)
+            return lambda: give_notice(target, text, reach)
 
 
 def _words_of(tx: Connection, library: Library, effect: DueEffect, now: datetime) -> str:

@@ -12,6 +12,7 @@ from rekindle.workspace.journey_sense import Thinking, check_journey
 from rekindle.workspace.library import Library, Reading
 from rekindle.workspace.mail_checks import check_mails, surveys_in_mails
 from rekindle.workspace.problems import Place, Problem, did_you_mean, in_order
+from rekindle.workspace.reach_checks import check_reach
 from rekindle.workspace.references import check_references, collect_names, rules_of
 from rekindle.workspace.settings_checks import check_settings
 from segments.definition import Segment
@@ -44,6 +45,7 @@ def _problems(
     yield from _check_widths(readings, library)
     yield from _check_scores(readings, library)
     yield from check_circles(readings)
+    yield from check_reach(readings, library.settings)
     yield from _check_data(readings)
     yield from _check_imports(readings, library)
     for reading in readings:

@@ -13,7 +13,7 @@ from store.records import MessageId, Returned
 from store.returns import act_on
 from store.tables import delivery_events, messages
 from tests.rehearsal.conftest import shop
-from tests.shop import SETTINGS, Shop
+from tests.shop import SETTINGS, Shop, with_webhook
 from workers.doctor import examine
 from workers.pausing import stop_journey
 
@@ -92,7 +92,7 @@ HOOKED = WAITING.replace("{wait: 2 days}", "{webhook: 'http://127.0.0.1:9/'}")
 def hook(shop: Shop) -> None:
     """One whose receiver is not there."""
     shop.customer("ana")
-    shop.write("rekindle.yaml", SETTINGS + "webhook: {secret: whsec_c2VjcmV0}\n")
+    shop.write("rekindle.yaml", with_webhook(SETTINGS, "secret: whsec_c2VjcmV0"))
     shop.write("journeys/waiting.yaml", HOOKED)
     shop.apply()
     shop.happens("order.completed", "ana")

@@ -18,7 +18,7 @@ from store.tables import effects
 from tests.deep.dying_calls import POINTS
 from tests.deployments import command_in, environment_of, started
 from tests.hooks import OK, Hook, say
-from tests.shop import SETTINGS, Shop
+from tests.shop import SETTINGS, Shop, with_webhook
 
 ROOT = Path(__file__).parents[2]
 CALLS = 20
@@ -41,7 +41,7 @@ CASES = [*((point, 1) for point in BEFORE_ANY), *((point, 3) for point in POINTS
 def workspace(folder: Path, environment: dict[str, str], hook: Hook) -> Path:
     """A shop with so many calls to make, of which none was decided yet."""
     folder.mkdir()
-    (folder / "rekindle.yaml").write_text(f"{SETTINGS}webhook: {{secret: a secret}}\n")
+    (folder / "rekindle.yaml").write_text(with_webhook(SETTINGS, "secret: a secret"))
     shop = Shop(folder, environment["REKINDLE_DATABASE_URL"], SystemClock().now(), environment)
     shop.write("journeys/care.yaml", JOURNEY.format(url=hook.url))
     shop.apply()

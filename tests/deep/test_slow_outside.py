@@ -17,7 +17,7 @@ from tests.deployments import DEPLOYMENTS, command_in, deployed, environment_of,
 from tests.hooks import OK, Hook, drip_slowly, hang, say
 from tests.mail_sink import MailSink
 from tests.raw_server import RawServer, drip
-from tests.shop import LAYOUT, SETTINGS, Shop
+from tests.shop import LAYOUT, SETTINGS, Shop, with_webhook
 
 pytestmark = pytest.mark.deep
 
@@ -50,7 +50,7 @@ def environment(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str
 def workspace(folder: Path, environment: dict[str, str], mail_port: int, **hooks: Hook) -> Path:
     folder.mkdir()
     smtp = f"provider: smtp\nsmtp: {{host: 127.0.0.1, port: {mail_port}}}\n"
-    (folder / "rekindle.yaml").write_text(f"{SETTINGS}{smtp}webhook: {{secret: a secret}}\n")
+    (folder / "rekindle.yaml").write_text(with_webhook(SETTINGS, "secret: a secret") + smtp)
     shop = Shop(folder, environment["REKINDLE_DATABASE_URL"], SystemClock().now(), environment)
     shop.write("templates/layouts/brand.html.j2", LAYOUT)
     shop.write("journeys/welcome.yaml", WELCOME)

@@ -18,7 +18,7 @@ from store.receivers import Receiver, load_receivers
 from store.records import CustomerId
 from store.tables import customers, effects
 from tests.hooks import BUSY, OK, Hook, drip_body, drip_slowly, hang, say
-from tests.shop import SETTINGS, Shop
+from tests.shop import SETTINGS, Shop, with_webhook
 from workers import calls, notices
 from workers.call_results import Call
 from workers.calls import CallLane, Limits
@@ -39,7 +39,7 @@ steps: [{{webhook: "{url}"}}]
 
 @pytest.fixture(autouse=True)
 def seconds(shop: Shop) -> None:
-    shop.write("rekindle.yaml", SETTINGS + "webhook: {secret: whsec_c2VjcmV0, timeout: 1 second}\n")
+    shop.write("rekindle.yaml", with_webhook(SETTINGS, "secret: whsec_c2VjcmV0, timeout: 1 second"))
 
 
 def want(shop: Shop, hook: Hook, number: int, name: str = "care") -> None:
@@ -323,7 +323,7 @@ class Pigeon:
         self.may_go = threading.Event()
         self.fails = False
 
-    def tell(self, _target: str, text: str) -> None:
+    def tell(self, _target: str, text: str, _reach: object) -> None:
         self.told.append(text)
         self.may_go.wait(PATIENCE_SECONDS)
         if self.fails:

@@ -11,7 +11,7 @@ from rekindle.cli.app import main
 from rekindle.rehearsal.scratch import scratch_copy
 from store.holds import find_hold
 from store.tables import effects, messages
-from tests.shop import SETTINGS, Shop
+from tests.shop import SETTINGS, Shop, with_webhook
 from tests.workers.journeys import said, write_journey
 from workers.schedule import sweep
 
@@ -52,7 +52,7 @@ def receiver() -> Iterator[HTTPServer]:
 def busy(shop: Shop, receiver: HTTPServer) -> Shop:
     """Each order tells the leads and a webhook, and thanks the customer; hence the hold."""
     shop.write(
-        "rekindle.yaml", f"{SETTINGS}webhook: {{secret: quiet}}\npace: {{late: 10 per hour}}\n"
+        "rekindle.yaml", with_webhook(SETTINGS, "secret: quiet") + "pace: {late: 10 per hour}\n"
     )
     url = f"http://127.0.0.1:{receiver.server_port}/order"
     write_journey(shop, "thanks", STEPS.replace("URL", url))

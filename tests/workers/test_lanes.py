@@ -12,7 +12,7 @@ from rekindle.services import Lane
 from store.lanes import LaneState, Waiting, load_lanes, save_lanes
 from store.tables import messages
 from tests.hooks import BUSY, Hook, say
-from tests.shop import SETTINGS, Shop
+from tests.shop import SETTINGS, Shop, with_webhook
 from workers.brokers import open_broker
 from workers.doctor import examine
 from workers.lanes import Pulse
@@ -171,7 +171,7 @@ def test_the_doctor_names_a_receiver_that_fails_and_what_waits_for_it(shop: Shop
 
 
 def wait_for_a_webhook(shop: Shop, url: str, number: int = 1) -> None:
-    shop.write("rekindle.yaml", SETTINGS + "webhook: {secret: whsec_c2VjcmV0}\n")
+    shop.write("rekindle.yaml", with_webhook(SETTINGS, "secret: whsec_c2VjcmV0"))
     shop.write(
         "journeys/care.yaml",
         "journey: care\ntopic: service\nstart: [{event: order.completed}]\n"

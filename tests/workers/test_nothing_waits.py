@@ -18,7 +18,7 @@ from store.tables import decisions, effects
 from tests.hooks import OK, Hook, drip_slowly, hang, say
 from tests.mail_sink import MailSink
 from tests.raw_server import RawServer, drip
-from tests.shop import LAYOUT, SETTINGS, Shop
+from tests.shop import LAYOUT, SETTINGS, Shop, with_webhook
 from workers.brokers import open_broker
 from workers.doctor import examine
 
@@ -53,7 +53,7 @@ def opened(folder: Path, url: str, now: datetime, port: int) -> Iterator[Shop]:
     folder.mkdir()
     settings = SETTINGS.replace('"mailto:leads@example.com"', '"log:"')
     smtp = f"provider: smtp\nsmtp: {{host: 127.0.0.1, port: {port}}}\n"
-    (folder / "rekindle.yaml").write_text(f"{settings}{smtp}webhook: {{secret: whsec_c2VjcmV0}}\n")
+    (folder / "rekindle.yaml").write_text(with_webhook(settings, "secret: whsec_c2VjcmV0") + smtp)
     shop = Shop(folder, url, now)
     shop.write("templates/layouts/brand.html.j2", LAYOUT)
     shop.write("journeys/welcome.yaml", WELCOME)

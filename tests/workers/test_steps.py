@@ -11,7 +11,7 @@ from werkzeug import Request, Response
 from adapters.webhook import signed_headers
 from store.approvals import answer_approvals, list_open_approvals
 from store.figures import list_alarms
-from tests.shop import Shop
+from tests.shop import Shop, with_webhook
 from tests.workers.journeys import (
     endings,
     happened,
@@ -175,7 +175,7 @@ HOOK = "steps: [{webhook: '{url}', body: {stage: won}}]\n"
 def with_secret(shop: Shop) -> None:
     shop.environment["HOOK_SECRET"] = "whsec_c2VjcmV0"
     settings = (shop.folder / "rekindle.yaml").read_text()
-    shop.write("rekindle.yaml", settings + 'webhook: {secret: "${HOOK_SECRET}"}\n')
+    shop.write("rekindle.yaml", with_webhook(settings, 'secret: "${HOOK_SECRET}"'))
 
 
 def test_a_webhook_is_signed_and_says_what_happened(shop: Shop, httpserver: HTTPServer) -> None:

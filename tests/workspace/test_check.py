@@ -395,7 +395,8 @@ def test_without_apprise_its_targets_are_a_warning(told, monkeypatch):
     monkeypatch.setitem(sys.modules, "apprise", None)
     monkeypatch.setattr(notifications, "_load_apprise", notifications._load_apprise.__wrapped__)
 
-    [problem] = told({"rekindle.yaml": "people: {leads: ['json://localhost:9000/leads']}\n"})
+    settings = "webhook: {allow: [localhost]}\npeople: {leads: ['json://localhost:9000/leads']}\n"
+    [problem] = told({"rekindle.yaml": settings})
 
     assert "warning: this target needs the extra 'notify'" in problem
 
