@@ -261,6 +261,7 @@ class Settings(Part):
     support: Support | None = None
     breaker: Breaker = Breaker()
     give_up_after: Duration = timedelta(days=3)  # of the provider's putting a mail off
+    keep_emails: Duration = timedelta(days=730)  # what they said, for reading them in a browser
     people: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     limits: Limits = Limits()
 

@@ -44,6 +44,7 @@ from store.tables import (
     events,
     hits,
     identities,
+    mail_copies,
     memberships,
     messages,
     parked_events,
@@ -175,7 +176,8 @@ def _forget_mails(tx: Connection, person: Person) -> None:
     tx.execute(
         update(messages).where(unsent).values(status="cancelled", reason=ERASED, due_at=None)
     )
-    tx.execute(delete(stored_mails).where(stored_mails.c.message_id.in_(person.messages)))
+    for kept in (stored_mails, mail_copies):
+        tx.execute(delete(kept).where(kept.c.message_id.in_(person.messages)))
     _blank(tx, hits, hits.c.message_id.in_(person.messages), {"agent": ""})
     _blank(tx, delivery_events, delivery_events.c.message_id.in_(person.messages), {"details": {}})
     words = {"reason": _without(messages.c.reason, person)}

@@ -643,6 +643,23 @@ stored_mails = Table(
     Column("mime", LargeBinary, nullable=False),
 )
 
+mail_copies = Table(
+    # what an email said, compressed against its outline: to be read in a browser
+    "mail_copies",
+    metadata,
+    Column("message_id", Id, primary_key=True, autoincrement=False),
+    Column("digest", Text, nullable=False),  # of the outline
+    Column("body", LargeBinary, nullable=False),
+    Column("kept_at", Instant, nullable=False),
+)
+
+mail_outlines = Table(
+    "mail_outlines",  # templates as they were compiled; they name nobody
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("outline", LargeBinary, nullable=False),
+)
+
 mail_editions = Table(
     "mail_editions",  # where the numbered links of a mail lead, as it was when it was sent
     metadata,

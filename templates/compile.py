@@ -16,6 +16,7 @@ from jinja2 import Template, TemplateError
 
 from rekindle.errors import TemplateFailed
 from rekindle.locales import fallbacks
+from templates.copies import Outline, outline_of
 from templates.flatten import Flat, flatten
 from templates.imports import importing
 from templates.inline import inline_styles
@@ -61,6 +62,7 @@ class CompiledMail:
 
     name: str
     locale: str  # in which it is written, and figures and days are
+    outline: Outline  # what all copies of it share
     edition: str  # names `links` for as long as anybody may click them
     links: tuple[str, ...]  # the addresses of links 1, 2, …
     surveys: frozenset[str]  # that it asks
@@ -131,14 +133,16 @@ def _compile(
     add_traps(body)
     part = partial(_part, name, sources if _has_imports(flat) else None)
     text = protect(flat.text) if flat.text is not None else body.with_text(derived)
+    html = restore(body)
     mail = CompiledMail(
         name=name,
         locale=sources.locale,
+        outline=outline_of(html[0]),
         edition=_edition(name, links),
         links=links,
         surveys=frozenset(asked_surveys([*flat.html, *(flat.text or [])])),
         subject=part(WORDS, *restore(protect(flat.subject))),
-        html=part(HTML, *restore(body)),
+        html=part(HTML, *html),
         text=part(WORDS, *restore(text)),
         is_text_written=flat.text is not None,
         is_inlined=is_inlined,

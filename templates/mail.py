@@ -12,6 +12,7 @@ from rekindle.addresses import EmailAddress
 from rekindle.settings import Brand, Sender
 from templates.compile import CompiledMail
 from templates.context import Told, build_context
+from templates.copies import PackedCopy, pack_copy
 from templates.links import MailLinks, Signer
 from templates.mime import Envelope, build
 from templates.render import SERVICE, RenderedMail, render
@@ -56,6 +57,7 @@ class ComposedMail:
     headers: tuple[tuple[str, str], ...]
     edition: str
     addresses: tuple[str, ...]  # of links 1, 2, …: `store.editions` keeps them
+    copy: PackedCopy | None  # of what can be read in a browser; None: nothing says where
 
 
 def compose(mail: CompiledMail, letter: Letter, told: Told, head: Letterhead) -> ComposedMail:
@@ -79,6 +81,7 @@ def compose(mail: CompiledMail, letter: Letter, told: Told, head: Letterhead) ->
         headers=headers,
         edition=mail.edition,
         addresses=mail.links,
+        copy=pack_copy(rendered.subject, rendered.html, rendered.text, mail.outline),
     )
 
 
@@ -121,7 +124,7 @@ def compose_notice(
     mime = build(rendered, envelope(letter, told, head, headers))
     return ComposedMail(
         rendered.subject, html, rendered.text, mime, head.sender.address, head.sender.reply_to,
-        headers, edition="", addresses=(),
+        headers, edition="", addresses=(), copy=None,
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Mails as they left: shown in the dashboard, and at `/m/{token}` to whoever cannot read theirs."""
 
+import re
 from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage
@@ -10,8 +11,10 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from rekindle.services import Services
+from store.copies import load_copy
 from store.messages import load_stored
 from store.records import MessageId
+from templates.copies import unpack_copy
 from web.link_rate import note_look
 from web.requests import services_of
 from web.survey_pages import gone_page
@@ -21,6 +24,7 @@ READER_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src https: http: data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; sandbox allow-popups allow-top-navigation"
 )
+PIXEL = re.compile(r'<img src="[^"]*/o/[^"]*" width="1" height="1"[^>]*>')
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,16 @@ class Copy:
 
 
 def find_copy(services: Services, message_id: MessageId) -> Copy | None:
-    """From the outbox, or as stored for service mails; None for a mail of which none was kept."""
+    """From the outbox, as stored for service mails or as packed; None where none is kept."""
     file = services.outbox / f"{message_id}.eml"
     if file.is_file():
         return take_apart(file.read_bytes())
     with services.store.read() as connection:
         stored = load_stored(connection, [message_id]).get(message_id)
+        packed = None if stored else load_copy(connection, message_id)
+    if packed is not None:
+        subject, html, text = unpack_copy(packed.body, packed.outline)
+        return Copy(subject, (), html, text)
     return take_apart(stored) if stored else None
 
 
@@ -63,7 +71,8 @@ async def read_mail(request: Request) -> Response:
     copy = find_copy(services, message_id)
     if copy is None:
         return gone_page(request, status=410)
-    return HTMLResponse(copy.html, headers={"Content-Security-Policy": READER_POLICY})
+    html = PIXEL.sub("", copy.html)  # whoever is here is counted by this very look
+    return HTMLResponse(html, headers={"Content-Security-Policy": READER_POLICY})
 
 
 routes = [Route("/m/{token}", read_mail, methods=["GET"])]

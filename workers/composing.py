@@ -16,6 +16,7 @@ from store.messages import load_stored
 from store.records import NOBODY, EnrollmentId, Message, MessageId
 from templates.compile import compile_mail
 from templates.context import Told, build_context
+from templates.copies import PackedCopy
 from templates.mail import ComposedMail, Letter, Letterhead, compose, compose_notice
 from templates.render import render_words
 from workers.telling import Reader, locale_of, tell_about
@@ -38,11 +39,12 @@ class Draft:
 
 @dataclass(frozen=True)
 class Written:
-    """A mail ready to leave, and where its numbered links lead."""
+    """A mail ready to leave, where its numbered links lead, and its copy to be kept, if any."""
 
     email: OutgoingEmail
     edition: str
     links: tuple[str, ...]
+    copy: PackedCopy | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Desk:
         """Raises TemplateFailed and Unsupported."""
         mail = _write(self.library, self.head, draft.message, draft.address, draft.facts)
         email = _outgoing(draft.message, draft.address, mail, draft.stored)
-        return Written(email, mail.edition, mail.addresses)
+        is_stored = draft.is_kept or draft.stored is not None  # whole
+        return Written(email, mail.edition, mail.addresses, None if is_stored else mail.copy)
 
 
 def open_desk(services: Services, library: Library) -> Desk:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from rekindle.errors import RekindleError
 from store.claims import mark_handed_over, save_sendings
+from store.copies import StoredCopy, save_copies
 from store.editions import save_editions
 from store.messages import Sending, store_mails
 from store.records import MessageId
@@ -114,8 +115,17 @@ class Ledger:
         marked = mark_handed_over(tx, list(wanted), self.claim, self.now)
         leaving = [wanted[id_] for id_ in marked]
         store_mails(tx, {one.message_id: one.written.email.mime for one in leaving if one.is_kept})
+        self._save_copies(tx, leaving)
         self._save_links(tx, [one.written for one in leaving])
         return marked
+
+    def _save_copies(self, tx: Connection, leaving: Sequence[Entry]) -> None:
+        kept = [
+            StoredCopy(one.message_id, copy.outline.digest, copy.outline.text, copy.body)
+            for one in leaving
+            if (copy := one.written.copy) is not None
+        ]
+        save_copies(tx, kept, self.now)
 
     def _save_links(self, tx: Connection, written: Sequence[Written]) -> None:
         new: Mapping[str, Sequence[str]] = {

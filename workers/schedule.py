@@ -37,6 +37,7 @@ from workers.calendars import keep_calendars, run_calendars
 from workers.calls import CallLane, retake_effects
 from workers.changes import follow_versions, outdated_journeys
 from workers.channels import ChannelPool
+from workers.copies import forget_copies
 from workers.counts import Counts
 from workers.deliver import deliver_due
 from workers.evaluate import evaluate_changes, evaluate_due
@@ -255,6 +256,7 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
     forget_failures(services, now)
     forget_news(services, now)
     forget_changes(services)
+    forget_copies(services, now)
 
 
 def pass_on(services: Services, now: datetime, due: Due) -> None:
