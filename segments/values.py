@@ -5,6 +5,7 @@ a value it was not meant for: numbers are JSON numbers only, true is not 1, "1" 
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,28 @@ from sqlalchemy.sql.expression import FunctionElement
 PlainJson = bool | int | float | str
 # PostgreSQL raises where a number does not fit a double; every other engine gives infinity
 LARGEST = "1e308"
+ID_NAME = re.compile(r"(?:(?:^|[\W_])[iI][dD]|[a-z]I[dD])$")  # id, ticket_id, orderId, "Order ID"
+
+
+# a quoted key, or one to which a dot belongs that ends it or stands before a blank: `No. of items`
+KEY = re.compile(r'"([^"]+)"|((?:[^."]|\.(?=\s|$))+)')
+
+
+def split_name(written: str) -> tuple[str, ...]:
+    """The keys of a name, which walks nested objects by dots.
+
+    `company.name` are two, `"company.name"` and `Bestell-Nr.` one. Raises ValueError.
+    """
+    keys: list[str] = []
+    at = 0
+    while key := KEY.match(written, at):
+        keys.append(key[1] or key[2])
+        at = key.end() + 1
+        if key.end() == len(written):
+            return tuple(keys)
+        if written[key.end()] != ".":
+            break
+    raise ValueError(f"{written!r} cannot be the name of a property")
 
 
 @dataclass(frozen=True)
@@ -30,7 +53,7 @@ class JsonValue:
     @classmethod
     def named(cls, column: ColumnElement[Any], dotted: str) -> "JsonValue":
         """The value of a property whose name may walk nested objects by dots."""
-        return cls(column, tuple(dotted.split(".")))
+        return cls(column, split_name(dotted))
 
     @cached_property
     def _arguments(self) -> tuple[ColumnElement[Any], ...]:
@@ -60,23 +83,29 @@ class JsonValue:
         return _JsonPlain(*self._arguments)
 
     @property
+    def as_id(self) -> ColumnElement[Any]:
+        """As `identity`, but a number is the same as the text of its digits: 7 and "7" are one."""
+        return _JsonAsId(*self._arguments)
+
+    @property
     def identity(self) -> ColumnElement[Any]:
         """Equal exactly where the values are: 1 and 1.0 are one, 1 and "1" two; NULL if missing."""
         return _JsonIdentity(*self._arguments)
 
     def equals(self, value: PlainJson) -> ColumnElement[bool]:
         """False for other types and for what is missing; never NULL."""
-        return func.coalesce(self._of_type(value) == _bound(value), False)
+        (meant,) = self._meant([value])
+        return func.coalesce(self._of_type(meant) == _bound(meant), False)
 
     def is_among(self, values: Sequence[PlainJson]) -> ColumnElement[bool]:
         """Equal to one of `values`; never NULL."""
-        grouped = _by_type(values)
+        grouped = _by_type(self._meant(values))
         found = [self._of_type(group[0]).in_([_bound(v) for v in group]) for group in grouped]
         return _any_of(found)
 
     def is_other_than(self, values: Sequence[PlainJson]) -> ColumnElement[bool]:
         """Of the type of one of `values`, and equal to none of them; never NULL."""
-        grouped = _by_type(values)
+        grouped = _by_type(self._meant(values))
         found = [self._of_type(group[0]).not_in([_bound(v) for v in group]) for group in grouped]
         return _any_of(found)
 
@@ -88,7 +117,18 @@ class JsonValue:
             return in_list
         return in_list | func.coalesce(_text_position(self.text, _bound(value)) > 0, False)
 
+    def _meant(self, values: Sequence[PlainJson]) -> list[PlainJson]:
+        """The values that are asked for; those of an id as texts."""
+        return [_digits(value) for value in values] if self._is_id else list(values)
+
+    @property
+    def _is_id(self) -> bool:
+        """Whether the value is an id by its name: whoever sends it writes it as they like."""
+        return bool(self.path) and ID_NAME.search(self.path[-1]) is not None
+
     def _of_type(self, value: PlainJson) -> ColumnElement[Any]:
+        if self._is_id and not isinstance(value, bool):
+            return _JsonIdText(*self._arguments)
         match value:
             case bool():
                 return self.boolean
@@ -96,6 +136,12 @@ class JsonValue:
                 return self.number
             case str():
                 return self.text
+
+
+def _digits(value: PlainJson) -> PlainJson:
+    if isinstance(value, bool | str):
+        return value
+    return str(int(value)) if float(value).is_integer() else repr(value)
 
 
 def _bound(value: PlainJson) -> ColumnElement[Any]:
@@ -192,6 +238,38 @@ class _JsonIdentity(_Reading):
         " ELSE json_type({c}, {p}) || json_extract({c}, {p}) END"
     )
     postgresql = "NULLIF({n}, 'null'::jsonb)"
+
+
+class _JsonAsId(_Reading):
+    """As `_JsonIdentity`, with numbers written as texts are."""
+
+    type = Text()
+    inherit_cache = True
+    sqlite = _JsonIdentity.sqlite.replace("'n' ||", "'t' ||")
+    postgresql = (
+        "CASE jsonb_typeof({n}) WHEN 'number'"
+        " THEN to_jsonb(trim_scale(({n} #>> '{{}}')::numeric)::text)"
+        " ELSE NULLIF({n}, 'null'::jsonb) END"
+    )
+
+
+class _JsonIdText(_Reading):
+    """The text of a text or a number; NULL for anything else."""
+
+    type = Text()
+    inherit_cache = True
+    sqlite = (
+        "CASE json_type({c}, {p}) WHEN 'text' THEN json_extract({c}, {p})"
+        " WHEN 'integer' THEN CAST(json_extract({c}, {p}) AS TEXT)"
+        " WHEN 'real' THEN CASE"
+        " WHEN json_extract({c}, {p}) = CAST(json_extract({c}, {p}) AS INTEGER)"
+        " THEN CAST(CAST(json_extract({c}, {p}) AS INTEGER) AS TEXT)"
+        " ELSE CAST(json_extract({c}, {p}) AS TEXT) END END"
+    )
+    postgresql = (
+        "CASE jsonb_typeof({n}) WHEN 'string' THEN {n} #>> '{{}}'"
+        " WHEN 'number' THEN trim_scale(({n} #>> '{{}}')::numeric)::text END"
+    )
 
 
 class _JsonListContains(FunctionElement[bool]):

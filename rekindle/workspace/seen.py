@@ -9,13 +9,14 @@ from typing import Any
 from rekindle.workspace.library import Reading
 from rekindle.workspace.problems import Place, Problem, did_you_mean
 from rekindle.workspace.references import rules_of
+from segments.values import split_name
 
 ANY = "any"
 # what the engine says itself comes sooner or later
 OURS = ("message.", "segment.", "enrollment.", "survey.", "customer.")
 COMPARING = ("is", "at_least", "at_most", "more_than", "less_than")
 SHOWN = 3  # of the values that were seen
-ONLY_DECIMALS = "In a CSV file only plain decimals, such as 12 or -1.50, are numbers."
+ONLY_DECIMALS = "Import the file anew with --type NAME=number, or see with --look how it is read."
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,11 @@ def _check_trait(
 ) -> Iterator[Problem]:
     if not seen.traits or not isinstance(name, str):
         return
-    if name.split(".")[0] not in seen.traits:
-        said = f"no customer ever had a trait {name.split('.')[0]!r}."
-        hint = did_you_mean(name.split(".")[0], seen.traits)
+    try:
+        first = split_name(name)[0]
+    except ValueError:  # told where the rule is read
+        return
+    if first not in seen.traits:
+        said = f"no customer ever had a trait {first!r}."
+        hint = did_you_mean(first, seen.traits)
         yield Problem(reading.document.place(path), said, hint, "warning")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CTE, ColumnElement, and_, case
+from sqlalchemy import CTE, ColumnElement, Text, and_, case, func, literal
 
 from segments.conditions.operators import Operators
 from segments.dates import (
@@ -46,6 +46,9 @@ def place(table: CTE, text: str, operators: Operators, zone: ZoneInfo) -> Placed
     Of anniversaries, the first that is not over at `at` and at `begins`, columns of `table`: what
     comes after it is found by looking again when it is over.
     """
+    if operators.anniversary_in_next is not None and not operators.asks_a_year:
+        table = add_columns(table, yearly=_with_some_year(table.c[text]))
+        text = "yearly"
     dated = add_written_date(table, text, zone)
     if operators.anniversary_in_next is not None:
         dated = _with_anniversary(dated, zone)
@@ -86,6 +89,12 @@ def _after(placed: Placed, bound: date | datetime | str, zone: ZoneInfo) -> Plac
         return replace(placed, ends=(*placed.ends, day_start(own.written_day, zone)))
     is_after = own.written_at > instant(last_instant(bound, zone))
     return replace(placed, bounds=(*placed.bounds, is_after))
+
+
+def _with_some_year(text: ColumnElement[str]) -> ColumnElement[str]:
+    """A day without a year, `--03-14`, in a leap year that is over; anything else as it is."""
+    is_yearless = and_(func.length(text) == len("--03-14"), func.substr(text, 1, 2) == "--")
+    return case((is_yearless, literal("2000", Text).concat(func.substr(text, 2))), else_=text)
 
 
 def _with_anniversary(table: CTE, zone: ZoneInfo) -> CTE:

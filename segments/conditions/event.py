@@ -107,7 +107,7 @@ class Event(Acts):
         answer, tie = events.alias("answer"), self.same or ""
         occurred_at = micros(answer.c.occurred_at)
         is_later = or_(occurred_at > micros(one.c.occurred_at), answer.c.id > one.c.id)
-        same = JsonValue.named(answer.c.properties, tie).identity
+        same = JsonValue.named(answer.c.properties, tie).as_id
         return (
             select(literal_column("1"))
             .where(
@@ -116,7 +116,7 @@ class Event(Acts):
                 occurred_at >= micros(one.c.occurred_at),
                 is_later,
                 compilation.seen_at(occurred_at, micros(answer.c.known_at)) <= at,
-                same == JsonValue.named(one.c.properties, tie).identity,
+                same == JsonValue.named(one.c.properties, tie).as_id,
             )
             .correlate_except(answer)
             .exists()
@@ -174,7 +174,7 @@ class Event(Acts):
 
     def _order(self, *, is_answer: int) -> list[ColumnElement[Any]]:
         return [
-            JsonValue.named(events.c.properties, self.same or "").identity.label("tie"),
+            JsonValue.named(events.c.properties, self.same or "").as_id.label("tie"),
             micros(events.c.occurred_at).label("occurred_at"),
             events.c.id.label("event_id"),
             literal_column(str(is_answer), Integer).label("is_answer"),

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from rekindle.durations import Duration
+from segments.values import split_name
 
 LARGEST = 2**53  # whole numbers beyond it are not told apart
 YEARS = range(1000, 9000)  # with room for windows on either side
@@ -109,8 +110,9 @@ def _parse_event_name(written: object) -> str:
 
 
 def _parse_property(written: object) -> str:
-    if not isinstance(written, str) or not all(written.split(".")) or '"' in written:
+    if not isinstance(written, str):
         raise ValueError(f"{written!r} cannot be the name of a property")
+    split_name(written)
     return written
 
 

@@ -87,6 +87,12 @@ class Operators(BaseModel):
         return any(getattr(self, name) is not None for name in DATE_OPERATORS)
 
     @property
+    def asks_a_year(self) -> bool:
+        """Whether a day without a year cannot satisfy what is asked."""
+        names = (name for name in DATE_OPERATORS if name != "anniversary_in_next")
+        return any(getattr(self, name) is not None for name in names)
+
+    @property
     def moves(self) -> bool:
         """Whether the passing of time alone can change what holds."""
         relative = (self.in_last, self.in_next, self.anniversary_in_next)

@@ -13,7 +13,7 @@ from segments.conditions.fields import PropertyName
 from segments.conditions.operators import Operators
 from segments.instants import Micros, micros, soonest, still_ahead
 from segments.planning import looked_up_by
-from segments.values import JsonValue
+from segments.values import JsonValue, split_name
 from segments.wording import values
 from store.tables import traits
 
@@ -35,7 +35,7 @@ class Trait(Operators, ConditionBase):
         newest = (
             select(traits.c.value)
             .join(compilation.subjects, mine.customer_id == traits.c.customer_id)
-            .where(traits.c.name == self.trait.split(".")[0], known_at <= mine.at)
+            .where(traits.c.name == split_name(self.trait)[0], known_at <= mine.at)
             .order_by(traits.c.occurred_at.desc(), traits.c.id.desc())
             .limit(1)
         )
@@ -43,7 +43,7 @@ class Trait(Operators, ConditionBase):
 
     def tell(self, found: Mapping[str, Any]) -> str:
         value = found["value"]
-        for key in self.trait.split(".")[1:]:
+        for key in split_name(self.trait)[1:]:
             value = value.get(key) if isinstance(value, Mapping) else None
         return "missing" if value is None else json.dumps(value, ensure_ascii=False)
 
@@ -61,7 +61,7 @@ class Trait(Operators, ConditionBase):
 
     def _leaf(self, compilation: Compilation) -> Select[Any]:
         """In force is the version of the latest timestamp; of equal ones, the later arrival."""
-        name, *inside = self.trait.split(".")
+        name, *inside = split_name(self.trait)
         held = JsonValue(traits.c.value, tuple(inside))
         versions = _versions(compilation, name, held.text, self.ask(held))
         placed = self._placed(versions, compilation)

@@ -522,3 +522,41 @@ def test_standard_input_is_read_like_a_file(shop: Shop, monkeypatch: pytest.Monk
     monkeypatch.setattr("sys.stdin", Piped())
 
     assert shop.run("import", "-")["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "member"),
+    [
+        ("22_zip.csv", 'match: {trait: zip, in: ["10115", "01067"]}', ["1", "2"]),
+        ("22_zip.csv", 'match: {trait: zip, starts_with: "1"}', ["1"]),
+        ("22_zip.csv", 'match: {trait: zip, starts_with: "0"}', ["2"]),
+        ("23_dotted_headers.csv",
+         'match: {event: order.completed, where: {"Bestell-Nr.": A17}}', ["1"]),
+        ("23_dotted_headers.csv",
+         'match: {event: order.completed, sum_of: "No. of items", exactly: 3}', ["1"]),
+        ("03d_decimal_comma_iso_date.csv",
+         "match: {event: order.completed, sum_of: total, between: [1343.05, 1343.07]}", ["1"]),
+    ],
+)  # fmt: skip
+def test_what_was_imported_can_be_asked_about(shop: Shop, name: str, rule: str, member: list[str]):
+    (shop.folder / "segments").mkdir()
+    (shop.folder / "segments/asked.yaml").write_text(f"segment: asked\n{rule}\n")
+    shop.take(name)
+    shop.run("apply", "--allow", "100")
+
+    assert shop.run("segment", "asked", "--members")["members"] == member
+
+
+def test_a_ticket_of_a_file_is_closed_by_the_live_event(shop: Shop):
+    (shop.folder / "segments").mkdir()
+    (shop.folder / "segments/open_ticket.yaml").write_text(
+        "segment: open_ticket\n"
+        "match: {event: ticket.opened, without_later: [ticket.solved], same: ticket_id}\n"
+    )
+    shop.take("21_ticket_history.csv")
+    shop.run("apply", "--allow", "100")
+    assert shop.run("segment", "open_ticket", "--members")["members"] == ["1"]
+
+    shop.take("21_ticket_live.jsonl")
+
+    assert shop.run("segment", "open_ticket", "--members")["members"] == []

@@ -244,6 +244,13 @@ def equal(one: Any, other: Any) -> bool:
     return kind_of(one) == kind_of(other) and bool(one == other)
 
 
+def as_id(value: Any) -> Any:
+    """What ties two events together may be a number here and its digits there."""
+    if kind_of(value) != "number":
+        return value
+    return str(int(value)) if float(value).is_integer() else repr(value)
+
+
 def fits(value: Any, asked: Operators, t: datetime, zone: ZoneInfo) -> bool:
     """Whether the value satisfies every operator that is written."""
     answers = []
@@ -318,6 +325,8 @@ def read(text: str, zone: ZoneInfo) -> tuple[datetime, date] | None:
 
 
 def date_fits(text: str, name: str, bound: Any, t: datetime, zone: ZoneInfo) -> bool:
+    if name == "anniversary_in_next" and text.startswith("--"):
+        text = f"2000{text[1:]}"
     if (found := read(text, zone)) is None:
         return False
     instant, day = found
@@ -466,7 +475,7 @@ def is_answered(world: World, asked: Event, arrival: int, act: Act, t: datetime)
         and other.known_at <= t
         and (other.occurred_at, place) > (act.occurred_at, arrival)
         and any(name_matches(pattern, other.name) for pattern in asked.without_later)
-        and equal(tie, inside_of(other.properties, asked.same.split(".")))
+        and equal(as_id(tie), as_id(inside_of(other.properties, asked.same.split("."))))
         for place, other in enumerate(world.acts)
     )
 

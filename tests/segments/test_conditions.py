@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from segments.compile import Scope, Subjects
 from segments.definition import parse_condition
+from segments.values import split_name
 from store.records import Actor
 from store.standings import note_turns
 from store.tables import ANSWERED, REPORTED, answers, delivery_events, events
@@ -127,7 +128,7 @@ def test_an_unsolved_ticket_is_one_that_no_later_answer_of_its_own_closes(histor
     rule = {"event": "ticket.opened", "without_later": ["ticket.solved"], "same": "ticket_id"}
     for at, name, ticket in (
         (MONDAY, "ticket.opened", 7),
-        (MONDAY + HOUR, "ticket.solved", "7"),
+        (MONDAY + HOUR, "ticket.solved", "70"),
         (MONDAY + 3 * HOUR, "ticket.solved", 7.0),
         (MONDAY + 4 * HOUR, "ticket.opened", 7),
     ):
@@ -486,3 +487,80 @@ def test_each_subject_may_have_its_own_instant(history: History):
 def test_no_list_is_longer_than_databases_take():
     with pytest.raises(ValueError, match="'in' takes at most 10,000 values"):
         parse_condition({"trait": "plan", "in": list(range(10_001))})
+
+
+@pytest.mark.parametrize("opened", ["35436", 35436, 35436.0])
+@pytest.mark.parametrize("solved", ["35436", 35436])
+def test_a_ticket_is_the_same_as_a_number_and_as_a_text(
+    history: History, opened: object, solved: object
+):
+    history.customer(1)
+    history.event(1, MONDAY, "ticket.opened", properties={"ticket_id": opened})
+    rule = {"event": "ticket.opened", "without_later": ["ticket.solved"], "same": "ticket_id"}
+
+    assert history.of(rule, 1, MONDAY)[0]
+    history.event(1, MONDAY + HOUR, "ticket.solved", properties={"ticket_id": solved})
+    assert not history.of(rule, 1, MONDAY + HOUR)[0]
+
+
+@pytest.mark.parametrize("stored", ["17", 17])
+@pytest.mark.parametrize(
+    ("name", "asked", "holds"),
+    [
+        ("order_id", {"is": 17}, True), ("orderId", {"is": "17"}, True),
+        ("Order ID", {"in": ["17", "x"]}, True), ("id", {"in": [16, 17]}, True),
+        ("order_id", {"is_not": "17"}, False), ("order_id", {"not_in": [18, "19"]}, True),
+        ("order_id", {"is": True}, False),
+    ],
+)  # fmt: skip
+def test_what_is_called_an_id_equals_the_text_of_its_digits(
+    history: History, stored: object, name: str, asked: dict[str, object], holds: bool
+):
+    history.customer(1)
+    history.event(1, MONDAY, properties={name: stored})
+
+    assert history.of(ORDERED | {"where": {name: asked}}, 1, MONDAY)[0] is holds
+
+
+def test_anything_else_keeps_its_type(history: History):
+    history.customer(1)
+    history.event(1, MONDAY, properties={"paid": 17, "grid": "17"})
+
+    assert not history.of(ORDERED | {"where": {"paid": "17"}}, 1, MONDAY)[0]
+    assert not history.of(ORDERED | {"where": {"grid": 17}}, 1, MONDAY)[0]
+
+
+def test_a_birthday_without_a_year_has_its_anniversary_and_is_no_date_otherwise(history: History):
+    history.customer(1)
+    history.trait(1, "birthday", "--03-04")  # two days after MONDAY
+    near = {"trait": "birthday", "anniversary_in_next": "3 days"}
+
+    assert history.of(near, 1, MONDAY) == (True, MONDAY.replace(hour=0) + 3 * DAY)
+    assert not history.of(near, 1, MONDAY - 5 * DAY)[0]
+    assert not history.of({"trait": "birthday", "before": "2026-01-01"}, 1, MONDAY)[0]
+    assert not history.of(near | {"before": "2026-01-01"}, 1, MONDAY)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("Bestell-Nr.", {"Bestell-Nr.": 3}), ("No. of items", {"No. of items": 3}),
+        ('"company.size"', {"company.size": 3}), ("company.size", {"company": {"size": 3}}),
+        ('company."no. of.people"', {"company": {"no. of.people": 3}}),
+    ],
+)  # fmt: skip
+def test_names_with_dots_can_be_asked_about(history: History, name: str, stored: dict[str, object]):
+    history.customer(1)
+    history.event(1, MONDAY, properties=stored)
+    for key, value in stored.items():
+        history.trait(1, key, value)
+
+    assert history.of(ORDERED | {"where": {name: 3}}, 1, MONDAY)[0]
+    assert history.of(ORDERED | {"sum_of": name, "exactly": 3}, 1, MONDAY)[0]
+    assert history.of({"trait": name, "is": 3}, 1, MONDAY)[0]
+
+
+@pytest.mark.parametrize("name", ["", ".a", "a..b", '"a', 'a"b"', '""', 'a.""'])
+def test_what_cannot_be_a_name_is_refused(name: str):
+    with pytest.raises(ValueError, match="cannot be the name of a property"):
+        split_name(name)
