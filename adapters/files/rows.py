@@ -24,6 +24,7 @@ from adapters.files.types import (
     kinds_of_moments,
 )
 from adapters.instants import parse_instant
+from adapters.ordinals import Ordinals
 from adapters.tracking.messages import (
     LONGEST_NAME,
     READERS,
@@ -108,7 +109,7 @@ class Rows:
     types: Types
     source: str
     received_at: datetime
-    seen: dict[str, int] = field(default_factory=dict)
+    seen: Ordinals = field(default_factory=Ordinals)
 
     def parse_event(self, row: Row) -> IncomingEvent:
         """A row by its columns, or a Segment-spec message. Raises Malformed."""
@@ -250,8 +251,7 @@ class Rows:
                 raise Malformed(f"the row has no {', '.join(self.layout.key)}")
             return f"key:{_digest([self.source, name, *key])}"
         digest = _digest([fields, rest])
-        ordinal = self.seen[digest] = self.seen.get(digest, 0) + 1
-        return f"row:{digest}:{ordinal}"
+        return f"row:{digest}:{self.seen.next(digest)}"
 
     def _event_name(self, written: str) -> str:
         name = self.layout.events.get(written.strip()) or canonical_name(written)

@@ -14,6 +14,7 @@ from typing import Any
 from adapters.actors import read_actor
 from adapters.documents import require_whole_names
 from adapters.instants import parse_instant
+from adapters.ordinals import Ordinals
 from adapters.tracking.messages import (
     LONGEST_NAME,
     Message,
@@ -42,7 +43,7 @@ class Call:
     source: str = "api"
     channels: frozenset[str] = frozenset()  # the workspace's; a top-level `channel` must be one
     is_history: bool = False  # a file: times are as they were, and known since then
-    ordinals: dict[str, int] = field(default_factory=dict)  # how often equal content was seen
+    ordinals: Ordinals = field(default_factory=Ordinals)  # how often equal content was seen
 
 
 def parse_message(kind: str, document: Any, call: Call) -> Parsed:
@@ -145,5 +146,4 @@ def _derived_id(message: Message, call: Call) -> str:
     if not message.get("timestamp"):
         content["receivedAt"] = call.received_at.isoformat()
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
-    ordinal = call.ordinals[digest] = call.ordinals.get(digest, 0) + 1
-    return f"derived:{digest}:{ordinal}"
+    return f"derived:{digest}:{call.ordinals.next(digest)}"
