@@ -334,10 +334,14 @@ def _prepare(tx: Connection, library: Library, effect: DueEffect, now: datetime)
     settings = library.settings.webhook
     secret, seconds = settings.secret.get_secret_value(), settings.timeout.total_seconds()
     url, message_id = str(effect.payload["url"]), f"effect_{effect.id}"
-    reach = Reach.of(settings.allow)
-    return lambda: call_webhook(
-        url, told, secret, message_id=message_id, now=now, seconds=seconds, reach=reach
-    )
+
+    def call() -> None:
+        reach = Reach.of(settings.allow)  # looks names up: not while a transaction is open
+        call_webhook(
+            url, told, secret, message_id=message_id, now=now, seconds=seconds, reach=reach
+        )
+
+    return call
 
 
 def _nothing() -> None: ...

@@ -55,8 +55,8 @@ def prepare_notice(
             queue_messages(tx, [_row(library, effect, address, text, now)])
             return None
         case _:
-            reach = Reach.of(library.settings.webhook.allow)
-            return lambda: give_notice(target, text, reach)
+            allow = library.settings.webhook.allow  # names are looked up once nothing is held
+            return lambda: give_notice(target, text, Reach.of(allow))
 
 
 def _words_of(tx: Connection, library: Library, effect: DueEffect, now: datetime) -> str:
