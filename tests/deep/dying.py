@@ -68,7 +68,8 @@ def shorten(seconds: float) -> None:
                 lease=lease, renew_every=lease / 5, settle_every=lease / 10, patience=lease
             )
 
-    channels.ChannelPool.__init__.__defaults__ = (Timing(),)
+    _longer, *others = channels.ChannelPool.__init__.__defaults__
+    channels.ChannelPool.__init__.__defaults__ = (Timing(), *others)
 
 
 if __name__ == "__main__":
@@ -78,4 +79,4 @@ if __name__ == "__main__":
     if point != "nowhere":
         trap(point, int(times))
     sys.argv = ["rekindle", *command]
-    import_module("rekindle.cli.app").main()
+    sys.exit(import_module("rekindle.cli.app").main())
