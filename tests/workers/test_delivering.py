@@ -363,19 +363,22 @@ def test_told_to_stop_it_waits_longer_for_answers_than_for_what_has_only_begun(s
     provider = connect(
         shop, Scripted(connections=2), settle_every=SECOND / 20, stop_within=SECOND / 20
     )
-    pool, answering = shop.process.pool, threading.Event()
+    pool, answering, both_begun = shop.process.pool, threading.Event(), threading.Barrier(2)
     seen: list[Counter[str]] = []
 
     def take_long(_email: OutgoingEmail) -> None:
+        both_begun.wait(20)
         pool.stopping.set()
         answering.wait(20)
 
     def look() -> None:
+        pool.stopping.wait(20)
+        threading.Event().wait(0.6)
         seen.append(statuses(shop))
         answering.set()
 
     provider.after = take_long
-    threading.Timer(0.6, look).start()
+    threading.Thread(target=look).start()
 
     deliver_due(shop.services, pool, shop.clock.now())
 
