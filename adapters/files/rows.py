@@ -23,7 +23,7 @@ from adapters.files.types import (
     is_missing,
     kinds_of_moments,
 )
-from adapters.instants import parse_instant
+from adapters.instants import SECONDS_END, parse_instant
 from adapters.ordinals import Ordinals
 from adapters.tracking.messages import (
     LONGEST_NAME,
@@ -261,6 +261,9 @@ class Rows:
 
     def _instant(self, written: Any, column: str) -> datetime:
         try:
+            is_number = isinstance(written, int | float) and not isinstance(written, bool)
+            if is_number and abs(written) >= SECONDS_END:  # in ms, µs or ns, or a date's digits
+                written = str(written)
             if isinstance(written, str):
                 return self.types.moments.get(column, ANYWHERE).read(written)
             return parse_instant(written)

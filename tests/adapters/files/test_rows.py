@@ -81,6 +81,23 @@ def test_a_day_begins_in_the_brands_zone_and_a_bare_time_is_utc(written: str, in
     assert parse_event({**ORDER, "occurred_at": written}).occurred_at == instant
 
 
+@pytest.mark.parametrize(
+    ("written", "instant"),
+    [
+        (1772438400, datetime(2026, 3, 2, 8, tzinfo=UTC)),
+        (1772438400000, datetime(2026, 3, 2, 8, tzinfo=UTC)),
+        (1772438400000000, datetime(2026, 3, 2, 8, tzinfo=UTC)),
+        (1772438400.5, datetime(2026, 3, 2, 8, 0, 0, 500_000, tzinfo=UTC)),
+        (20260302080000, datetime(2026, 3, 2, 5, tzinfo=UTC)),
+        (46022, datetime(1970, 1, 1, 12, 47, 2, tzinfo=UTC)),
+    ],
+)
+def test_a_number_of_json_is_an_instant_in_whatever_unit(written: float, instant: datetime):
+    event = parse_event({**ORDER, "occurred_at": written}, is_text=False)
+
+    assert event.occurred_at == instant
+
+
 def test_equal_rows_are_events_of_their_own_and_the_same_ones_in_another_file():
     read, other = rows(ORDER), rows(ORDER)
 
