@@ -77,7 +77,20 @@ RECEIVERS = select(_WALK.c.receiver).where(_WALK.c.receiver.is_not(None))
 NAME = (
     update(effects).where(effects.c.id == bindparam("id_")).values(receiver=bindparam("receiver_"))
 )
-UNNAMED = select(effects.c.id, effects.c.payload).where(_WAITING, OURS.is_(None)).limit(500)
+UNNAMED = (
+    select(effects.c.id, effects.c.payload)
+    .where(_WAITING, OURS.is_(None))
+    .limit(500)
+    .with_for_update(skip_locked=True)  # another process that names them has the same to say
+)
+# those that another transaction writes at the moment are its own: waiting for them could be mutual
+REST = (
+    select(effects.c.id)
+    .where(
+        effects.c.kind == KIND, bindparam("receiver") == OURS, effects.c.due_at <= bindparam("now")
+    )
+    .with_for_update(skip_locked=True)
+)
 DUE = (
     select(
         effects.c.id,
@@ -140,10 +153,10 @@ def renew_claims(tx: Connection, claims: Collection[str], until: datetime) -> No
 
 def put_off(tx: Connection, kind: str, receiver: str, now: datetime, until: datetime) -> None:
     """Have all that is due for `receiver` wait until then; no try is charged to any of it."""
-    due = update(effects).where(
-        effects.c.kind == kind, effects.c.receiver == receiver, effects.c.due_at <= now
-    )
-    tx.execute(due.values(due_at=until, claimed_by=None))
+    ids = list(tx.scalars(REST, {"kind": kind, "receiver": receiver, "now": now}))
+    if ids:
+        due = update(effects).where(effects.c.id == bindparam("id_"))
+        tx.execute(due.values(due_at=until, claimed_by=None), [{"id_": id_} for id_ in ids])
 
 
 def finish_effect(

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -44,7 +43,7 @@ from store.enrollments import find_place
 from store.holds import find_hold
 from store.receivers import Receiver
 from workers.call_results import Book, Call, Outcome
-from workers.lease import is_gone, worker_name
+from workers.lease import is_gone, new_claim
 from workers.notices import NOTICE_SECONDS, Errand, is_row, prepare_notice
 from workers.receivers import is_on_trial, receiver_of
 
@@ -83,7 +82,6 @@ class CallLane:
         self._queued = 0  # emails of this round, with notices to our people
         self._renewed = seconds_running()
         self._finished: float | None = None
-        self._claims = count(1)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -221,7 +219,7 @@ class CallLane:
         name_receivers(tx, {id_: receiver_of(self.kind, row) for id_, row in unnamed.items()})
         running = Counter(call.effect.receiver for call in self._running.values())
         free = self.limits.in_all - (len(self._running) - len(self._hanging))
-        claim = f"{worker_name()}#{next(self._claims)}"
+        claim = new_claim()
         calls: list[Call] = []
         for receiver in list_receivers(tx, self.kind):
             known = book.failing.get(receiver)
@@ -306,7 +304,7 @@ def retake_effects(services: Services, now: datetime) -> None:
     gone = {
         id_: claim
         for id_, claim in claims.items()
-        if is_gone(claim.partition("#")[0], wall + LEASE, wall)
+        if is_gone(claim.partition("#")[0], wall + LEASE, wall)  # older versions: `name#1`
     }
     if gone:
         with services.store.begin() as tx:

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from rekindle.clock import RunningClock
 from rekindle.errors import ProviderUnavailable, StoreUnavailable
 from rekindle.services import Lane, NoWake
-from store.effects import claim_effects, list_receivers
+from store.effects import claim_effects, list_claims, list_receivers
 from store.erasing import erase_customer
 from store.receivers import Receiver, load_receivers
 from store.records import CustomerId
@@ -97,6 +97,23 @@ def test_a_slow_receiver_gets_each_call_once_whoever_else_looks_for_work(
 
         assert sorted(hook.ids.values()) == [1] * 6
     assert statuses(shop) == [("done", 1)] * 6
+
+
+def test_lanes_of_one_process_never_hold_the_same_claim(shop: Shop) -> None:
+    lanes = [CallLane(shop.services, Lane.WEBHOOKS, QUICK) for _ in range(2)]
+    with Hook(hang) as first, Hook(hang) as second, running(shop, *lanes):
+        want(shop, first, QUICK.a_receiver, "first")
+        lanes[0].wake()
+        wait_until(lambda: first.calls == QUICK.a_receiver)
+        want(shop, second, QUICK.a_receiver, "second")
+        lanes[1].wake()
+        wait_until(lambda: second.calls == QUICK.a_receiver)
+
+        with shop.services.store.read() as connection:
+            claims = list_claims(connection)
+        by_lane = [{call.claim for call in lane._running.values()} for lane in lanes]
+        assert by_lane[0].isdisjoint(by_lane[1])
+        assert set(claims.values()) == by_lane[0] | by_lane[1]
 
 
 def done(shop: Shop) -> list[tuple[str, int]]:
