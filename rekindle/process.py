@@ -17,8 +17,6 @@ from adapters.email.base import open_adapter
 from rekindle.errors import RekindleError, describe
 from rekindle.services import Lane, Services
 from rekindle.settings import provider_settings
-from rekindle.workspace.applying import apply_folder
-from store.definitions import newest_definition
 from store.leases import release_lease
 from workers.actors import QUEUES, Actors, declare_actors
 from workers.brokers import start_worker
@@ -163,14 +161,3 @@ def spare_what_stays() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(OBJECTS_A_COLLECTION)
-
-
-def apply_once(services: Services) -> None:
-    """Apply the folder into a database where nothing was ever applied.
-
-    Raises RekindleError with the folder's problems if it has any.
-    """
-    with services.store.read() as connection:
-        if newest_definition(connection) is not None:
-            return
-    apply_folder(services.store, services.workspace, services.environment, services.clock.now())

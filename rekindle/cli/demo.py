@@ -15,13 +15,14 @@ from rich.table import Table
 
 from rekindle import ENGINE_ROOT
 from rekindle.cli.context import options, say
+from rekindle.cli.first_apply import apply_once
 from rekindle.clock import FixedClock
 from rekindle.demo.play import Player, import_history
 from rekindle.demo.shop import PLAYED_DAYS, make_shop
 from rekindle.demo.summary import STATES, Summary, summarize
 from rekindle.errors import WrongUse
 from rekindle.private_files import make_private_folder
-from rekindle.process import Process, apply_once
+from rekindle.process import Process
 from rekindle.services import STATE_FOLDER, open_services
 
 FOLDER = Path("demo-shop")

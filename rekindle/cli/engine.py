@@ -30,7 +30,8 @@ def run(
     ] = False,
 ) -> None:
     """Work off everything due at --now, then stop."""
-    from rekindle.process import Process, apply_once
+    from rekindle.cli.first_apply import apply_once
+    from rekindle.process import Process
 
     if not until_idle:
         raise WrongUse(

@@ -12,9 +12,10 @@ import structlog
 import typer
 
 from rekindle.cli.context import options
+from rekindle.cli.first_apply import apply_once
 from rekindle.cli.opening import open_here
 from rekindle.errors import WrongUse
-from rekindle.process import Process, apply_once
+from rekindle.process import Process
 from rekindle.services import Lane, Services
 from store.holds import begin_hold, find_hold
 

@@ -80,6 +80,34 @@ def test_apply_stores_nothing_past_the_limits_until_that_many_are_allowed(run: R
     assert run("run", "--until-idle")["sent"] == allowed["mails_24h"]
 
 
+def test_a_process_that_applies_for_the_first_time_asks_the_same_limits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    def run(*words: str) -> tuple[int, str]:
+        code = main([*words, "--workspace", str(tmp_path), "--now", "2026-03-02T09:00:00Z"])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    write(
+        tmp_path,
+        {
+            "rekindle.yaml": "brand: {name: Shop}\nlimits: {floor: 0}\n",
+            "segments/all.yaml": ALL,
+            "journeys/hello.yaml": HELLO,
+            "templates/hello.html.j2": MAIL,
+            "customers.csv": "customer_id,email\nana,ana@example.com\n",
+        },
+    )
+    assert run("import", str(tmp_path / "customers.csv"))[0] == 0
+    code, said = run("run", "--until-idle")
+    assert code == 1
+    assert "past its limits: it would concern 1 customer and send 1 email" in said
+    assert run("apply", "--allow", "1")[0] == 0
+    code, said = run("run", "--until-idle")
+    assert code == 0
+    assert "1 started" in said
+
+
 def test_what_was_past_a_limit_is_said_to_be_allowed_and_not_within_it(run: Run):
     refused = run("apply", "--allow", "2", code=1)["refused"]
 

@@ -3,11 +3,12 @@
 import pytest
 
 from rekindle.cli.demo import make_workspace
+from rekindle.cli.first_apply import apply_once
 from rekindle.clock import FixedClock
 from rekindle.demo.play import Player, import_history
 from rekindle.demo.shop import make_shop
 from rekindle.demo.summary import summarize
-from rekindle.process import Process, apply_once
+from rekindle.process import Process
 from rekindle.services import open_services
 
 SEED = 7
