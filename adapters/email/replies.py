@@ -76,9 +76,11 @@ def own_words(said: str, recipient: str, subject: str = "") -> str:
         plain = _replace(recipient, THE_RECIPIENT, plain)
         plain = pattern(rf"(?<![\w.@-])([\w.-]{{0,255}}\.)?{escape(domain)}(?![\w-]|\.\w)",
                         IGNORECASE).sub("(name)", plain)  # fmt: skip
-        # a bare word is told from the server's only where it stands as a name does
+        # a bare word is told from the server's only where it stands as a name does; `User unknown`
+        # is said of anybody
         bare = rf"((?:user|account|recipient|mailbox|address)[ :=]+|[<'\"(\[]){escape(local)}"
-        plain = pattern(rf"{bare}(?![\w.-])", IGNORECASE).sub(r"\1(recipient)", plain)
+        if local.casefold() != "unknown":
+            plain = pattern(rf"{bare}(?![\w.-])", IGNORECASE).sub(r"\1(recipient)", plain)
     plain = QUOTED_ADDRESS.sub(_keep_recipient, plain)
     plain = ADDRESS.sub(_keep_recipient, plain)
     return NAME.sub(lambda found: found[0] if LIST_NAME.search(found[0]) else "(name)", plain)

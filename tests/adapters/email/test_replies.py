@@ -173,6 +173,7 @@ domains = st.builds("{}.{}.{}".format, words, words, st.sampled_from(("com", "li
 @example("starttls", "x.com")
 @example("x", "rate.limit-it.com")
 @example("dkim", "x.org")
+@example("unknown", "5.7.1.5.7.1.com")
 def test_what_an_address_is_made_of_does_not_matter(template, stage, local, domain):
     def told_of(local: str, domain: str) -> tuple[object, ...]:
         to = f"{local}@{domain}"
