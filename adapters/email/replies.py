@@ -79,8 +79,8 @@ def own_words(said: str, recipient: str, subject: str = "") -> str:
         # a bare word is told from the server's only where it stands as a name does; `User unknown`
         # is said of anybody
         bare = rf"((?:user|account|recipient|mailbox|address)[ :=]+|[<'\"(\[]){escape(local)}"
-        if local.casefold() != "unknown":
-            plain = pattern(rf"{bare}(?![\w.-])", IGNORECASE).sub(r"\1(recipient)", plain)
+        ends = r"(?=\s+unknown)" if local.casefold() == "unknown" else r"(?![\w.-])"
+        plain = pattern(rf"{bare}{ends}", IGNORECASE).sub(r"\1(recipient)", plain)
     plain = QUOTED_ADDRESS.sub(_keep_recipient, plain)
     plain = ADDRESS.sub(_keep_recipient, plain)
     return NAME.sub(lambda found: found[0] if LIST_NAME.search(found[0]) else "(name)", plain)

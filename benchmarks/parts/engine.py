@@ -19,8 +19,9 @@ from statistics import median
 
 from adapters.email.base import BeforeLastByte, OutgoingEmail, ProviderMessageId
 from benchmarks.parts.notices import Notices
+from rekindle.cli.first_apply import apply_once
 from rekindle.clock import FixedClock, RunningClock
-from rekindle.process import Process, apply_once
+from rekindle.process import Process
 from rekindle.services import Services, open_services, state_folder
 from store.claims import claims
 from store.intake import record_customers, record_events

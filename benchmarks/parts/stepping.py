@@ -17,9 +17,10 @@ from pathlib import Path
 from sqlalchemy import text, update
 
 from benchmarks.parts.report import clock_of
+from rekindle.cli.first_apply import apply_once
 from rekindle.clock import FixedClock
 from rekindle.migrating import upgrade
-from rekindle.process import apply_once, spare_what_stays
+from rekindle.process import spare_what_stays
 from rekindle.services import Services, open_services
 from store.records import DefinitionId
 from store.session import Store
