@@ -37,6 +37,16 @@ class StoreUnavailable(RekindleError):
     """The database cannot be reached or is not migrated; nothing was written."""
 
 
+class StoreUnwritable(StoreUnavailable):
+    """The database stores nothing at the moment: its disk is full, fails, or can only be read;
+    what was acknowledged before is not lost.
+    """
+
+
+class CannotWrite(RekindleError):
+    """A file cannot be written; the text names it, says why, and what to do."""
+
+
 class BrokerUnavailable(RekindleError):
     """The message broker cannot be reached; the sweep will find the work again."""
 

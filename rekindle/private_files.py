@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from rekindle.disks import writing
+
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -65,6 +67,19 @@ def write_new(file: Path, content: bytes) -> bool:
     return True
 
 
+def write_result(file: Path, content: str) -> None:
+    """Write what a command was asked for: whole, or the file stays as it was. What is no file, as a
+    pipe or a device, is written as it comes. Raises CannotWrite, WrongUse.
+    """
+    with writing(file):
+        is_special = file.is_absolute() and file.parts[1] in ("dev", "proc")
+        if is_special or (file.exists() and not file.is_file()):
+            with open(file, "w", encoding="utf-8", newline="", opener=open_private) as opened:
+                opened.write(content)
+        else:
+            write_whole(file.resolve(), content.encode())
+
+
 def make_durable(folder: Path) -> None:
     """Have the names in `folder` survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
@@ -83,9 +98,11 @@ def is_open_to_others(path: Path) -> bool:
 
 
 def tighten(paths: Iterable[Path]) -> None:
-    """Take from all but the owner what rights they have to these; what is another's stays."""
+    """Take from all but the owner what rights they have to these; what is another's stays, and what
+    a symbolic link leads to, which we may not have made.
+    """
     for path in paths:
-        if is_open_to_others(path) and path.stat().st_uid == os.geteuid():
+        if not path.is_symlink() and is_open_to_others(path) and path.stat().st_uid == os.geteuid():
             path.chmod(stat.S_IMODE(path.stat().st_mode) & ~OTHERS)
 
 

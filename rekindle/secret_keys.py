@@ -20,7 +20,8 @@ from pathlib import Path
 import structlog
 
 from rekindle.clock import seconds_running, wall_now
-from rekindle.errors import WrongUse
+from rekindle.disks import refusal_of, writing
+from rekindle.errors import CannotWrite, WrongUse
 from rekindle.private_files import write_new, write_whole
 from templates.links import Signer
 
@@ -135,11 +136,9 @@ def rotate_file(folder: Path, until: date, now: datetime) -> SecretKeys:
     with _alone_in(folder):
         rotated = load_secret_keys(folder, {}).rotated(new_key(), until, now)
         lines = "".join(f"{kept}\n" for kept in rotated.fallbacks)
-        try:
+        with writing(file):
             write_whole(folder / FALLBACKS_NAME, lines.encode())
             write_whole(file, rotated.newest.encode())
-        except OSError as error:
-            raise WrongUse(f"{file} cannot be written: {error.strerror}.") from error
     return rotated
 
 
@@ -151,11 +150,12 @@ def new_key() -> str:
 def _read_or_make(file: Path) -> str:
     written = _read(file)
     if written is None:
+        if file.is_symlink():
+            raise WrongUse(f"{file} is a symbolic link to {file.readlink()}, which is not there.")
         try:
             write_new(file, new_key().encode())
         except OSError as error:
-            said = f"{file} cannot be written ({error.strerror}): set {VARIABLE} instead."
-            raise WrongUse(said) from error
+            raise CannotWrite(f"{refusal_of(file, error)} Or set {VARIABLE}.") from error
         written = _read(file)
     return _checked(written or "", str(file))
 

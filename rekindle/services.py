@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -13,10 +13,12 @@ from typing import Protocol, Self
 from sqlalchemy import Connection
 
 from rekindle.clock import Clock, DatabaseTime, FixedClock, Source, based_on, wall_now
-from rekindle.errors import StoreUnavailable
+from rekindle.disks import writing
+from rekindle.errors import StoreUnavailable, WrongUse
 from rekindle.presence import Presence, find_running
 from rekindle.private_files import make_private_folder, open_private, tighten
 from rekindle.revisions import current_revision, is_current, is_foreign, require_current
+from rekindle.secret_keys import FILE_NAME as SECRET_KEY_FILE
 from rekindle.secret_keys import VARIABLE as SECRET_KEY
 from rekindle.secret_keys import KeyRing
 from rekindle.settings import Settings
@@ -104,6 +106,14 @@ class Services:
     @property
     def outbox(self) -> Path:
         return self.workspace / OUTBOX
+
+    @property
+    def written_folders(self) -> list[Path]:
+        """Where this process may write: state, emails of the outbox, and a database in a file."""
+        folders = [self.workspace / STATE_FOLDER, self.outbox]
+        folders += [file.parent for file in self.store.files[:1]]
+        found = [folder.resolve() for folder in folders if folder.is_dir()]
+        return list(dict.fromkeys(found))
 
     @property
     def settings(self) -> Settings:
@@ -203,13 +213,38 @@ def state_folder(workspace: Path) -> Path:
     """Where the engine keeps what must not be committed: database, key. Made on first use, and
     closed to others with all that is in it; so is the outbox.
     """
-    folder = make_private_folder(workspace / STATE_FOLDER)
-    tighten([folder, *folder.iterdir(), workspace / OUTBOX])
+    folder = workspace / STATE_FOLDER
+    _refuse_strays(workspace, [folder])
+    with writing(folder):
+        make_private_folder(folder)
+        kept = list(folder.iterdir())
+    _refuse_strays(workspace, [path for path in kept if path.name != SECRET_KEY_FILE])
+    tighten([folder, *kept, workspace / OUTBOX])
     ignore = folder / ".gitignore"
     if not ignore.exists():
-        with open(ignore, "w", encoding="utf-8", opener=open_private) as opened:
+        with writing(ignore), open(ignore, "w", encoding="utf-8", opener=open_private) as opened:
             opened.write("*\n")
     return folder
+
+
+def _refuse_strays(workspace: Path, paths: Iterable[Path]) -> None:
+    """Raises WrongUse for a symbolic link out of the workspace: whoever may propose a change to
+    that shall not have us write somewhere else. A secret key is only read, and may be linked.
+    """
+    for path in paths:
+        if path.is_symlink() and not _is_within(workspace, path):
+            raise WrongUse(
+                f"{path} is a symbolic link to what does not belong to the workspace. Put a folder "
+                "or file in its place; a database elsewhere is named by REKINDLE_DATABASE_URL, and "
+                f"a secret key comes from {SECRET_KEY}."
+            )
+
+
+def _is_within(workspace: Path, path: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(workspace.resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        return False
 
 
 def _bring_up_to_date(store: Store) -> None:

@@ -21,6 +21,7 @@ EFFECT = "effect.failed"
 RECEIVER = "receiver.failing"
 STANDSTILL = "lane.standstill"
 HELD = "sending.held"
+DISK = "disk.full"
 
 # what to do about each; `docs/operate.md` lists them all with what raises and what clears them
 REMEDIES: Mapping[str, str] = {
@@ -39,6 +40,8 @@ REMEDIES: Mapping[str, str] = {
     " made again.",
     RECEIVER: "See to the receiver; what waits for it is sent once it answers, for three days.",
     STANDSTILL: "Start a worker for this lane; where one runs, its log says what it is doing.",
+    DISK: "Free some room on that disk, or make it larger: what cannot be stored is refused, and"
+    " nothing that was acknowledged is lost.",
     HELD: "When what it was for is done, 'rekindle release' lets everything leave.",
 }
 

@@ -6,6 +6,7 @@ and never wait for the writer.
 """
 
 import json
+import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -17,14 +18,28 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError
+import structlog
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, insert, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
-from rekindle.errors import StoreUnavailable
+from rekindle.clock import seconds_running
+from rekindle.disks import why_unwritable
+from rekindle.errors import StoreUnavailable, StoreUnwritable
 from rekindle.private_files import make_private_file
-from store.tables import FOREVER
+from store.alarms import DISK, REMEDIES
+from store.faults import (
+    cannot_write,
+    first_failure,
+    first_line,
+    is_busy,
+    is_unreachable,
+    sqlite_code,
+)
+from store.tables import EPOCH, FOREVER, alarms
 from store.turns import Turn
+
+log = structlog.get_logger()
 
 Work = Callable[[Connection], Any]
 HOLDS_FUTURE = "holds_future"  # an option of its connections
@@ -37,6 +52,8 @@ BUSY_TIMEOUT_MS = 10_000
 # commits of a write-ahead log. One common commit for all who wait makes it cheap.
 SYNCHRONOUS = "FULL"
 PAGES_A_CHECKPOINT = 4_000  # steps write the same pages again and again: most are copied once
+PROBE_BYTES = 64 * 1024
+FAULT_SECONDS = 30.0  # after a write that failed for want of room; a later one may go by chance
 STATEMENTS_KEPT = 1_000  # parsed by SQLite; a rule's statement takes longer to parse than to run
 
 
@@ -67,6 +84,17 @@ class Store:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._fault = ""
+        self._failed_at = float("-inf")  # by `seconds_running`
+
+    @property
+    def fault(self) -> str:
+        """Why nothing could be stored just now, in words; empty where that is not so.
+
+        A small write may still go where a large one does not: so it lasts a while.
+        """
+        is_fresh = seconds_running() - self._failed_at < FAULT_SECONDS
+        return self._fault if is_fresh else ""
 
     def hold_future(self) -> None:
         """Let it be known that rows are stored here before anybody may know of them."""
@@ -76,8 +104,8 @@ class Store:
     @property
     def files(self) -> list[Path]:
         """The files that hold it: on SQLite the database, its log and the log's index."""
-        name = self.url.database if self.is_sqlite else None
-        return [Path(name + ending) for ending in ("", "-wal", "-shm")] if name else []
+        file = self._file
+        return [Path(f"{file}{ending}") for ending in ("", "-wal", "-shm")] if file else []
 
     @property
     def engine(self) -> Engine:
@@ -86,18 +114,20 @@ class Store:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """One transaction. Raises StoreUnavailable if the database cannot be reached."""
+        """One transaction. Raises StoreUnavailable if the database cannot be reached, and
+        StoreUnwritable where it can be read alone.
+        """
         if not self.is_sqlite:
-            with _reachable(), self._writer.begin() as tx:
+            with self._writing(), self._writer.begin() as tx:
                 yield tx
             return
-        with self._turn, _reachable(), self._writer.begin() as tx:
+        with self._turn, self._writing(), self._writer.begin() as tx:
             yield tx
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent look at what is committed. Raises StoreUnavailable."""
-        with _reachable(), self._reader.connect() as connection, connection.begin():
+        with self._reaching(), self._reader.connect() as connection, connection.begin():
             yield connection
 
     def current_time(self) -> datetime:
@@ -131,7 +161,7 @@ class Store:
                 connection.execution_options(isolation_level="AUTOCOMMIT")
                 connection.exec_driver_sql("VACUUM")
             return True
-        with self._turn, _reachable(), closing(self._writer.raw_connection()) as connection:
+        with self._turn, self._writing(), closing(self._writer.raw_connection()) as connection:
             cursor = connection.cursor()
             cursor.execute("VACUUM")
             (is_busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -146,6 +176,62 @@ class Store:
             self._thread = None
         self._writer.dispose()
         self._reader.dispose()
+
+    def try_writing(self) -> None:
+        """Store something and take it back. Raises StoreUnavailable, StoreUnwritable."""
+        letters = secrets.token_hex(PROBE_BYTES)  # by chance: a server packs what it can
+        row = {"kind": DISK, "subject": "", "raised_at": EPOCH, "message": letters}
+        with self._turn, self._reaching(), self._writer.connect() as connection:
+            connection.execute(insert(alarms), [row])
+            connection.rollback()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with self._reaching():
+                yield
+        except StoreUnwritable as error:
+            if not self.fault:
+                log.error("alarm.raised", alarm=DISK, reason=str(error), remedy=REMEDIES[DISK])
+            self._fault, self._failed_at = str(error), seconds_running()
+            raise
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            if (refusal := self._refusal(error)) is None:
+                raise
+            raise refusal from error
+
+    def _refusal(self, error: DBAPIError) -> StoreUnavailable | None:
+        """Return what is wrong with the database as such; None where it is the statement."""
+        said, file = first_line(error).rstrip("."), self._file
+        name = f"the database {file}" if file else "the database"
+        if cannot_write(error):
+            why = why_unwritable(file) if file else REMEDIES[DISK]
+            return StoreUnwritable(f"{name} cannot be written: {said}. {why}")
+        if is_busy(error):
+            return StoreUnavailable(
+                f"{name} is busy: another process has been writing for "
+                f"{BUSY_TIMEOUT_MS // 1000} seconds. Try again."
+            )
+        if not is_unreachable(error):
+            return None
+        why = (
+            f" {why_unwritable(file)}"
+            if file and sqlite_code(error) == sqlite3.SQLITE_CANTOPEN
+            else ""
+        )
+        return StoreUnavailable(f"{name} does not answer: {said}.{why}")
+
+    @property
+    def _file(self) -> Path | None:
+        """The file of a SQLite database that is one."""
+        name = self.url.database if self.is_sqlite else None
+        is_file = name and name != ":memory:" and not name.startswith("file:")
+        return Path(name) if name and is_file else None
 
     def _write_on(self) -> None:
         while (first := self._jobs.get()) is not None:
@@ -186,37 +272,14 @@ def sees_until(connection: Connection, now: datetime) -> datetime:
     return now if connection.get_execution_options().get(HOLDS_FUTURE) else FOREVER
 
 
-TOO_MANY_VALUES = "number of parameters must be between"  # psycopg 3.3, read 2026-11
-
-
-def is_refused(error: DBAPIError) -> bool:
-    """Whether the database understood one statement and refused it, rather than being away."""
-    if isinstance(error.orig, sqlite3.Error):
-        return error.orig.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG)
-    # refused by the driver, before the database saw it
-    if isinstance(error, DataError) or TOO_MANY_VALUES in str(error.orig):
-        return True
-    # data, syntax, limits and what is not supported: PostgreSQL 15, appendix A, read 2026-11
-    return str(getattr(error.orig, "sqlstate", ""))[:2] in ("22", "42", "54", "0A")
-
-
 def _in_savepoint(tx: Connection, job: _Job) -> tuple[_Job, Any, Exception | None]:
     try:
         with tx.begin_nested():
             return job, job.work(tx), None
     except Exception as error:  # one bad job never spoils the others in its commit
         if _is_rolled_back(tx):  # but here the database took back all of them
-            raise _first_failure(error) from error
+            raise first_failure(error) from error
         return job, None, error
-
-
-def _first_failure(error: BaseException) -> BaseException:
-    """Return what the database said first: taking back what is gone already fails once more."""
-    first = later = error
-    while later.__context__ is not None:
-        later = later.__context__
-        first = later if isinstance(later, DBAPIError) else first
-    return first
 
 
 def _is_rolled_back(tx: Connection) -> bool:
@@ -237,54 +300,6 @@ def _parsed(url: str) -> URL:
             f"{parsed.get_backend_name()} is not supported; use sqlite or postgresql."
         )
     return parsed
-
-
-@contextmanager
-def _reachable() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        if (said := _fault_of(error)) is None:
-            raise
-        raise StoreUnavailable(f"the database {said}: {_first_line(error)}") from error
-
-
-def _fault_of(error: DBAPIError) -> str | None:
-    """Return what is wrong with the database as such; None where it is the statement."""
-    if _cannot_write(error):
-        return "cannot be written"
-    return "does not answer" if _is_unreachable(error) else None
-
-
-def _cannot_write(error: DBAPIError) -> bool:
-    """Whether a disk is full, over its quota, or failing."""
-    if isinstance(error.orig, sqlite3.Error):
-        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-        return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-    # insufficient resources and errors of the system: PostgreSQL 15, appendix A, read 2026-11
-    return str(getattr(error.orig, "sqlstate", ""))[:2] in ("53", "58")
-
-
-def _is_unreachable(error: DBAPIError) -> bool:
-    text = str(error.orig).lower()
-    signs = (
-        "unable to open",
-        "connection",
-        "resolve",
-        "authentication",
-        "timeout",
-        "no such table",
-        "does not exist",
-        "readonly",
-        "not a database",
-        "malformed",
-    )
-    return error.connection_invalidated or any(sign in text for sign in signs)
-
-
-def _first_line(error: DBAPIError) -> str:
-    text = str(error.orig).strip()
-    return text.splitlines()[0] if text else type(error.orig).__name__
 
 
 def _postgres_engine(url: URL) -> Engine:

@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from rekindle.errors import BrokerUnavailable, RekindleError
+from rekindle.disks import find_tight
+from rekindle.errors import BrokerUnavailable, RekindleError, StoreUnwritable
 from rekindle.lanes import find_standstills
-from store.alarms import FAILED, load_standing
+from store.alarms import DISK, FAILED, load_standing
 from store.holds import find_hold
 from store.providers import load_provider_states
 from store.tables import leases
@@ -18,6 +19,7 @@ from web.requests import services_of
 
 BROKER_PORTS = {"amqp": 5672, "amqps": 5671, "redis": 6379, "rediss": 6379}
 PATIENCE_SECONDS = 2.0
+UNWRITABLE = f"not ready: {DISK}: the database cannot be written\n"
 
 
 async def is_alive(_request: Request) -> Response:
@@ -25,7 +27,8 @@ async def is_alive(_request: Request) -> Response:
 
 
 def is_ready(request: Request) -> Response:
-    """200 once the database answers with our tables and the broker, where there is one, answers.
+    """200 once the database answers with our tables and can be written, as far as anybody tried,
+    and the broker, where there is one, answers.
 
     Segments that failed, lanes that stand still and providers that take nothing are named: what
     comes in is kept all the same, so nobody is turned away for them.
@@ -38,10 +41,16 @@ def is_ready(request: Request) -> Response:
             hold = find_hold(connection)
             standstills = find_standstills(connection, services.clock.now())
             outages = load_provider_states(connection)
+        tight = find_tight(services.written_folders)
         check_broker(services.environment.get("REKINDLE_BROKER_URL", ""))
+    except StoreUnwritable:
+        return PlainTextResponse(UNWRITABLE, 503)
     except RekindleError as error:
         return PlainTextResponse(f"not ready: {type(error).__name__}\n", 503)
+    if services.store.fault:
+        return PlainTextResponse(UNWRITABLE, 503)
     lines = ["ready", *(f"segment failed: {segment}" for segment in failed)]
+    lines += [f"disk nearly full: {room.in_words()}" for room in tight]
     lines += [
         f"lane stands still: {one.lane.value} since {one.since:%Y-%m-%d %H:%M} UTC"
         for one in standstills

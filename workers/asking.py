@@ -12,8 +12,9 @@ from segments.conditions.base import ConditionBase
 from segments.prepared import groups_of, parameters, prepare, prepare_together
 from segments.subjects import Sort
 from store.bulk import read_columns
+from store.faults import is_refused
 from store.records import CustomerId, Evaluation
-from store.session import is_refused, sees_until
+from store.session import sees_until
 
 # what evaluating a rule may end in; anything else is a mistake of ours
 FAULTS = (DBAPIError, ValueError, ArithmeticError, RecursionError)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from rekindle.lanes import find_failing_receivers, find_standstills
 from rekindle.services import Services
-from store.alarms import AHEAD, PROVIDER, RECEIVER, REMEDIES, STANDSTILL
+from store.alarms import AHEAD, DISK, PROVIDER, RECEIVER, REMEDIES, STANDSTILL
 from store.enrollments import Place, end_lost, find_place
 from store.figures import list_alarms
 from store.holds import find_hold
@@ -25,11 +25,11 @@ from store.stuck import (
 )
 from workers.pausing import paused_journeys
 from workers.providers import try_at_once
-from workers.watching import tell_ahead
+from workers.watching import tell_ahead, tell_disks
 
 LATE_AFTER = timedelta(minutes=15)  # a sweep comes about once a second
 ALARM = "alarm."
-LOOKED_AT = (STANDSTILL, RECEIVER)  # what is said of these is said as it is at this moment
+LOOKED_AT = (STANDSTILL, RECEIVER, DISK)  # what is said of these is said as it is at this moment
 # of one, and of many
 SAID = {
     "homeless": (
@@ -91,6 +91,9 @@ def examine(services: Services, now: datetime) -> list[Finding]:
         Finding(f"lane.{one.lane.value}", 0, one.said, REMEDIES[STANDSTILL]) for one in standstills
     ]
     found += [Finding(RECEIVER, 0, said, REMEDIES[RECEIVER]) for _, said in failing]
+    stored = {one.subject: one.message for one in alarms if one.kind == DISK}
+    told = stored | tell_disks(services)  # an alarm may be another machine's
+    found += [Finding(DISK, 0, said, REMEDIES[DISK]) for said in told.values()]
     if failed:
         found.append(Finding("effects.failed", len(failed), _failed(failed)))
     if ahead and not any(one.kind == AHEAD for one in alarms):  # nobody sweeps who would say it

@@ -1,16 +1,19 @@
 """Notices what nobody else would say: segments that fall behind, clocks that were wrong, lanes that
-stand still, receivers that fail and reports that do not come. Alarms, cleared in the end.
+stand still, receivers that fail, disks that fill up and reports that do not come. Alarms, cleared
+in the end.
 """
 
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from rekindle.disks import find_tight
 from rekindle.lanes import find_failing_receivers, find_standstills
 from rekindle.services import Services
 from store.alarms import (
     AHEAD,
     COMPLAINTS,
+    DISK,
     EFFECT,
     GIVEN_UP,
     PLAINLY,
@@ -29,6 +32,7 @@ from store.freshness import Delay, Freshness, load_freshness
 from store.stamps import latest_stamp
 
 TOO_OLD = timedelta(minutes=10)
+DATABASE = "database"  # the subject of an alarm
 NEWS = (
     GIVEN_UP,
     COMPLAINTS,
@@ -65,7 +69,7 @@ def _is_stale(one: Freshness) -> bool:
 
 def watch_work(services: Services, now: datetime) -> None:
     """Raise, bring up to date and clear the alarms of lanes that stand still, of receivers that
-    fail and of reports that do not come; without news it only reads.
+    fail, of disks that are nearly full and of reports that do not come; without news it only reads.
     """
     if int(now.timestamp()) % WATCH_SECONDS:
         return
@@ -75,6 +79,7 @@ def watch_work(services: Services, now: datetime) -> None:
             RECEIVER: {
                 f"{one.kind} {one.name}": said for one, said in find_failing_receivers(connection)
             },
+            DISK: tell_disks(services),
             UNREPORTED: _tell_unreported(connection, services.settings.provider, now),
         }
         standing = {kind: load_standing(connection, kind) for kind in found}
@@ -86,6 +91,16 @@ def watch_work(services: Services, now: datetime) -> None:
                 raise_alarm(tx, kind, subject, words, now)
                 restate_alarm(tx, kind, subject, words)
             clear_alarms(tx, kind, standing[kind] - told.keys(), now)
+
+
+def tell_disks(services: Services) -> dict[str, str]:
+    """Which disks of this machine are nearly full, and whether the database could not be written
+    just now: by folder, in words.
+    """
+    told = {str(room.folder): room.in_words() for room in find_tight(services.written_folders)}
+    if fault := services.store.fault:
+        told[DATABASE] = f"less than a minute ago, {fault}"
+    return told
 
 
 def _tell_unreported(connection: Connection, provider: str, now: datetime) -> dict[str, str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.email.base import BeforeLastByte, OutgoingEmail, ProviderMessageId
+from rekindle.disks import refusal_of
 from rekindle.errors import ProviderUnavailable
 from rekindle.private_files import make_durable, make_private_folder, open_private
 from rekindle.settings import Settings
@@ -40,7 +41,7 @@ class OutboxChannel:
             unfinished.replace(file)
             make_durable(self.folder)
         except OSError as error:
-            raise ProviderUnavailable(f"the outbox cannot be written: {error}.") from error
+            raise ProviderUnavailable(str(refusal_of("the outbox", error))) from error
         return ProviderMessageId(file.name)
 
     def close(self) -> None:

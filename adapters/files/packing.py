@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, cast
 
+from rekindle.disks import writing
 from rekindle.errors import Malformed, WrongUse
 
 STANDARD_INPUT = Path("-")
@@ -91,7 +92,7 @@ def standard_input() -> Iterator[Source]:
     """All of standard input, kept in a file for as long as it is read: it is looked at first."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stdin"
-        with path.open("wb") as file:
+        with writing(path), path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
         yield Source(path, name="stdin")
 
@@ -104,7 +105,7 @@ def _magic(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(4)
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise WrongUse(f"{path} cannot be read: {error.strerror}.") from error
 
 

@@ -8,6 +8,7 @@ import gc
 import keyword
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -17,9 +18,10 @@ import typer
 
 from rekindle.cli.context import Options, as_json, options, parse_instant, set_options
 from rekindle.cli.summaries import summary_of
+from rekindle.disks import REASONS, refusal_of
 from rekindle.errors import NotFound, RekindleError, WrongUse
 
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+OF_FILES = frozenset({*REASONS, errno.EACCES, errno.EPERM})  # what whoever operates it can mend
 VALUED = ("--workspace", "--database", "--now")
 
 # command -> the module that defines it, as a function of the same name (dashes as underscores) or a
@@ -117,7 +119,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         chosen, rest = split_globals(sys.argv[1:] if arguments is None else arguments)
         set_options(chosen)
-        return _run(rest)
+        code = _run(rest)
+        sys.stdout.flush()  # here, where a full disk can still be told
+        return code
     except WrongUse as error:
         return _fail(str(error), 2)
     except NotFound as error:
@@ -127,8 +131,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
-            return _fail(f"{error.filename or 'a file'}: {error.strerror}.", 1)
+        if isinstance(error, OSError) and error.errno in OF_FILES:
+            what = "cannot be written" if error.errno in REASONS else "cannot be used"
+            return _fail(str(refusal_of(error.filename or "what was printed", error, what)), 1)
         # a fault of ours: a sentence for the user, the trace kept for us
         return _fail(_unexpected(error), 1)
 
@@ -160,7 +165,8 @@ def _unexpected(error: Exception) -> str:
 
 
 def _fail(sentence: str, code: int) -> int:
-    if options().as_json:
-        print(as_json({"error": sentence}))
     print(f"rekindle: {sentence}", file=sys.stderr)
+    if options().as_json:
+        with suppress(OSError):  # which may be what the sentence says
+            print(as_json({"error": sentence}), flush=True)
     return code

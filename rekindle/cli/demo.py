@@ -13,13 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from rekindle import ENGINE_ROOT
 from rekindle.cli.context import options, say
 from rekindle.cli.first_apply import apply_once
+from rekindle.cli.starter import copy_starter
 from rekindle.clock import FixedClock
 from rekindle.demo.play import Player, import_history
 from rekindle.demo.shop import PLAYED_DAYS, make_shop
 from rekindle.demo.summary import STATES, Summary, summarize
+from rekindle.disks import writing
 from rekindle.errors import WrongUse
 from rekindle.private_files import make_private_folder
 from rekindle.process import Process
@@ -66,13 +67,15 @@ def make_workspace(folder: Path) -> Path:
     mark = folder / STATE_FOLDER / MARK
     if mark.exists():
         shutil.rmtree(folder)
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise WrongUse(f"{folder} is not empty and not an earlier demo; nothing was touched.")
-    shutil.copytree(ENGINE_ROOT / "starter", folder, dirs_exist_ok=True)
-    make_private_folder(mark.parent)
-    mark.touch()
+    with writing(mark):  # first of all: whatever comes between, the next demo may go on here
+        make_private_folder(mark.parent)
+        mark.touch()
+    copy_starter(folder)
     settings = folder / "rekindle.yaml"
-    settings.write_text(settings.read_text("utf-8").replace(*BRAND), "utf-8")
+    with writing(settings):
+        settings.write_text(settings.read_text("utf-8").replace(*BRAND), "utf-8")
     return folder
 
 

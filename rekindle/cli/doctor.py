@@ -8,7 +8,8 @@ import typer
 
 from rekindle.cli.context import leave, say
 from rekindle.cli.opening import open_here
-from rekindle.errors import ProviderUnavailable, RekindleError
+from rekindle.disks import find_tight, try_writing
+from rekindle.errors import CannotWrite, ProviderUnavailable, RekindleError, StoreUnavailable
 from rekindle.private_files import is_open_to_others
 from rekindle.services import STATE_FOLDER, Services
 from workers.brokers import open_broker, require_answer
@@ -26,10 +27,16 @@ def doctor(
     """Whether database, broker and provider answer, all is in time and nobody is stuck; exit 1 if
     not.
     """
-    with open_here() as services:
-        now = services.clock.now()
-        freed = free(services, now) if repair else 0
-        found = [*_reachability(services), *_open_files(services), *examine(services, now)]
+    found: list[Finding] = []
+    freed = 0
+    try:
+        with open_here() as services:
+            now = services.clock.now()
+            found += _unwritable(services)
+            freed = free(services, now) if repair and not found else 0
+            found += [*_reachability(services), *_open_files(services), *examine(services, now)]
+    except (StoreUnavailable, CannotWrite) as error:  # with it goes all that it could tell
+        found.append(Finding("unreachable.database", 0, str(error)))
     document = {
         "findings": [
             {"kind": f.kind, "count": f.count, "message": f.said, "remedy": f.remedy} for f in found
@@ -43,6 +50,18 @@ def doctor(
     say(text, document)
     if found:
         leave(1)
+
+
+def _unwritable(services: Services) -> list[Finding]:
+    """Where nothing can be written; tried, in the database too."""
+    full = {room.folder for room in find_tight(services.written_folders)}  # which is told as that
+    tried = [try_writing(folder) for folder in services.written_folders if folder not in full]
+    found = [Finding("unwritable.files", 0, said) for said in tried if said]
+    try:
+        services.store.try_writing()
+    except StoreUnavailable as error:
+        found.append(Finding("unwritable.database", 0, str(error)))
+    return found
 
 
 def _reachability(services: Services) -> list[Finding]:

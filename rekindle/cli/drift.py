@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from rekindle.cli.opening import open_here
 from rekindle.counting import counted
 from rekindle.drifting import load_figures
 from rekindle.errors import NotFound, WrongUse
-from rekindle.private_files import open_private
+from rekindle.private_files import write_result
 from rekindle.services import Services
 from segments.drift.figures import DriftFigures
 from segments.drift.priors import HORIZON_DAYS
@@ -234,10 +235,8 @@ def read_log(path: Path) -> Iterator[LoggedEvent]:
 
 
 def _write(path: Path, scores: Sequence[Score]) -> None:
-    try:
-        with open(path, "w", newline="", encoding="utf-8", opener=open_private) as lines:
-            table = csv.writer(lines)
-            table.writerow(("customer_id", "score", "p"))
-            table.writerows((s.customer_id, f"{s.chance:.9f}", f"{s.chance:.6f}") for s in scores)
-    except OSError as error:
-        raise WrongUse(f"{path} cannot be written: {error}") from error
+    lines = io.StringIO()
+    table = csv.writer(lines)
+    table.writerow(("customer_id", "score", "p"))
+    table.writerows((s.customer_id, f"{s.chance:.9f}", f"{s.chance:.6f}") for s in scores)
+    write_result(path, lines.getvalue())

@@ -21,7 +21,8 @@ from adapters.files.packing import Source
 from adapters.files.rows import Row, Rows, Types, types_of
 from adapters.files.types import Typing
 from rekindle.addresses import EmailAddress
-from rekindle.errors import Malformed, NotAnAddress, WrongUse
+from rekindle.disks import writing
+from rekindle.errors import Malformed, NotAnAddress
 from rekindle.private_files import open_private
 from rekindle.services import Services
 from rekindle.settings import Settings
@@ -234,29 +235,30 @@ def _why_unusable(item: object) -> str:
 
 def _forget_rejects(file: Prepared, progress: Progress) -> None:
     """Keep of an earlier run what belongs to the rows that it finished, and nothing else."""
-    if not progress.rows_done:
-        file.rejects.unlink(missing_ok=True)
-        return
-    done = progress.rejected + progress.unusable_addresses
-    if file.rejects.exists():
-        with file.rejects.open("r+b") as rejects:
-            for _ in range(done):
-                rejects.readline()
-            rejects.truncate(rejects.tell())
+    with writing(file.rejects):
+        if not progress.rows_done or file.rejects.is_symlink():  # whoever made that, we did not
+            file.rejects.unlink(missing_ok=True)
+            return
+        done = progress.rejected + progress.unusable_addresses
+        if file.rejects.exists():
+            with file.rejects.open("r+b") as rejects:
+                for _ in range(done):
+                    rejects.readline()
+                rejects.truncate(rejects.tell())
 
 
 def _write_rejects(file: Prepared, noted: Sequence[Noted]) -> None:
     if not noted:
         return
-    try:
-        with open(file.rejects, "a", encoding="utf-8", opener=open_private) as rejects:
-            for row in noted:
-                entry = {
-                    "line": row.line.number,
-                    "reason": row.reason,
-                    "is_kept": row.is_kept,
-                    "row": row.line.row if row.line.row is not None else row.line.text or None,
-                }
-                rejects.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
-    except OSError as error:
-        raise WrongUse(f"{file.rejects} cannot be written: {error.strerror}.") from error
+    with (
+        writing(file.rejects),
+        open(file.rejects, "a", encoding="utf-8", opener=open_private) as rejects,
+    ):
+        for row in noted:
+            entry = {
+                "line": row.line.number,
+                "reason": row.reason,
+                "is_kept": row.is_kept,
+                "row": row.line.row if row.line.row is not None else row.line.text or None,
+            }
+            rejects.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")

@@ -13,7 +13,7 @@ from rekindle.cli.plan_text import as_markdown, as_text, limits_sentence
 from rekindle.cli.workspace import report
 from rekindle.counting import counted
 from rekindle.errors import NotFound, WrongUse
-from rekindle.private_files import open_private
+from rekindle.private_files import write_result
 from rekindle.rehearsal.consequences import Plan, as_document
 from rekindle.rehearsal.plan import make_plan
 from rekindle.rehearsal.world import World
@@ -104,11 +104,7 @@ def _keep(made: Plan, file: Path) -> None:
         "world": made.world.as_document(),
         "plan": as_document(made),
     }
-    try:
-        with open(file, "w", encoding="utf-8", opener=open_private) as opened:
-            opened.write(as_json(document) + "\n")
-    except OSError as error:
-        raise WrongUse(f"{file} cannot be written: {error.strerror}.") from error
+    write_result(file, as_json(document) + "\n")
 
 
 def _read(file: Path) -> Kept:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 from typing import Annotated, Any
 from webbrowser import open_new_tab
 
@@ -15,6 +15,7 @@ from journeys.definition import SERVICE, Send, Survey
 from journeys.graph import build_graph
 from rekindle.cli.context import as_json, options, say
 from rekindle.cli.opening import open_here
+from rekindle.disks import writing
 from rekindle.errors import NotFound
 from rekindle.services import Services
 from rekindle.workspace.library import Library, read_library
@@ -182,6 +183,7 @@ def _answer(survey: str, library: Library) -> Said:
 
 def _kept(html: str) -> Path:
     """A file for the browser, which reads it after we are gone."""
-    file = Path(mkdtemp(prefix="rekindle-preview-")) / "mail.html"
-    file.write_text(html, encoding="utf-8")
+    with writing(Path(gettempdir())):
+        file = Path(mkdtemp(prefix="rekindle-preview-")) / "mail.html"
+        file.write_text(html, encoding="utf-8")
     return file

@@ -1,7 +1,6 @@
 """`init`, `check` and `schema`: the marketers' folder from its making to its being in order."""
 
 import os
-import shutil
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from rekindle import ENGINE_ROOT
 from rekindle.cli.context import as_json, leave, options, say
+from rekindle.cli.starter import copy_starter, starter_files
 from rekindle.counting import counted
 from rekindle.errors import StoreUnavailable, WrongUse
 from rekindle.services import embedded_url
@@ -26,22 +25,18 @@ from store.kinds import load_event_names
 from store.knowledge import load_latest_values, load_trait_names
 from store.session import Store
 
-STARTER = ENGINE_ROOT / "starter"
-
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the workspace shall be.")],
 ) -> None:
     """Make a workspace: five journeys, their segments, surveys and mails, ready to run."""
-    files = [path.relative_to(STARTER) for path in sorted(STARTER.rglob("*")) if path.is_file()]
+    files = starter_files()
     if folder.exists() and not folder.is_dir():
         raise WrongUse(f"{folder} is a file, not a folder.")
     if taken := [file.as_posix() for file in files if (folder / file).exists()]:
         raise WrongUse(f"nothing was written, because {folder} already has {', '.join(taken[:3])}"
                        f"{' and others' if len(taken) > 3 else ''}.")  # fmt: skip
-    for file in files:
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(STARTER / file, folder / file)
+    copy_starter(folder)
     say(
         f"{folder} has a workspace of {len(files)} files. What next:\n"
         f"  cd {folder}\n"

@@ -190,7 +190,7 @@ def test_a_full_disk_is_a_sentence_of_the_command_line(tmp_path: Path, capsys):
 
     said = capsys.readouterr().err
     assert code == 1, said
-    assert "the database cannot be written: " in said
+    assert f"rekindle: the database {database} cannot be written: " in said
     assert "should not happen" not in said
     assert main(["import", str(file), "--kind", "customers", *shop]) == 0
     assert main(["export", "customers", *shop]) == 0
@@ -203,7 +203,7 @@ def test_what_no_file_can_tell_any_more_is_still_a_sentence(tmp_path, capsys, mo
 
     monkeypatch.setattr("rekindle.cli.app._run", fail)
     assert main(["check"]) == 1
-    assert "outbox/7.eml: No space left on device" in capsys.readouterr().err
+    assert "outbox/7.eml cannot be written: no room is left on its disk" in capsys.readouterr().err
 
     def fail_oddly(_words):
         raise ZeroDivisionError

@@ -36,6 +36,7 @@ PROVOKED = {
     "lane.standstill": "workers/test_alarms.py",
     "receiver.failing": "workers/test_alarms.py",
     "reports.missing": "workers/test_alarms.py",
+    "disk.full": "security/test_full_disk.py",
 }
 NAMES = {
     value: name
@@ -60,7 +61,7 @@ def test_the_guide_for_operators_lists_the_alarms_of_the_code() -> None:
     _, _, part = guide.partition("### Alarms\n")
     listed = re.findall(r"^\| `([a-z_.]+)` \|", part.partition("\n#")[0], re.MULTILINE)
 
-    several = {"lane.standstill", "receiver.failing", "reports.missing"}
+    several = {"lane.standstill", "receiver.failing", "reports.missing", "disk.full"}
     assert set(listed) == set(REMEDIES) == set(raised_in_code()) | several
     assert len(listed) == len(set(listed))
 
