@@ -11,17 +11,18 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import structlog
 
 from rekindle.clock import seconds_running, wall_now
 from rekindle.disks import refusal_of, writing
-from rekindle.errors import CannotWrite, WrongUse
+from rekindle.errors import CannotWrite, NotFound, WrongUse
 from rekindle.private_files import write_new, write_whole
 from templates.links import Signer
 
@@ -37,6 +38,7 @@ SHORTEST_KEY_BYTES = 32
 # 11(2)). People unsubscribe by the email that they find, and report as spam what they cannot
 # leave: so the links of an email work for as long as anybody may reasonably find it.
 KEEP_FALLBACKS = timedelta(days=2 * 365)
+NAME_LETTERS = 8  # of a digest: enough for keys of one's own, and nothing to guess a key by
 LOOK_SECONDS = 1.0  # how soon a running process uses keys that were changed
 ITEM = re.compile(r"(?:^|\s)(\d{4}-\d{2}-\d{2}):")
 
@@ -47,6 +49,11 @@ class Fallback:
 
     key: str
     until: date
+
+    @property
+    def name(self) -> str:
+        """What to call it by: it says nothing of the key."""
+        return sha256(self.key.encode()).hexdigest()[:NAME_LETTERS]
 
     def __str__(self) -> str:
         return f"{self.until.isoformat()}:{self.key}"
@@ -69,6 +76,21 @@ class SecretKeys:
         today = now.astimezone(UTC).date()
         known = (Fallback(self.newest, until), *self.fallbacks)
         return SecretKeys(newest, tuple(kept for kept in known if today < kept.until))
+
+    def without(self, names: Collection[str], now: datetime) -> "SecretKeys":
+        """Return the keys without those fallbacks, and without those that nobody reads at `now`.
+
+        Raises NotFound if one of the names is none.
+        """
+        today = now.astimezone(UTC).date()
+        read = {kept.name: kept for kept in self.fallbacks if today < kept.until}
+        if unknown := sorted(set(names) - read.keys()):
+            known = ", ".join(read) or "none"
+            raise NotFound(
+                f"no old key {unknown[0]!r} is read; those that are: {known}. The key that signs "
+                "is given up by 'rekindle keys rotate-secret --until now'."
+            )
+        return SecretKeys(self.newest, tuple(k for n, k in read.items() if n not in names))
 
 
 class KeyRing:
@@ -135,11 +157,24 @@ def rotate_file(folder: Path, until: date, now: datetime) -> SecretKeys:
         raise WrongUse(f"{file} is a symbolic link: change the key where it points to.")
     with _alone_in(folder):
         rotated = load_secret_keys(folder, {}).rotated(new_key(), until, now)
-        lines = "".join(f"{kept}\n" for kept in rotated.fallbacks)
+        _write_fallbacks(folder, rotated)
         with writing(file):
-            write_whole(folder / FALLBACKS_NAME, lines.encode())
             write_whole(file, rotated.newest.encode())
     return rotated
+
+
+def drop_from_file(folder: Path, names: Collection[str], now: datetime) -> SecretKeys:
+    """Forget old keys of `folder` before their date. Raises NotFound for a name that is none."""
+    with _alone_in(folder):
+        left = load_secret_keys(folder, {}).without(names, now)
+        _write_fallbacks(folder, left)
+    return left
+
+
+def _write_fallbacks(folder: Path, keys: SecretKeys) -> None:
+    file = folder / FALLBACKS_NAME
+    with writing(file):
+        write_whole(file, "".join(f"{kept}\n" for kept in keys.fallbacks).encode())
 
 
 def new_key() -> str:

@@ -16,6 +16,7 @@ from rekindle.secret_keys import (
     KEEP_FALLBACKS,
     VARIABLE,
     SecretKeys,
+    drop_from_file,
     load_secret_keys,
     new_key,
     rotate_file,
@@ -96,22 +97,64 @@ def rotate_secret(
         rotated = load_secret_keys(folder, os.environ).rotated(new_key(), ends, now)
     else:
         rotated = rotate_file(folder, ends, now)
-    document = {"fallbacks_until": [kept.until.isoformat() for kept in rotated.fallbacks]}
+    say(_told(rotated, ends, is_given=is_given, now=now), _document_of(rotated, is_given))
+
+
+@keys.command("list-secrets")
+def list_secrets() -> None:
+    """The old secret keys that are still read, each by a name that tells nothing of it."""
+    now = wall_now()
+    read = load_secret_keys(state_folder(options().workspace), os.environ).without((), now)
+    lines = [f"{kept.name}  is read until {kept.until.isoformat()}" for kept in read.fallbacks]
+    say("\n".join(lines) or "No old key is read.", _document_of(read, is_given=False))
+
+
+@keys.command("drop-secret")
+def drop_secret(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="from `keys list-secrets`")],
+) -> None:
+    """Read an old secret key no more, before its date: links that it signed stop working."""
+    now = wall_now()
+    is_given = VARIABLE in os.environ
+    folder = state_folder(options().workspace)
     if is_given:
-        document |= {"variables": [*write_variables(rotated)]}
-    say(_told(rotated, ends, is_given=is_given, now=now), document)
+        left = load_secret_keys(folder, os.environ).without(names, now)
+    else:
+        left = drop_from_file(folder, names, now)
+    dropped = f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
+    if is_given:
+        said = f"The keys come from {VARIABLE}, which only you can change. Set these everywhere and"
+        said += f" restart every process; {dropped} then read no more.\n\n"
+        said += "\n".join(write_variables(left))
+    else:
+        said = f"{dropped} read no more. Running processes know within seconds."
+    say(said, _document_of(left, is_given))
+
+
+def _document_of(keys: SecretKeys, is_given: bool) -> dict[str, object]:
+    document: dict[str, object] = {
+        "fallbacks_until": [kept.until.isoformat() for kept in keys.fallbacks],
+        "fallbacks": [{"name": k.name, "until": k.until.isoformat()} for k in keys.fallbacks],
+    }
+    return document | ({"variables": [*write_variables(keys)]} if is_given else {})
 
 
 def _parse_until(written: str, now: datetime) -> date:
-    """Raises WrongUse for what is no date."""
+    """Raises WrongUse for what is no date, and for one that has begun."""
     today = now.astimezone(UTC).date()
     if written in ("", "now"):
         return today if written else today + KEEP_FALLBACKS
     try:
-        return date.fromisoformat(written)
+        until = date.fromisoformat(written)
     except ValueError as error:
         said = f"--until takes a date such as 2030-01-31, or 'now', not {written!r}."
         raise WrongUse(said) from error
+    if until <= today:
+        raise WrongUse(
+            f"{written} has begun already: '--until now' has the old key read no more, so that the "
+            "links in all emails that are out stop working. Nothing was changed."
+        )
+    return until
 
 
 def _told(keys: SecretKeys, until: date, *, is_given: bool, now: datetime) -> str:
@@ -120,13 +163,22 @@ def _told(keys: SecretKeys, until: date, *, is_given: bool, now: datetime) -> st
     if not is_given:
         return (
             f"Links are signed with the new key in {FILE_NAME}; those that the old one signed {old}"
-            ". Running processes know within seconds. Back up the new key."
+            f". Running processes know within seconds. Back up the new key.{_others(keys, is_read)}"
         )
     return (
         f"The key comes from {VARIABLE}, which only you can change. Set these everywhere, and "
         f"restart every 'web' before the others; links that the old key signed then {old}.\n\n"
         + "\n".join(write_variables(keys))
     )
+
+
+def _others(keys: SecretKeys, is_read: bool) -> str:
+    """Old keys that stay, though the one of today was given up: which of them leaked, who knows."""
+    older = keys.fallbacks[is_read:]
+    if not older:
+        return ""
+    names = ", ".join(f"{kept.name} until {kept.until.isoformat()}" for kept in older)
+    return f" Still read: {names} ('rekindle keys drop-secret NAME' ends that)."
 
 
 def _line(key: AccessKey) -> str:

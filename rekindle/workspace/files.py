@@ -76,7 +76,8 @@ def load_settings_file(folder: Path) -> File | None:
     """
     _require(folder)
     path = folder / SETTINGS
-    return _load(folder, path, "settings")[0] if path.is_file() else None
+    is_read = path.is_file() and not _is_stray(folder, path)
+    return _load(folder, path, "settings")[0] if is_read else None
 
 
 def _require(folder: Path) -> None:

@@ -15,6 +15,7 @@ from rekindle.errors import ProviderUnavailable
 from rekindle.private_files import make_private_folder, open_private, write_new, write_whole
 from rekindle.services import state_folder
 from rekindle.workspace.files import FOLDERS, load_files
+from rekindle.workspace.library import read_settings
 from tests.shop import LAYOUT, Shop
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -240,6 +241,74 @@ def test_a_link_to_another_file_of_the_workspace_is_read(shop: Path):
 
     assert said_of(shop) == {}
     assert {"rows.csv", "same.csv"} <= {file.name for file in load_files(shop)[0]}
+
+
+LINKED = [".rekindle", ".rekindle/rekindle.db", ".rekindle/rekindle.db-wal", ".rekindle/.gitignore"]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("name", LINKED)
+def test_state_that_is_linked_to_elsewhere_is_refused_and_left_alone(
+    shop: Path, tmp_path: Path, capsys, name: str, is_there: bool
+):
+    target = tmp_path / "victim"
+    if is_there:
+        target.mkdir(0o755) if name == ".rekindle" else target.write_text(SECRET)
+        target.chmod(0o755)
+    (shop / name).parent.mkdir(exist_ok=True)
+    (shop / name).symlink_to(target)
+
+    code = main(["keys", "list", "--workspace", str(shop)])
+
+    assert code == 2
+    assert f"{shop / name} is a symbolic link" in capsys.readouterr().err
+    assert target.exists() is is_there
+    if is_there:
+        assert stat.S_IMODE(target.stat().st_mode) == 0o755
+        assert target.is_dir() or target.read_text() == SECRET
+
+
+@pytest.mark.parametrize("name", [".rekindle", "outbox"])
+def test_a_link_within_the_workspace_is_used_and_what_it_leads_to_keeps_its_rights(shop, name):
+    (shop / "state").mkdir(0o755)
+    (shop / name).symlink_to("state")
+
+    assert main(["keys", "list", "--workspace", str(shop)]) == 0
+
+    assert modes(shop / "state") == {"state": 0o055}
+    made = [path for path in (shop / "state").iterdir() if path.is_file()]
+    assert not any(modes(*made).values())
+
+
+def test_a_linked_secret_key_is_read_and_keeps_its_rights(shop: Path, tmp_path: Path):
+    (tmp_path / "key").write_text("k" * 40)
+    (tmp_path / "key").chmod(0o644)
+    (shop / ".rekindle").mkdir()
+    (shop / ".rekindle/secret.key").symlink_to(tmp_path / "key")
+
+    assert main(["keys", "list", "--workspace", str(shop)]) == 0
+
+    assert modes(tmp_path / "key") == {"key": 0o044}
+
+
+def test_rejects_are_never_written_through_a_link(shop: Path, tmp_path: Path, outside: Path):
+    events = tmp_path / "events.csv"
+    events.write_text("customer_id,event,occurred_at\nana,order.completed,never\n")
+    target = outside / "rows.csv"
+    (tmp_path / "events.csv.rejects.jsonl").symlink_to(target)
+
+    assert main(["import", str(events), "--workspace", str(shop)]) == 1
+
+    assert target.read_text() == SECRET
+    assert "never" in (tmp_path / "events.csv.rejects.jsonl").read_text()
+
+
+def test_settings_that_are_linked_from_elsewhere_are_not_read_by_themselves_either(shop, outside):
+    (shop / "rekindle.yaml").unlink()
+    (outside / "rekindle.yaml").write_text("provider: smtp\n")
+    (shop / "rekindle.yaml").symlink_to(outside / "rekindle.yaml")
+
+    assert read_settings(shop, {}) is None
 
 
 def test_check_and_apply_refuse_and_show_no_line_of_it(shop: Path, outside: Path, capsys):

@@ -1,5 +1,6 @@
 """Attacks on the secret key: half written, empty, short, made twice, replaced, leaked."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,15 +10,19 @@ from pathlib import Path
 import pytest
 
 from rekindle.cli.app import main
-from rekindle.errors import WrongUse
+from rekindle.clock import wall_now
+from rekindle.errors import NotFound, WrongUse
 from rekindle.private_files import write_whole
 from rekindle.secret_keys import (
+    FALLBACKS_NAME,
     FALLBACKS_VARIABLE,
     FILE_NAME,
     KEEP_FALLBACKS,
     SHORTEST_KEY_BYTES,
     VARIABLE,
+    Fallback,
     KeyRing,
+    drop_from_file,
     load_secret_keys,
     rotate_file,
 )
@@ -278,6 +283,61 @@ def test_a_key_of_the_environment_is_rotated_by_whoever_sets_it(tmp_path, capsys
     assert not (tmp_path / ".rekindle" / FILE_NAME).exists()
 
 
+def test_an_old_key_that_leaked_later_is_dropped_by_its_name(tmp_path: Path):
+    tokens = []
+    for _ in range(3):
+        tokens.append(KeyRing(tmp_path, {}, lambda: NOW).signer().sign_open(7))
+        keys = rotate_file(tmp_path, LATER, NOW)
+    second = keys.fallbacks[1]
+
+    drop_from_file(tmp_path, [second.name], NOW)
+
+    signer = KeyRing(tmp_path, {}, lambda: NOW).signer()
+    assert [signer.read_open(token) for token in tokens] == [7, None, 7]
+    assert second.name not in second.key
+    with pytest.raises(NotFound, match="rotate-secret --until now"):
+        drop_from_file(tmp_path, [second.name], NOW)
+
+
+def test_the_commands_name_what_is_read_and_drop_it(tmp_path: Path, capsys):
+    where = ["--workspace", str(tmp_path)]
+    for more in ([], ["--until", "now"]):
+        assert main(["keys", "rotate-secret", *more, *where]) == 0
+    told = capsys.readouterr().out
+    assert main(["keys", "list-secrets", "--json", *where]) == 0
+    [kept] = json.loads(capsys.readouterr().out)["fallbacks"]
+
+    assert f"Still read: {kept['name']} until 20" in told
+    assert main(["keys", "drop-secret", "nothing", *where]) == 1
+    assert kept["name"] in capsys.readouterr().err
+    assert main(["keys", "drop-secret", kept["name"], *where]) == 0
+    capsys.readouterr()
+    assert main(["keys", "list-secrets", *where]) == 0
+    assert capsys.readouterr().out == "No old key is read.\n"
+
+
+def test_old_keys_of_the_environment_are_dropped_by_whoever_sets_them(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv(VARIABLE, f"{LONG} 1")
+    monkeypatch.setenv(FALLBACKS_VARIABLE, f"2031-01-01:{LONG} 2 2031-01-01:{LONG} 3")
+    name = Fallback(f"{LONG} 2", LATER).name
+
+    assert main(["keys", "drop-secret", name, "--workspace", str(tmp_path)]) == 0
+
+    printed = capsys.readouterr().out
+    assert f'{FALLBACKS_VARIABLE}="2031-01-01:{LONG} 3"' in printed
+    assert f"{LONG} 2" not in printed
+
+
+def test_today_and_yesterday_are_refused_with_what_to_say_instead(tmp_path: Path, capsys):
+    for until in ("2020-01-31", wall_now().date().isoformat()):
+        words = ["keys", "rotate-secret", "--until", until, "--workspace", str(tmp_path)]
+        assert main(words) == 2
+        assert "'--until now'" in capsys.readouterr().err
+    assert not (tmp_path / ".rekindle" / FALLBACKS_NAME).exists()
+
+
 @pytest.mark.parametrize("until", ["soon", "2030-02-30", "-1"])
 def test_a_date_that_is_none_rotates_nothing(tmp_path: Path, capsys, until: str):
     state_folder(tmp_path)
@@ -297,3 +357,7 @@ def test_a_key_behind_a_symbolic_link_is_read_and_not_replaced(tmp_path: Path):
     assert load_secret_keys(tmp_path, {}).newest == LONG
     with pytest.raises(WrongUse, match="symbolic link"):
         rotate_file(tmp_path, LATER, NOW)
+    (tmp_path / "elsewhere").unlink()
+    with pytest.raises(WrongUse, match=r"a symbolic link to .*elsewhere, which is not there"):
+        load_secret_keys(tmp_path, {})
+    assert not (tmp_path / "elsewhere").exists()
