@@ -146,7 +146,11 @@ class TemplateFailed(RekindleError):
 
 def describe(error: BaseException) -> str:
     """What a failure that nobody foresaw is, where it came from, and what it says, if anything."""
+    return f"{kind_and_place(error)}: {str(error) or 'it says nothing'}"
+
+
+def kind_and_place(error: BaseException) -> str:
+    """What kind of failure it is and where it came from: nothing of what it was about."""
     frames = extract_tb(error.__traceback__)
-    said = str(error) or "it says nothing"
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}: {said}"
+    return f"{type(error).__name__}{place}"

@@ -22,6 +22,8 @@ RECEIVER = "receiver.failing"
 STANDSTILL = "lane.standstill"
 HELD = "sending.held"
 DISK = "disk.full"
+REFUSED = "webhooks.refused"
+BROKEN = "page.broken"
 
 # what to do about each; `docs/operate.md` lists them all with what raises and what clears them
 REMEDIES: Mapping[str, str] = {
@@ -40,6 +42,10 @@ REMEDIES: Mapping[str, str] = {
     " made again.",
     RECEIVER: "See to the receiver; what waits for it is sent once it answers, for three days.",
     STANDSTILL: "Start a worker for this lane; where one runs, its log says what it is doing.",
+    REFUSED: "See that its secret in rekindle.yaml is the one with which it signs, and have it send"
+    " one again; if you do not use it, take its part out of the settings.",
+    BROKEN: "The log says more at request.failed. Correct the page if it is one of your own under"
+    " templates/web/; else upgrade, and tell us.",
     DISK: "Free some room on that disk, or make it larger: what cannot be stored is refused, and"
     " nothing that was acknowledged is lost.",
     HELD: "When what it was for is done, 'rekindle release' lets everything leave.",

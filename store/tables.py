@@ -488,6 +488,17 @@ receivers = Table(
     Column("error", Text, nullable=False),
 )
 
+web_faults = Table(
+    "web_faults",  # sources of which nothing is taken, and pages that break
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("failing_since", Instant, nullable=False),
+    Column("failed_at", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
 approvals = Table(
     "approvals",  # what our own people are asked before a journey goes on
     metadata,

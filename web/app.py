@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from rekindle.errors import StoreUnavailable
+from rekindle.errors import StoreUnavailable, kind_and_place
 from rekindle.services import Services
 from web import (
     cloud_events,
@@ -27,6 +27,7 @@ from web import (
     surveys,
     tracking,
 )
+from web.faults import Faults, note_broken_page
 from web.pages import Pages, serve_asset
 from web.refusals import ReadableAddress, say_what_is_wrong
 from web.security import SafeHeaders, allowed_hosts
@@ -55,7 +56,8 @@ def create_app(
         },
     )
     app.state.services = services
-    app.state.pages = Pages(services)
+    app.state.faults = Faults(services)
+    app.state.pages = Pages(services, app.state.faults)
     app.state.hosts = allowed_hosts(settings.base_url, bound_hosts)
     app.state.trusted_proxies = settings.trusted_proxies
     app.state.is_https = settings.base_url.startswith("https:")
@@ -98,5 +100,6 @@ async def _say_later(request: Request, error: Exception) -> Response:
 
 async def _say_sorry(request: Request, error: Exception) -> Response:
     """A mistake of ours; the server raises it again, so that its log has the whole story."""
-    log.error("request.failed", path=request.url.path.split("/")[1], cause=type(error).__name__)
+    log.error("request.failed", path=request.url.path.split("/")[1], cause=kind_and_place(error))
+    note_broken_page(request, error)
     return PlainTextResponse("Something is wrong on our side. Please try again later.\n", 500)

@@ -17,9 +17,11 @@ from rekindle.errors import Malformed, StoreUnavailable, TooLarge, TooMuch, Webh
 from store.records import CustomerId
 from store.reports import record_reports
 from web.bodies import Body, open_body
+from web.faults import faults_of
 from web.requests import services_of, write
 
 log = structlog.get_logger()
+SOURCE = "sendgrid"
 MOST_BODY_BYTES = 4 * 1024 * 1024  # SendGrid posts at 768 kB
 
 
@@ -28,7 +30,8 @@ async def take_reports(request: Request) -> Response:
     try:
         await _take(request)
     except WebhookNotGenuine as error:
-        log.warning("webhook.refused", source="sendgrid", reason=str(error))
+        if services_of(request).settings.provider == SOURCE:
+            faults_of(request).note_failure("source", SOURCE, str(error))
         return PlainTextResponse(f"{error}\n", 401)
     except TooLarge as error:
         return PlainTextResponse(f"{error}\n", 413)
@@ -37,7 +40,7 @@ async def take_reports(request: Request) -> Response:
     except TooMuch as error:
         return PlainTextResponse(f"{error}\n", 429, {"Retry-After": "30"})
     except (StoreUnavailable, SQLAlchemyError) as error:
-        log.error("webhook.lost", source="sendgrid", cause=type(error).__name__)
+        log.error("webhook.lost", source=SOURCE, cause=type(error).__name__)
         return PlainTextResponse("not stored\n", 503, {"Retry-After": "30"})
     return PlainTextResponse("ok\n")
 
@@ -52,8 +55,9 @@ async def _take(request: Request) -> None:
     """Raises WebhookNotGenuine, Malformed, TooMuch, or StoreUnavailable if nothing was stored."""
     services = services_of(request)
     key, now = services.settings.sendgrid.webhook_public_key, services.clock.now()
-    async with open_body(request, Body(request, MOST_BODY_BYTES), "sendgrid") as content:
+    async with open_body(request, Body(request, MOST_BODY_BYTES), SOURCE) as content:
         verify_reports(key, request.headers, content.data, now)
+        faults_of(request).note_success("source", SOURCE)
         reports, unread = await content.apply(partial(read_reports, content.data, now))
 
     def work(tx: Connection) -> set[CustomerId]:

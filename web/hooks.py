@@ -25,6 +25,7 @@ from store.intake import record_events
 from store.records import IncomingEvent, Receipt, Reject
 from store.rejects import note_rejects
 from web.bodies import Body, open_body
+from web.faults import faults_of
 from web.requests import services_of, write
 
 log = structlog.get_logger()
@@ -45,7 +46,8 @@ class Webhook(HTTPEndpoint):
         try:
             return await _take(request, source)
         except WebhookNotGenuine as error:
-            log.warning("webhook.refused", source=source, reason=str(error))
+            if source in services_of(request).settings.sources:
+                faults_of(request).note_failure("source", source, str(error))
             return _say(401, str(error))
         except TooLarge as error:
             return _say(413, str(error))
@@ -76,6 +78,7 @@ async def _take(request: Request, source: str) -> Response:
             body=content.data,
         )
         opened.verify(raw, services.clock.now())
+        faults_of(request).note_success("source", source)
         events, rejects = await content.apply(partial(_read, opened, raw, services.clock.now()))
     await _keep(services, source, events, rejects)
     return _say(200, "ok")

@@ -27,6 +27,7 @@ from store.rejects import note_rejects
 from store.returns import act_on
 from web.bodies import room_of, run_apart
 from web.credentials import read_basic
+from web.faults import faults_of
 from web.requests import services_of, write
 
 log = structlog.get_logger()
@@ -57,11 +58,14 @@ async def take_inbound(request: Request) -> Response:
     secret = services.settings.sendgrid.inbound_secret.get_secret_value()
     _, password = read_basic(request.headers.get("authorization", ""))
     if not secret or not hmac.compare_digest(password.encode(), secret.encode()):
+        if secret:
+            faults_of(request).note_failure("source", SOURCE, "the password is missing or wrong.")
         return PlainTextResponse(
             "the password of inbound mail is needed\n",
             401,
             headers={"WWW-Authenticate": 'Basic realm="inbound"'},
         )
+    faults_of(request).note_success("source", SOURCE)
     try:
         with room_of(request).hold(SOURCE):
             items, rejects = await run_apart(partial(_sort, await _read(request)))

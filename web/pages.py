@@ -6,16 +6,16 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
-import structlog
 from jinja2 import FunctionLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from rekindle.errors import kind_and_place
 from rekindle.services import Services
+from web.faults import Faults
 from web.requests import services_of
 
-log = structlog.get_logger()
 PAGES = files("templates") / "web"
 STATIC = {"pages.css": "text/css", "dashboard.css": "text/css", "mark.svg": "image/svg+xml"}
 DAY = 86_400
@@ -24,8 +24,8 @@ DAY = 86_400
 class Pages:
     """Renders pages; a page that the workspace broke is shown as we wrote it."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, services: Services, faults: Faults) -> None:
+        self._services, self._faults = services, faults
         self._own = _environment(_source_of)
         self._overridden = _environment(self._workspace_source)
 
@@ -35,7 +35,8 @@ class Pages:
             try:
                 return self._overridden.get_template(page).render(values)
             except Exception as error:  # whatever their page did, the customer sees ours
-                log.warning("page.failed", page=page, cause=type(error).__name__)
+                reason = kind_and_place(error)
+                self._faults.note_failure("page", f"templates/{page}.html.j2", reason)
         return self._own.get_template(page).render(values)
 
     def _workspace_source(self, name: str) -> str | None:

@@ -3,21 +3,25 @@ stand still, receivers that fail, disks that fill up and reports that do not com
 in the end.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from rekindle.counting import counted
 from rekindle.disks import find_tight
 from rekindle.lanes import find_failing_receivers, find_standstills
 from rekindle.services import Services
 from store.alarms import (
     AHEAD,
+    BROKEN,
     COMPLAINTS,
     DISK,
     EFFECT,
     GIVEN_UP,
     PLAINLY,
     RECEIVER,
+    REFUSED,
     STALE,
     STANDSTILL,
     UNREPORTED,
@@ -30,6 +34,7 @@ from store.alarms import (
 from store.delivery_events import count_unreported
 from store.freshness import Delay, Freshness, load_freshness
 from store.stamps import latest_stamp
+from store.web_faults import WebFault, load_web_faults
 
 TOO_OLD = timedelta(minutes=10)
 DATABASE = "database"  # the subject of an alarm
@@ -44,6 +49,8 @@ WATCH_SECONDS = 10  # between two looks at lanes and receivers, which count what
 REPORTED_WITHIN = timedelta(hours=6)  # SendGrid reports within seconds, and repeats for a day
 ENOUGH_REPORTS = 20  # emails in a row; of fewer none may have arrived yet
 REPORTING = ("sendgrid",)  # providers that tell what became of emails
+ENOUGH_REFUSALS = 3
+REFUSED_FOR = timedelta(minutes=5)  # other processes may take what one refuses
 TOO_FAR_AHEAD = timedelta(seconds=30)  # clocks that are kept in step differ by far less
 
 
@@ -74,12 +81,15 @@ def watch_work(services: Services, now: datetime) -> None:
     if int(now.timestamp()) % WATCH_SECONDS:
         return
     with services.store.read() as connection:
-        found = {
+        faults = load_web_faults(connection, now)
+        found: dict[str, dict[str, str]] = {
             STANDSTILL: {one.lane.value: one.said for one in find_standstills(connection, now)},
             RECEIVER: {
                 f"{one.kind} {one.name}": said for one, said in find_failing_receivers(connection)
             },
             DISK: tell_disks(services),
+            REFUSED: _tell_refused(faults, now),
+            BROKEN: {fault.name: _broken(fault) for fault in faults if fault.kind == "page"},
             UNREPORTED: _tell_unreported(connection, services.settings.provider, now),
         }
         standing = {kind: load_standing(connection, kind) for kind in found}
@@ -101,6 +111,26 @@ def tell_disks(services: Services) -> dict[str, str]:
     if fault := services.store.fault:
         told[DATABASE] = f"less than a minute ago, {fault}"
     return told
+
+
+def _tell_refused(faults: Sequence[WebFault], now: datetime) -> dict[str, str]:
+    """A few in a short time may be anybody's."""
+    return {
+        fault.name: f"{fault.count} webhooks of {fault.name} were refused since "
+        f"{fault.failing_since:%Y-%m-%d %H:%M} UTC, and none was taken: {fault.reason}"
+        for fault in faults
+        if fault.kind == "source"
+        and fault.count >= ENOUGH_REFUSALS
+        and now - fault.failing_since >= REFUSED_FOR
+    }
+
+
+def _broken(fault: WebFault) -> str:
+    times = counted(fault.count, "request")
+    since = f"since {fault.failing_since:%Y-%m-%d %H:%M} UTC, the last by {fault.reason}"
+    if fault.name.startswith("/"):
+        return f"what lies below {fault.name} breaks: {times} failed {since}."
+    return f"{fault.name} breaks, and our own page is shown: {times} failed {since}."
 
 
 def _tell_unreported(connection: Connection, provider: str, now: datetime) -> dict[str, str]:

@@ -20,9 +20,11 @@ from rekindle.errors import (
     NotNow,
     StoreUnavailable,
     WrongUse,
+    kind_and_place,
 )
 from rekindle.services import Services
 from web.api_keys import require_api_key
+from web.faults import note_broken_page
 from web.requests import FormLimit
 from web.security import SAFE_METHODS
 
@@ -114,6 +116,7 @@ def _say_later(_request: Request, error: Exception) -> Response:
     return _trouble(503, "The database does not answer at the moment.", wait)
 
 
-def _say_sorry(_request: Request, error: Exception) -> Response:
-    log.error("api.failed", cause=type(error).__name__)
+def _say_sorry(request: Request, error: Exception) -> Response:
+    log.error("api.failed", cause=kind_and_place(error))
+    note_broken_page(request, error)
     return _trouble(500, "Something is wrong on our side.")

@@ -17,7 +17,7 @@ LEFT_OUT = frozenset(
     {
         "access_keys", "alarms", "failing_steps", "hits", "holds", "imports", "leases",
         "mail_copies", "mail_editions", "mail_outlines", "rejects", "sessions", "stored_mails",
-        "used_tokens", "users",
+        "used_tokens", "users", "web_faults",
     }
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ from store.holds import begin_hold, end_hold
 from store.lanes import LaneState, save_lanes
 from store.receivers import Receiver, save_receivers
 from store.tables import delivery_events, lanes, messages, receivers
+from store.web_faults import WebFault, end_web_faults, note_web_faults
 from tests.shop import Shop
 from workers.doctor import examine
 from workers.watching import ENOUGH_REPORTS, REPORTED_WITHIN, forget_news, watch_work
@@ -36,6 +37,8 @@ PROVOKED = {
     "lane.standstill": "workers/test_alarms.py",
     "receiver.failing": "workers/test_alarms.py",
     "reports.missing": "workers/test_alarms.py",
+    "webhooks.refused": "web/test_faults.py",
+    "page.broken": "web/test_faults.py",
     "disk.full": "security/test_full_disk.py",
 }
 NAMES = {
@@ -62,6 +65,7 @@ def test_the_guide_for_operators_lists_the_alarms_of_the_code() -> None:
     listed = re.findall(r"^\| `([a-z_.]+)` \|", part.partition("\n#")[0], re.MULTILINE)
 
     several = {"lane.standstill", "receiver.failing", "reports.missing", "disk.full"}
+    several |= {"webhooks.refused", "page.broken"}
     assert set(listed) == set(REMEDIES) == set(raised_in_code()) | several
     assert len(listed) == len(set(listed))
 
@@ -110,11 +114,25 @@ def a_report(tx: Connection, now: datetime) -> None:
     tx.execute(insert(delivery_events), [row])
 
 
+def a_source_that_is_refused(tx: Connection, now: datetime) -> None:
+    then = now - timedelta(minutes=10)
+    note_web_faults(tx, [WebFault("source", "chatwoot", 3, then, now, "no secret is set.")])
+
+
+def a_page_that_breaks(tx: Connection, now: datetime) -> None:
+    note_web_faults(tx, [WebFault("page", "/s", 1, now, now, "KeyError at page.py:1")])
+
+
 Change = Callable[[Connection, datetime], object]
 LOOKED_AT: dict[str, tuple[Change, Change]] = {
     "lane.standstill": (a_lane_nobody_works_in, lambda tx, _: tx.execute(delete(lanes))),
     "receiver.failing": (a_receiver_that_fails, lambda tx, _: tx.execute(delete(receivers))),
     "reports.missing": (emails_nobody_reports_on, a_report),
+    "webhooks.refused": (
+        a_source_that_is_refused,
+        lambda tx, _: end_web_faults(tx, [("source", "chatwoot")]),
+    ),
+    "page.broken": (a_page_that_breaks, lambda tx, _: end_web_faults(tx, [("page", "/s")])),
 }
 
 
