@@ -56,8 +56,8 @@ def create_app(
         },
     )
     app.state.services = services
-    app.state.faults = Faults(services)
-    app.state.pages = Pages(services, app.state.faults)
+    app.state.shared = {Faults: (faults := Faults(services))}
+    app.state.pages = Pages(services, faults)
     app.state.hosts = allowed_hosts(settings.base_url, bound_hosts)
     app.state.trusted_proxies = settings.trusted_proxies
     app.state.is_https = settings.base_url.startswith("https:")

@@ -6,11 +6,10 @@ else waits for them.
 
 import asyncio
 import zlib
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -18,6 +17,8 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect, Request
 
 from rekindle.errors import Malformed, TooLarge, TooMuch
+from web.requests import shared
+from web.room import Room
 
 T = TypeVar("T")
 GZIP_MAGIC = b"\x1f\x8b"
@@ -88,24 +89,21 @@ class Content:
         return work() if self.is_small else await run_apart(work)
 
 
-@dataclass
-class Room:
-    """Counts the large bodies that are held at present, by their senders."""
+class LargeBodies(Room):
+    """The large bodies that are held at present, by their senders."""
 
-    held: Counter[str] = field(default_factory=Counter)
+    def __init__(self) -> None:
+        super().__init__(MOST_LARGE, MOST_LARGE_OF_ONE)
 
     @contextmanager
     def hold(self, sender: str) -> Iterator[None]:
         """Raises TooMuch where there is no room for one more."""
-        if self.held.total() >= MOST_LARGE or self.held[sender] >= MOST_LARGE_OF_ONE:
+        if not self.enter(sender):
             raise TooMuch("too many large bodies at once; send it again.", WAIT)
-        self.held[sender] += 1
         try:
             yield
         finally:
-            self.held[sender] -= 1
-            if not self.held[sender]:
-                del self.held[sender]
+            self.leave(sender)
 
 
 @asynccontextmanager
@@ -122,7 +120,7 @@ async def open_body(
     if body.is_small and (small := _small(begun, encoding, is_packed=unpacks_to is not None)):
         yield small
         return
-    with room_of(request).hold(sender):
+    with shared(request, LargeBodies).hold(sender):
         data = await body.whole()
         if unpacks_to is not None:
             data = await run_apart(partial(unpack, data, encoding, unpacks_to))
@@ -140,15 +138,6 @@ def _small(data: bytes, encoding: str, *, is_packed: bool) -> Content | None:
 async def run_apart(work: Callable[[], T]) -> T:
     """What `work` returns or raises, done in a thread that parses; few do at a time."""
     return await asyncio.get_running_loop().run_in_executor(PARSERS, work)
-
-
-def room_of(request: Request) -> Room:
-    """The one of this application."""
-    state = request.app.state
-    if not hasattr(state, "room"):
-        state.room = Room()
-    found: Room = state.room
-    return found
 
 
 def unpack(body: bytes, encoding: str, most_bytes: int) -> bytes:

@@ -1,12 +1,12 @@
 """Where a request comes from: through a proxy we trust, from whom the proxy says it comes."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.requests import Request
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+from adapters.reach import Address, Network
+
 SITE_BITS = 64  # of an IPv6 address: who has one address has all that begin so (RFC 6177)
 
 

@@ -8,7 +8,6 @@ from functools import partial
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.requests import Request
 
 from rekindle.clock import seconds_running
 from rekindle.services import Services
@@ -16,7 +15,7 @@ from rekindle.settings import Settings
 from store.intake import record_events
 from store.records import IncomingEvent, Receipt, Reject
 from store.rejects import note_rejects
-from web.requests import services_of, write
+from web.requests import write
 
 REMEMBERED = 1.0  # seconds: how long settings that were just applied may be unknown
 # in one commit, so that nobody else waits long for the writer; a larger batch has one of its own,
@@ -98,15 +97,6 @@ class Collector:
         _answer(taken)
         if receipt.customer_ids:
             self.services.wake.changed()
-
-
-def collector_of(request: Request) -> Collector:
-    """The one of this application."""
-    state = request.app.state
-    if not hasattr(state, "collector"):
-        state.collector = Collector(services_of(request))
-    found: Collector = state.collector
-    return found
 
 
 def _answer(taken: Sequence[Waiting], error: Exception | None = None) -> None:

@@ -19,7 +19,7 @@ from rekindle.clock import seconds_running
 from rekindle.errors import kind_and_place
 from rekindle.services import Services
 from store.web_faults import FaultKind, WebFault, end_web_faults, note_web_faults
-from web.requests import services_of
+from web.requests import services_of, shared
 
 log = structlog.get_logger()
 SPACING_SECONDS = 10.0  # between two tellings
@@ -106,11 +106,7 @@ def _hear(done: "Future[None]") -> None:
 
 def faults_of(request: Request) -> Faults:
     """The ones of this application."""
-    state = request.app.state
-    if not hasattr(state, "faults"):
-        state.faults = Faults(services_of(request))
-    found: Faults = state.faults
-    return found
+    return shared(request, Faults, services_of(request))
 
 
 def note_broken_page(request: Request, error: Exception) -> None:

@@ -25,10 +25,10 @@ from rekindle.errors import TooLarge, TooMuch
 from store.records import CustomerId, Reject, Returned
 from store.rejects import note_rejects
 from store.returns import act_on
-from web.bodies import room_of, run_apart
+from web.bodies import LargeBodies, run_apart
 from web.credentials import read_basic
 from web.faults import faults_of
-from web.requests import services_of, write
+from web.requests import services_of, shared, write
 
 log = structlog.get_logger()
 SOURCE = "sendgrid inbound"
@@ -67,7 +67,7 @@ async def take_inbound(request: Request) -> Response:
         )
     faults_of(request).note_success("source", SOURCE)
     try:
-        with room_of(request).hold(SOURCE):
+        with shared(request, LargeBodies).hold(SOURCE):
             items, rejects = await run_apart(partial(_sort, await _read(request)))
     except HTTPException as error:
         items, rejects = [], [Reject(f"a form that cannot be read: {error.detail}")]

@@ -25,9 +25,9 @@ from store.keys import AccessKey
 from store.records import Reject
 from store.rejects import count_reasons
 from web.bodies import Body, open_body
-from web.collecting import Parcel, collector_of
-from web.new_kinds import new_kinds_of
-from web.requests import services_of
+from web.collecting import Collector, Parcel
+from web.new_kinds import NewKinds
+from web.requests import services_of, shared
 from web.write_keys import find_sender, find_sender_within, may_hold_key
 
 log = structlog.get_logger()
@@ -137,7 +137,7 @@ def _parse(kind: str, document: Any, call: Call) -> Parsed:
 
 def call_of(request: Request, sender: AccessKey) -> Call:
     """What is the same for all messages of this request."""
-    channels = collector_of(request).settings().known_channels
+    channels = _collector(request).settings().known_channels
     now = services_of(request).clock.now()
     return Call(now, sender.trust, sender.label or "api", channels)
 
@@ -147,12 +147,16 @@ async def store(request: Request, sender: AccessKey, parsed: Parsed, now: dateti
     was stored.
     """
     events, rejects = parsed
-    services, settings = services_of(request), collector_of(request).settings()
-    await new_kinds_of(request).admit(services, settings, sender, events)
+    services, settings = services_of(request), _collector(request).settings()
+    await shared(request, NewKinds).admit(services, settings, sender, events)
     if rejects:
         log.warning("messages.rejected", key=sender.name, reasons=count_reasons(rejects))
     if events or rejects:
-        await collector_of(request).take(Parcel(f"/v1 {sender.name}", events, rejects, now))
+        await _collector(request).take(Parcel(f"/v1 {sender.name}", events, rejects, now))
+
+
+def _collector(request: Request) -> Collector:
+    return shared(request, Collector, services_of(request))
 
 
 def accept(rejects: Sequence[Reject]) -> Response:

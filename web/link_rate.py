@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from store.records import MessageId
-from web.requests import services_of, visitor_of, write
+from web.requests import services_of, shared, visitor_of, write
 from web.visits import record_visit
 
 # A gateway that follows every link of a long email stays below; more is not needed to know it.
@@ -40,7 +40,7 @@ class LinkRate:
 
 async def note_look(request: Request, message_id: MessageId, link: str) -> None:
     """Keep a look at a page as evidence, if there are not too many. Raises StoreUnavailable."""
-    if not rate_of(request).may_look(message_id):
+    if not shared(request, LinkRate).may_look(message_id):
         return
     services, visitor = services_of(request), visitor_of(request)
     now = services.clock.now()
@@ -49,14 +49,5 @@ async def note_look(request: Request, message_id: MessageId, link: str) -> None:
 
 def require_rate(request: Request, message_id: MessageId) -> None:
     """Raises HTTPException 429 for more forms in a minute than anybody sends."""
-    if not rate_of(request).may_send(message_id):
+    if not shared(request, LinkRate).may_send(message_id):
         raise HTTPException(429, TOO_OFTEN, {"Retry-After": MINUTE})
-
-
-def rate_of(request: Request) -> LinkRate:
-    """The one of this application."""
-    state = request.app.state
-    if not hasattr(state, "link_rate"):
-        state.link_rate = LinkRate()
-    found: LinkRate = state.link_rate
-    return found

@@ -11,7 +11,6 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
 
 from rekindle.errors import TooLarge, TooMuch
 from rekindle.services import Services
@@ -69,12 +68,3 @@ class NewKinds:
 def _load(services: Services, names: set[str]) -> set[NamedChannel]:
     with services.store.read() as connection:
         return load_kinds_of(connection, names)
-
-
-def new_kinds_of(request: Request) -> NewKinds:
-    """The one of this application."""
-    state = request.app.state
-    if not hasattr(state, "new_kinds"):
-        state.new_kinds = NewKinds()
-    found: NewKinds = state.new_kinds
-    return found

@@ -1,8 +1,8 @@
 """What handlers share: the services behind a request, who asks, bounded forms, grouped writes."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rekindle.services import Services
 from web.visits import Visitor
 
+T = TypeVar("T")
+P = ParamSpec("P")
 T_co = TypeVar("T_co", covariant=True)
 MOST_DIGITS = 18  # of a row's number; so many always fit into 64 bits
 LARGEST_FORM = 64 * 1024  # bytes; the longest comment fits several times, whatever its alphabet
@@ -27,6 +29,18 @@ class Work(Protocol[T_co]):
 
 def services_of(request: Request) -> Services:
     found: Services = request.app.state.services
+    return found
+
+
+def shared(request: Request, kind: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+    """Return the one `kind` of this application, made of `args` when it is first asked for."""
+    state = request.app.state
+    if not hasattr(state, "shared"):
+        state.shared = {}
+    held: dict[Any, Any] = state.shared
+    if kind not in held:
+        held[kind] = kind(*args, **named)
+    found: T = held[kind]
     return found
 
 

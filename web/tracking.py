@@ -17,8 +17,8 @@ from store.editions import find_address
 from store.records import MessageId
 from templates.addresses import web_address
 from templates.links import DECOY, Click
-from web.link_rate import rate_of
-from web.requests import services_of, visitor_of, write
+from web.link_rate import LinkRate
+from web.requests import services_of, shared, visitor_of, write
 from web.survey_pages import gone_page
 from web.visits import Visitor, record_act, record_visit
 
@@ -81,7 +81,7 @@ async def _note(request: Request, message_id: MessageId, link: str, address: str
     """Keep the request, if there are not too many; whoever follows a link arrives even while the
     database does not answer.
     """
-    if not rate_of(request).may_look(message_id):
+    if not shared(request, LinkRate).may_look(message_id):
         return
     services, visitor = services_of(request), visitor_of(request)
     now = services.clock.now()

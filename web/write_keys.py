@@ -16,7 +16,7 @@ from rekindle.services import Services
 from store.keys import AccessKey, digest_of, find_key
 from web.bodies import Body
 from web.credentials import read_basic
-from web.requests import services_of
+from web.requests import services_of, shared
 
 REMEMBERED = 5.0  # seconds: how long a revoked key may still be let in
 KEY_AS_SENT = re.compile(rb'"writeKey"\s*:\s*"([\x21\x23-\x5b\x5d-\x7e]{1,200})"')
@@ -50,7 +50,7 @@ def _look_up(services: Services, key: str) -> AccessKey | None:
 async def find_sender(request: Request) -> AccessKey | None:
     """The key in the header, if it is let in."""
     key = _user(request)
-    return await _ring_of(request).find(services_of(request), key) if key else None
+    return await shared(request, KeyRing).find(services_of(request), key) if key else None
 
 
 async def may_hold_key(request: Request, body: Body) -> bool:
@@ -64,7 +64,7 @@ async def may_hold_key(request: Request, body: Body) -> bool:
     begun = await body.begin()
     named = dict.fromkeys(match.group(1).decode() for match in KEY_AS_SENT.finditer(begun))
     for key in list(named)[:MOST_KEYS_TRIED]:
-        if await _ring_of(request).find(services_of(request), key):
+        if await shared(request, KeyRing).find(services_of(request), key):
             return True
     return False
 
@@ -72,19 +72,11 @@ async def may_hold_key(request: Request, body: Body) -> bool:
 async def find_sender_within(request: Request, document: Any) -> AccessKey | None:
     """The key that a document bears, if it is let in."""
     key = _key_in(document)
-    return await _ring_of(request).find(services_of(request), key) if key else None
+    return await shared(request, KeyRing).find(services_of(request), key) if key else None
 
 
 def _user(request: Request) -> str:
     return read_basic(request.headers.get("authorization", ""))[0]
-
-
-def _ring_of(request: Request) -> KeyRing:
-    state = request.app.state
-    if not hasattr(state, "key_ring"):
-        state.key_ring = KeyRing()
-    found: KeyRing = state.key_ring
-    return found
 
 
 def _key_in(document: Any) -> str:

@@ -5,11 +5,10 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
 from rekindle.api.app import mount_api
 from store.keys import add_key
-from tests.web.conftest import BASE, PHONE, SETTINGS, Site, open_site, site, small_site
+from tests.web.conftest import SETTINGS, Site, browser_at, open_site, site, small_site
 from web.app import create_app
 
 __all__ = ["site", "small_site"]
@@ -35,13 +34,7 @@ def open_house(folder: Path, url: str, now: datetime) -> Site:
         add_key(tx, SERVER_KEY, now)
         add_key(tx, BROWSER_KEY, now, is_browser=True)
         add_key(tx, API_KEY, now, kind="api")
-    site.client = TestClient(
-        create_app(services, more=[mount_api(services)]),
-        base_url=BASE,
-        headers={"user-agent": PHONE},
-        client=("127.0.0.1", 50_000),
-        follow_redirects=False,
-    )
+    site.client = browser_at(create_app(services, more=[mount_api(services)]))
     return site
 
 

@@ -18,7 +18,7 @@ from store.tables import event_kinds, events, rejects
 from tests.security.conftest import BROWSER_KEY, INBOUND_SECRET, SERVER_KEY
 from tests.web.conftest import Site
 from web import bodies, cloud_events, ingest
-from web.bodies import MOST_LARGE, MOST_LARGE_OF_ONE, SMALL, Room
+from web.bodies import MOST_LARGE, MOST_LARGE_OF_ONE, SMALL, LargeBodies
 from web.new_kinds import MOST_NEW_KINDS, MOST_NEW_KINDS_OF_BROWSER
 
 KEY = (SERVER_KEY, "")
@@ -102,7 +102,7 @@ def test_what_is_large_is_unpacked_and_parsed_apart(
 
 
 def test_a_sender_and_all_of_them_have_only_so_much_room():
-    room, one = Room(), ExitStack()
+    room, one = LargeBodies(), ExitStack()
     with ExitStack() as others:
         for _ in range(MOST_LARGE_OF_ONE):
             one.enter_context(room.hold("one"))
@@ -120,7 +120,8 @@ def test_a_sender_and_all_of_them_have_only_so_much_room():
 
 
 def test_who_comes_when_there_is_no_room_is_told_when_to_come_again(small_house: Site):
-    room = small_house.client.app.state.room = Room()  # type: ignore[attr-defined]
+    room = LargeBodies()
+    small_house.client.app.state.shared[LargeBodies] = room  # type: ignore[attr-defined]
     with ExitStack() as held:
         for number in range(MOST_LARGE):
             held.enter_context(room.hold(str(number)))

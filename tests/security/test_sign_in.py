@@ -12,7 +12,7 @@ from rekindle.cli.app import main
 from store.sessions import IDLE, begin_session
 from store.tables import sessions
 from store.users import add_user, change_password, find_user, remove_user
-from tests.web.conftest import BASE, PHONE, Site
+from tests.web.conftest import BASE, Site, browser_at
 from web.clients import origin_of, parse_address
 from web.security import COOKIE
 from web.sign_in import make_sign_in_link
@@ -38,14 +38,7 @@ def team(site: Site) -> Site:
 
 
 def browser(site: Site, address: str = "127.0.0.1") -> TestClient:
-    """Another browser, with cookies of its own."""
-    return TestClient(
-        site.client.app,
-        base_url=BASE,
-        headers={"user-agent": PHONE},
-        client=(address, 50_000),
-        follow_redirects=False,
-    )
+    return browser_at(site.client.app, address)
 
 
 def sign_in(client: TestClient, email: str = ANA, password: str = PASSWORD, **headers: str):

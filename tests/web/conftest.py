@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from rekindle.clock import FixedClock
 from rekindle.services import Services, open_services
@@ -130,14 +131,18 @@ def open_site(folder: Path, url: str, at: datetime) -> Site:
     clock = FixedClock(at)
     environment = {"REKINDLE_SECRET_KEY": "for tests only, and long enough for it"}
     services = open_services(folder, clock, database=url, environment=environment)
-    client = TestClient(
-        create_app(services),
+    return Site(services, clock, browser_at(create_app(services)))
+
+
+def browser_at(app: ASGIApp, address: str = "127.0.0.1") -> TestClient:
+    """Somebody's browser at `address`, with cookies of its own."""
+    return TestClient(
+        app,
         base_url=BASE,
         headers={"user-agent": PHONE},
-        client=("127.0.0.1", 50_000),
+        client=(address, 50_000),
         follow_redirects=False,
     )
-    return Site(services, clock, client)
 
 
 def write_file(file: Path, text: str) -> None:

@@ -20,7 +20,7 @@ from store.keys import add_key, revoke_key
 from store.tables import event_kinds, events, rejects, traits
 from web.credentials import read_basic
 from web.ingest import MOST_BODY_BYTES, routes
-from web.write_keys import REMEMBERED
+from web.write_keys import REMEMBERED, KeyRing
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 KEY = ("wk_server", "")
@@ -157,7 +157,7 @@ def test_a_revoked_key_is_out_within_seconds(
     with services.store.begin() as tx:
         revoke_key(tx, 1, NOW)
 
-    app.state.key_ring.kept.clear()  # as if `REMEMBERED` had passed
+    app.state.shared[KeyRing].kept.clear()  # as if `REMEMBERED` had passed
     answer = client.post("/v1/page", json=PAGE, auth=KEY)
 
     assert answer.status_code == 401
