@@ -359,6 +359,3 @@ Step = Annotated[
     ],
     BeforeValidator(_require_one_kind),
 ]
-
-for _model in (WaitFor, When, Otherwise, Branch, SplitArm, Split, Approve):
-    _model.model_rebuild()

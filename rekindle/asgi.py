@@ -12,7 +12,8 @@ from starlette.applications import Starlette
 from rekindle.api.app import mount_api
 from rekindle.clock import SystemClock
 from rekindle.logs import configure_logs
-from rekindle.services import open_services, state_folder
+from rekindle.services import open_services
+from rekindle.state import state_folder
 from web.app import create_app
 from web.sign_in import make_sign_in_link
 from workers.actors import Actors

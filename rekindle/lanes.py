@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from rekindle.services import Lane
+from rekindle.lane import Lane
 from store.effects import count_waiting
 from store.lanes import LaneState, Waiting, load_lanes, load_waiting
 from store.receivers import Receiver, load_receivers

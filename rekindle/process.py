@@ -15,7 +15,8 @@ from dramatiq import Broker, Worker
 
 from adapters.email.base import open_adapter
 from rekindle.errors import RekindleError, describe
-from rekindle.services import Lane, Services
+from rekindle.lane import Lane
+from rekindle.services import Services
 from rekindle.settings import provider_settings
 from store.leases import release_lease
 from workers.actors import QUEUES, Actors, declare_actors

@@ -24,13 +24,13 @@ from rekindle.clock import seconds_running, wall_now
 from rekindle.disks import refusal_of, writing
 from rekindle.errors import CannotWrite, NotFound, WrongUse
 from rekindle.private_files import write_new, write_whole
+from rekindle.state import SECRET_KEY, SECRET_KEY_FILE
 from templates.links import Signer
 
 log = structlog.get_logger()
 
-VARIABLE = "REKINDLE_SECRET_KEY"
+VARIABLE, FILE_NAME = SECRET_KEY, SECRET_KEY_FILE
 FALLBACKS_VARIABLE = "REKINDLE_SECRET_KEY_FALLBACKS"
-FILE_NAME = "secret.key"
 FALLBACKS_NAME = "secret.key.fallbacks"
 # as long as what HMAC-SHA-256 puts out: RFC 2104 section 3 discourages shorter ones
 SHORTEST_KEY_BYTES = 32

@@ -2,10 +2,9 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -13,35 +12,18 @@ from typing import Protocol, Self
 from sqlalchemy import Connection
 
 from rekindle.clock import Clock, DatabaseTime, FixedClock, Source, based_on, wall_now
-from rekindle.disks import writing
-from rekindle.errors import StoreUnavailable, WrongUse
+from rekindle.errors import StoreUnavailable
+from rekindle.lane import Lane
 from rekindle.presence import Presence, find_running
-from rekindle.private_files import make_private_folder, open_private, tighten
 from rekindle.revisions import current_revision, is_current, is_foreign, require_current
-from rekindle.secret_keys import FILE_NAME as SECRET_KEY_FILE
-from rekindle.secret_keys import VARIABLE as SECRET_KEY
 from rekindle.secret_keys import KeyRing
 from rekindle.settings import Settings
+from rekindle.state import OUTBOX, SECRET_KEY, STATE_FOLDER, embedded_url, state_folder
 from rekindle.workspace.library import Library, library_from, read_library, read_settings
 from store.definitions import load_applied, load_current, load_versions, newest_definition
 from store.records import DefinitionId
 from store.session import Store
 from templates.links import Signer
-
-STATE_FOLDER = ".rekindle"
-OUTBOX = "outbox"
-
-
-class Lane(StrEnum):
-    """What a worker may be busy with.
-
-    Each has a queue and threads of its own, so that whatever is slow in one holds up no other.
-    """
-
-    JOURNEYS = "journeys"  # evaluating and advancing: the database alone
-    EMAILS = "emails"
-    WEBHOOKS = "webhooks"
-    NOTICES = "notices"
 
 
 class Wake(Protocol):
@@ -202,49 +184,6 @@ def open_services(
     return Services(
         store, clock, keys.signer, workspace, environment, wake or NoWake(), source=source
     )
-
-
-def embedded_url(workspace: Path) -> str:
-    """The default database: one SQLite file in the workspace's state folder."""
-    return f"sqlite:///{workspace.resolve() / STATE_FOLDER / 'rekindle.db'}"
-
-
-def state_folder(workspace: Path) -> Path:
-    """Where the engine keeps what must not be committed: database, key. Made on first use, and
-    closed to others with all that is in it; so is the outbox.
-    """
-    folder = workspace / STATE_FOLDER
-    _refuse_strays(workspace, [folder])
-    with writing(folder):
-        make_private_folder(folder)
-        kept = list(folder.iterdir())
-    _refuse_strays(workspace, [path for path in kept if path.name != SECRET_KEY_FILE])
-    tighten([folder, *kept, workspace / OUTBOX])
-    ignore = folder / ".gitignore"
-    if not ignore.exists():
-        with writing(ignore), open(ignore, "w", encoding="utf-8", opener=open_private) as opened:
-            opened.write("*\n")
-    return folder
-
-
-def _refuse_strays(workspace: Path, paths: Iterable[Path]) -> None:
-    """Raises WrongUse for a symbolic link out of the workspace: whoever may propose a change to
-    that shall not have us write somewhere else. A secret key is only read, and may be linked.
-    """
-    for path in paths:
-        if path.is_symlink() and not _is_within(workspace, path):
-            raise WrongUse(
-                f"{path} is a symbolic link to what does not belong to the workspace. Put a folder "
-                "or file in its place; a database elsewhere is named by REKINDLE_DATABASE_URL, and "
-                f"a secret key comes from {SECRET_KEY}."
-            )
-
-
-def _is_within(workspace: Path, path: Path) -> bool:
-    try:
-        return path.resolve().is_relative_to(workspace.resolve())
-    except (OSError, RuntimeError):  # links in a circle
-        return False
 
 
 def _bring_up_to_date(store: Store) -> None:

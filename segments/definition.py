@@ -1,6 +1,7 @@
 """A segment file as typed objects."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
@@ -10,12 +11,15 @@ from segments.conditions.base import ConditionBase, walk
 
 __all__ = ["Condition", "ConditionBase", "Segment", "conditions_in", "parse_condition", "walk"]
 
-_condition: TypeAdapter[Condition] = TypeAdapter(Condition)
-
 
 def parse_condition(written: object) -> Condition:
     """A condition as it would stand in a file. Raises pydantic.ValidationError."""
-    return _condition.validate_python(written)
+    return _reader().validate_python(written)
+
+
+@cache  # made when it is first needed: it takes long, and most commands parse whole files
+def _reader() -> TypeAdapter[Condition]:
+    return TypeAdapter(Condition)
 
 
 def conditions_in(written: object) -> Iterator[ConditionBase]:

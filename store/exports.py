@@ -32,7 +32,7 @@ CUSTOMER = customers.c.external_id.label("customer")  # null where nobody is: pa
 
 
 def export_rows(connection: Connection, noun: str, at: datetime) -> Iterator[dict[str, Any]]:
-    """Every row of `noun`, one of NOUNS, in the order in which it came to be stored.
+    """Every row of `noun`, one of `store.nouns`, in the order in which it came to be stored.
 
     Traits are those in force at `at`. Rows are read as they are asked for.
     """
@@ -40,7 +40,7 @@ def export_rows(connection: Connection, noun: str, at: datetime) -> Iterator[dic
         yield from _customers(connection, at)
         return
     streamed = connection.execution_options(yield_per=CHUNK_ROWS)
-    for row in streamed.execute(NOUNS[noun]):
+    for row in streamed.execute(QUERIES[noun]):
         yield dict(row._mapping)
 
 
@@ -50,7 +50,7 @@ def export_person(
     """Everything stored of one customer, by noun, with every version of every trait."""
     customer = load_customers(connection, [customer_id], at, known_by=at)[customer_id]
     person: dict[str, Any] = {"id": customer.external_id, "traits": customer.traits}
-    for noun, query in NOUNS.items():
+    for noun, query in QUERIES.items():
         if noun == "suppressions":
             query = query.where(suppressions.c.address.in_(addresses))
         elif noun == "mailbox_consents":
@@ -117,7 +117,7 @@ MESSAGE_AT = func.coalesce(
     type_=events.c.known_at.type,
 )
 
-NOUNS: Mapping[str, Select[Any]] = {
+QUERIES: Mapping[str, Select[Any]] = {
     "events": _of_customer(
         events,
         event_kinds.c.name,

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from rekindle.lane import Lane
 from rekindle.lanes import find_failing_receivers, find_standstills
-from rekindle.services import Lane
 from store.backlog import (
     Backlog,
     count_active_by_journey,

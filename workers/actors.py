@@ -14,7 +14,8 @@ from dramatiq import Broker
 from dramatiq.middleware import Interrupt
 
 from rekindle.errors import RekindleError, describe
-from rekindle.services import Lane, Services
+from rekindle.lane import Lane
+from rekindle.services import Services
 from workers.advance import advance_due
 from workers.brokers import has_unread
 from workers.calls import CallLane

@@ -24,7 +24,8 @@ from adapters.reach import Reach
 from adapters.webhook import call_webhook
 from rekindle.clock import seconds_running
 from rekindle.errors import ProviderUnavailable, RekindleError
-from rekindle.services import Lane, Services
+from rekindle.lane import Lane
+from rekindle.services import Services
 from rekindle.workspace.library import Library
 from store.effects import (
     DueEffect,

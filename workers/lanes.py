@@ -12,7 +12,8 @@ import structlog
 
 from rekindle.clock import seconds_running
 from rekindle.errors import RekindleError
-from rekindle.services import Lane, Services
+from rekindle.lane import Lane
+from rekindle.services import Services
 from store.lanes import LaneState, forget_lanes, save_lanes
 from workers.calls import CallLane
 from workers.lease import worker_name

@@ -18,7 +18,8 @@ from sqlalchemy import (
 )
 
 from rekindle.clock import seconds_running
-from rekindle.services import Lane, Services
+from rekindle.lane import Lane
+from rekindle.services import Services
 from store import enrollments as enrollment_rows
 from store import messages as message_rows
 from store.bulk import read_rows

@@ -7,6 +7,7 @@ from datetime import tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from adapters.files.moments import parse_order
+from adapters.files.names import EXAMPLES
 from adapters.files.numbers import NumberFormat, parse_format
 
 KINDS = {
@@ -17,7 +18,6 @@ KINDS = {
     "day": "instant", "birthday": "birthday", "list": "list", "json": "json", "address": "address",
 }  # fmt: skip
 SEPARATORS = {"comma": ",", "semicolon": ";", "blank": " ", "space": " ", "pipe": "|"}
-EXAMPLES = "text, number, number 1.234,56, yes/no, instant DD/MM/YYYY, birthday MM/DD, list, json"
 
 
 @dataclass(frozen=True)

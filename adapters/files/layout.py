@@ -13,7 +13,6 @@ NEGATED = "not:"
 CONSENT = "consent."
 ANY = "*"
 ITEMS = "items"
-KINDS = ("events", "customers", "suppressions")
 FIELDS = {
     "events": ("customer_id", "event", "occurred_at", "channel", "message_id", "email"),
     "customers": ("customer_id",),

@@ -22,7 +22,8 @@ from benchmarks.parts.notices import Notices
 from rekindle.cli.first_apply import apply_once
 from rekindle.clock import FixedClock, RunningClock
 from rekindle.process import Process
-from rekindle.services import Services, open_services, state_folder
+from rekindle.services import Services, open_services
+from rekindle.state import state_folder
 from store.claims import claims
 from store.intake import record_customers, record_events
 from store.records import Identity, IncomingCustomer, IncomingEvent

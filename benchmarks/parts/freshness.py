@@ -12,7 +12,8 @@ from sqlalchemy import insert, select
 
 from rekindle.clock import RunningClock
 from rekindle.process import Process
-from rekindle.services import Services, open_services, state_folder
+from rekindle.services import Services, open_services
+from rekindle.state import state_folder
 from rekindle.workspace.applying import apply_folder
 from store.intake import record_events
 from store.passes import load_passes

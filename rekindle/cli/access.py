@@ -22,7 +22,7 @@ from rekindle.secret_keys import (
     rotate_file,
     write_variables,
 )
-from rekindle.services import state_folder
+from rekindle.state import state_folder
 from store.keys import AccessKey, KeyKind, add_key, load_keys, revoke_key
 
 keys = typer.Typer(

@@ -1,6 +1,7 @@
 """The command line: one module a group of commands, found here, imported only when asked for.
 
-This is where a command's cost begins: `--help` and a mistyped command import none of them.
+This is where a command's cost begins: `--help`, also of a command, and a mistyped command import
+none of them.
 """
 
 import errno
@@ -17,7 +18,7 @@ from traceback import format_exception
 import typer
 
 from rekindle.cli.context import Options, as_json, options, parse_instant, set_options
-from rekindle.cli.summaries import summary_of
+from rekindle.cli.signatures import signature_of, summary_of
 from rekindle.disks import REASONS, refusal_of
 from rekindle.errors import NotFound, RekindleError, WrongUse
 
@@ -27,7 +28,7 @@ VALUED = ("--workspace", "--database", "--now")
 # command -> the module that defines it, as a function of the same name (dashes as underscores) or a
 # Typer app
 COMMANDS = {
-    "init": "workspace", "check": "workspace", "schema": "workspace", "plan": "plan",
+    "init": "starter", "check": "workspace", "schema": "schema", "plan": "plan",
     "apply": "plan", "import": "data", "export": "data", "customer": "customer", "keys": "access",
     "users": "users", "db": "database", "segment": "segments", "drift": "drift",
     "preview": "preview", "run": "engine", "up": "servers", "web": "servers", "worker": "servers",
@@ -70,8 +71,10 @@ def _options_from(found: dict[str, str], wants_json: bool) -> Options:
     )
 
 
-def build_app(command: str | None) -> typer.Typer:
-    """Return the Typer app with `command` loaded; or, for help, with the summaries of all."""
+def build_app(command: str | None, *, shows_help: bool = False) -> typer.Typer:
+    """Return the Typer app with `command` loaded, or its signature alone where it `shows_help`.
+    Where there is no such command, with the summaries of all.
+    """
     app = typer.Typer(
         name="rekindle",
         help="Customer journeys you keep in git.",
@@ -87,16 +90,19 @@ def build_app(command: str | None) -> typer.Typer:
         """Customer journeys you keep in git."""
 
     if command in COMMANDS:
-        _load(app, command)
+        _load(app, command, shows_help=shows_help)
     else:
         for name, module in COMMANDS.items():
             app.command(name, help=summary_of(module, _identifier(name)))(_show_help_only)
     return app
 
 
-def _load(app: typer.Typer, name: str) -> None:
-    module = import_module(f"rekindle.cli.{COMMANDS[name]}")
-    found = getattr(module, _identifier(name))
+def _load(app: typer.Typer, name: str, *, shows_help: bool) -> None:
+    module, identifier = COMMANDS[name], _identifier(name)
+    if shows_help:
+        found = signature_of(module, identifier)
+    else:
+        found = getattr(import_module(f"rekindle.cli.{module}"), identifier)
     if isinstance(found, typer.Typer):
         app.add_typer(found, name=name)
     else:
@@ -116,6 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; every expected trouble becomes a sentence and an exit code, never a
     traceback.
     """
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it looks through all packages
     try:
         chosen, rest = split_globals(sys.argv[1:] if arguments is None else arguments)
         set_options(chosen)
@@ -140,8 +147,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(rest: list[str]) -> int:
     command = next((word for word in rest if not word.startswith("-")), None)
+    before = rest[: rest.index("--")] if "--" in rest else rest
     try:
-        app = build_app(command)
+        app = build_app(command, shows_help="--help" in before)
         gc.freeze()
         gc.enable()
         app(rest, prog_name="rekindle")

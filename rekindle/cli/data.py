@@ -23,8 +23,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from adapters.files.declared_types import EXAMPLES
-from adapters.files.layout import KINDS, ColumnsDoNotFit
+from adapters.files.layout import ColumnsDoNotFit
+from adapters.files.names import EXAMPLES, KINDS
 from adapters.files.packing import STANDARD_INPUT, Source, sources_in, standard_input
 from rekindle.cli.context import as_json_line, leave, options, say
 from rekindle.cli.import_look import find_mapping, look_at, print_look
@@ -42,7 +42,8 @@ from rekindle.errors import WrongUse
 from rekindle.services import Services
 from rekindle.settings import Settings
 from rekindle.workspace.folder import read_folder
-from store.exports import NOUNS, export_rows
+from store.exports import export_rows
+from store.nouns import NOUNS
 
 MOST_REASONS = 8
 LONGEST_REASON = 120

@@ -10,7 +10,7 @@ from rekindle.cli.context import leave, options, say
 from rekindle.cli.opening import open_here
 from rekindle.migrating import upgrade as migrate
 from rekindle.revisions import current_revision, newest_revision
-from rekindle.services import embedded_url, state_folder
+from rekindle.state import embedded_url, state_folder
 from store.holds import begin_hold
 from store.restoring import skip_numbers
 from store.session import Store

@@ -24,7 +24,8 @@ from rekindle.disks import writing
 from rekindle.errors import WrongUse
 from rekindle.private_files import make_private_folder
 from rekindle.process import Process
-from rekindle.services import STATE_FOLDER, open_services
+from rekindle.services import open_services
+from rekindle.state import STATE_FOLDER
 
 FOLDER = Path("demo-shop")
 MARK = "generated-demo"  # a file that says that this folder may be made anew

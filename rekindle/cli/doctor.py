@@ -11,7 +11,8 @@ from rekindle.cli.opening import open_here
 from rekindle.disks import find_tight, try_writing
 from rekindle.errors import CannotWrite, ProviderUnavailable, RekindleError, StoreUnavailable
 from rekindle.private_files import is_open_to_others
-from rekindle.services import STATE_FOLDER, Services
+from rekindle.services import Services
+from rekindle.state import STATE_FOLDER
 from workers.brokers import open_broker, require_answer
 from workers.doctor import NAMED, Finding, examine
 from workers.doctor import repair as free

@@ -3,7 +3,8 @@
 from rekindle.cli.context import options
 from rekindle.clock import Clock
 from rekindle.logs import configure_logs
-from rekindle.services import Services, Wake, open_services, state_folder
+from rekindle.services import Services, Wake, open_services
+from rekindle.state import state_folder
 
 
 def open_here(clock: Clock | None = None, wake: Wake | None = None) -> Services:

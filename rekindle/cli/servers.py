@@ -15,8 +15,9 @@ from rekindle.cli.context import options
 from rekindle.cli.first_apply import apply_once
 from rekindle.cli.opening import open_here
 from rekindle.errors import WrongUse
+from rekindle.lane import Lane
 from rekindle.process import Process
-from rekindle.services import Lane, Services
+from rekindle.services import Services
 from store.holds import begin_hold, find_hold
 
 if TYPE_CHECKING:

@@ -1,13 +1,41 @@
-"""A copy of the starter, the workspace that comes with Rekindle."""
+"""`rekindle init`: a copy of the starter, the workspace that comes with Rekindle."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from rekindle import ENGINE_ROOT
+from rekindle.cli.context import say
 from rekindle.disks import writing
+from rekindle.errors import WrongUse
 
 STARTER = ENGINE_ROOT / "starter"
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the workspace shall be.")],
+) -> None:
+    """Make a workspace: five journeys, their segments, surveys and mails, ready to run."""
+    files = starter_files()
+    if folder.exists() and not folder.is_dir():
+        raise WrongUse(f"{folder} is a file, not a folder.")
+    if taken := [file.as_posix() for file in files if (folder / file).exists()]:
+        raise WrongUse(f"nothing was written, because {folder} already has {', '.join(taken[:3])}"
+                       f"{' and others' if len(taken) > 3 else ''}.")  # fmt: skip
+    copy_starter(folder)
+    say(
+        f"{folder} has a workspace of {len(files)} files. What next:\n"
+        f"  cd {folder}\n"
+        "  rekindle check                                  is it all in order?\n"
+        "  rekindle test                                   does it do what its tests say?\n"
+        "  rekindle import customers.csv --kind customers  who they are\n"
+        "  rekindle import events.csv                      what they did\n"
+        "  rekindle up                                     run it, and open the dashboard",
+        {"folder": str(folder), "files": [file.as_posix() for file in files]},
+    )
 
 
 def starter_files() -> list[Path]:

@@ -7,16 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel
-
-from adapters.files.definition import Import
-from journeys.definition import Journey
-from journeys.graph import Graph, build_graph
 from rekindle.errors import TemplateFailed
 from rekindle.settings import DEPLOYMENT_KEYS, Settings, fill_variables
-from rekindle.workspace.cases import CaseFile
 from rekindle.workspace.data import parse_csv
 from rekindle.workspace.files import (
     SETTINGS_NAME,
@@ -27,24 +21,49 @@ from rekindle.workspace.files import (
     path_of,
 )
 from rekindle.workspace.problems import Problem
-from rekindle.workspace.validation import validate
 from rekindle.workspace.yaml import Document, parse_yaml
-from segments.conditions.base import ConditionBase
-from segments.conditions.drift import Drift
-from segments.definition import Segment, conditions_in, walk
-from segments.lexicon import Lexicon
 from store.records import Definition, DefinitionId
-from surveys.definition import Survey
+
+if TYPE_CHECKING:  # classes that take long to make: who asks for no definitions needs none of them
+    from pydantic import BaseModel
+
+    from journeys.definition import Journey
+    from journeys.graph import Graph
+    from segments.conditions.base import ConditionBase
+    from segments.definition import Segment
+    from segments.lexicon import Lexicon
+    from surveys.definition import Survey
 
 WORD = re.compile(r"\w+")
-MODELS: Mapping[str, type[BaseModel]] = {
-    "segment": Segment,
-    "journey": Journey,
-    "survey": Survey,
-    "settings": Settings,
-    "test": CaseFile,
-    "import": Import,
-}
+
+
+def model_of(kind: str) -> "type[BaseModel] | None":
+    """Return the model that reads files of this kind; None where it has none."""
+    match kind:
+        case "segment":
+            from segments.definition import Segment
+
+            return Segment
+        case "journey":
+            from journeys.definition import Journey
+
+            return Journey
+        case "survey":
+            from surveys.definition import Survey
+
+            return Survey
+        case "settings":
+            return Settings
+        case "test":
+            from rekindle.workspace.cases import CaseFile
+
+            return CaseFile
+        case "import":
+            from adapters.files.definition import Import
+
+            return Import
+        case _:
+            return None
 
 
 @dataclass(frozen=True)
@@ -52,23 +71,25 @@ class Library:
     """The definitions in force; what could not be read is left out and said in `unreadable`."""
 
     settings: Settings = field(default_factory=Settings)
-    segments: Mapping[str, Segment] = field(default_factory=dict)
-    journeys: Mapping[str, Journey] = field(default_factory=dict)
-    surveys: Mapping[str, Survey] = field(default_factory=dict)
+    segments: Mapping[str, "Segment"] = field(default_factory=dict)
+    journeys: Mapping[str, "Journey"] = field(default_factory=dict)
+    surveys: Mapping[str, "Survey"] = field(default_factory=dict)
     # name, with folder and locale: "win_back/gift", "win_back/gift.fa", "layouts/brand" -> source
     templates: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     # (kind, name) -> its version in the database; empty when read from a folder
     versions: Mapping[tuple[str, str], DefinitionId] = field(default_factory=dict)
     # every version that somebody may still be on
-    journey_versions: Mapping[DefinitionId, Journey] = field(default_factory=dict)
+    journey_versions: Mapping[DefinitionId, "Journey"] = field(default_factory=dict)
     # journey -> when its first version was applied: it has not heard what came before
     applied_at: Mapping[str, datetime] = field(default_factory=dict)
     unreadable: tuple[Problem, ...] = ()
 
     @cached_property
-    def lexicon(self) -> Lexicon:
+    def lexicon(self) -> "Lexicon":
         """What rules lean on, with the statements that were prepared so far."""
+        from segments.lexicon import Lexicon
+
         return Lexicon.of(self.settings, self.segments)
 
     @cached_property
@@ -77,11 +98,13 @@ class Library:
         return {}
 
     @cached_property
-    def _graphs(self) -> dict[DefinitionId, Graph]:
+    def _graphs(self) -> "dict[DefinitionId, Graph]":
         return {}
 
-    def graph(self, version_id: DefinitionId) -> Graph | None:
+    def graph(self, version_id: DefinitionId) -> "Graph | None":
         """A version of a journey, flat; None if it is not there or cannot be read any more."""
+        from journeys.graph import build_graph
+
         if version_id not in self._graphs and version_id in self.journey_versions:
             self._graphs[version_id] = build_graph(self.journey_versions[version_id])
         return self._graphs.get(version_id)
@@ -113,18 +136,22 @@ class Library:
         return frozenset(WORD.findall(" ".join((*self.templates.values(), *rules))))
 
     @cached_property
-    def asked_kinds(self) -> frozenset[type[ConditionBase]]:
+    def asked_kinds(self) -> "frozenset[type[ConditionBase]]":
         """The kinds of conditions in all rules."""
+        from segments.definition import conditions_in
+
         return frozenset(type(one) for rule in self._rules for one in conditions_in(rule))
 
     @property
-    def _rules(self) -> Sequence[Segment | Journey]:
+    def _rules(self) -> "Sequence[Segment | Journey]":
         """Also those of older versions: somebody may still be on one."""
         versions = self.journey_versions.values()
         return (*self.segments.values(), *self.journeys.values(), *versions)
 
     def reaches(self, segment: str) -> frozenset[str]:
         """A segment and all that its rule refers to, through any number of others."""
+        from segments.definition import walk
+
         reached: set[str] = set()
         ahead = [segment]
         while ahead:
@@ -143,8 +170,10 @@ class Library:
             for name in self.segments
         }
 
-    def asking(self, is_meant: Callable[[ConditionBase], bool]) -> list[str]:
+    def asking(self, is_meant: "Callable[[ConditionBase], bool]") -> list[str]:
         """Segments that ask such a condition, or refer to one that does."""
+        from segments.definition import walk
+
         return [
             name
             for name in self.segments
@@ -158,6 +187,8 @@ class Library:
     @cached_property
     def reading_drift(self) -> list[str]:
         """Segments whose answers the clocks decide, their own or those that they refer to."""
+        from segments.conditions.drift import Drift
+
         return self.asking(lambda condition: isinstance(condition, Drift))
 
     def with_only(self, names: Collection[str]) -> "Library":
@@ -213,12 +244,14 @@ def _read_yaml(file: File, document: Document, environment: Mapping[str, str]) -
     data = document.data
     if file.kind == "settings":
         data = fill_variables(data or {}, environment)
-    model = MODELS.get(file.kind)
+    model = model_of(file.kind)
     if model is None:
         return Reading(file, document, data)
     if data is None:
         problem = Problem(document.place(), f"this file is empty; it should hold one {file.kind}.")
         return Reading(file, document, None, (problem,))
+    from rekindle.workspace.validation import validate
+
     value, problems = validate(model, data, document)
     return Reading(file, document, value, (*problems, *_misnamed(file, document)))
 

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rekindle.workspace.library import MODELS
+from rekindle.workspace.library import model_of
 
-KINDS = tuple(sorted(MODELS))
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 VARIABLE = {"type": "string", "pattern": r"\$\{"}  # the environment may hold any value
 Schema = dict[str, Any]
@@ -13,7 +12,10 @@ Schema = dict[str, Any]
 
 def schema_of(kind: str) -> Schema:
     """The schema of a file of this kind. Raises KeyError for a kind that has none."""
-    schema = MODELS[kind].model_json_schema(by_alias=True)
+    model = model_of(kind)
+    if model is None:
+        raise KeyError(kind)
+    schema = model.model_json_schema(by_alias=True)
     if kind == "settings":
         schema = _with_variables(schema)
     if kind == "journey":

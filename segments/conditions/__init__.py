@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Tag
 
+from segments.conditions import logic
 from segments.conditions.answer import Answer
 from segments.conditions.base import ConditionBase
 from segments.conditions.channel import Channel
@@ -89,5 +90,4 @@ Condition = Annotated[
     BeforeValidator(_check_kind),
 ]
 
-for _class in (All, AnyOf, Not):
-    _class.model_rebuild(_types_namespace={"Condition": Condition})
+logic.Condition = Condition  # type: ignore[attr-defined]  # what its classes are made of

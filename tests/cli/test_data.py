@@ -13,8 +13,9 @@ from adapters.files.packing import Source
 from rekindle.cli.app import main
 from rekindle.cli.importing import Wishes, import_file, prepare_file
 from rekindle.clock import FixedClock
-from rekindle.services import Services, open_services, state_folder
+from rekindle.services import Services, open_services
 from rekindle.settings import Settings
+from rekindle.state import state_folder
 from store.suppressions import find_suppressed
 from tests.conftest import MONDAY
 

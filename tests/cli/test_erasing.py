@@ -14,8 +14,9 @@ from rekindle.errors import NotFound, NotNow
 from store import erasing
 from store.alarms import raise_alarm
 from store.blocking import suppress_addresses
-from store.exports import NOUNS, export_rows
+from store.exports import export_rows
 from store.figures import list_alarms
+from store.nouns import NOUNS
 from store.records import Reject
 from store.rejects import note_rejects
 from store.suppressions import find_suppressed

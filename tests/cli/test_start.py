@@ -11,7 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from rekindle.cli.app import COMMANDS, build_app, main
 from tests.shop import LAYOUT, Shop
@@ -21,6 +23,8 @@ PROVIDERS = {"sendgrid", "apprise", "smtplib"}
 FIGURES = {"numpy", "scipy"}
 REHEARSALS = {"rekindle.rehearsal", "rekindle.testkit", "rekindle.demo"}
 EVERYTHING = {"sqlalchemy", "alembic", "pydantic", "jinja2", "yaml", "babel", "structlog"}
+STORE = {"rekindle.services", "store.session", "structlog"}
+OURS = {"rekindle.services", "rekindle.settings", "rekindle.workspace.library", "store.tables"}
 CHECKS = {"rekindle.workspace.check", "jinja2", "turbohtml", "alembic"}
 ASKED = """
 import json, sys
@@ -66,12 +70,57 @@ def _commands(name: str | None) -> Any:
     return get_command(build_app(name)).commands  # type: ignore[attr-defined]
 
 
-def test_checking_imports_neither_servers_nor_figures(tmp_path: Path):
+def _spoken() -> list[list[str]]:
+    """Every command as it is typed, those of groups included."""
+    return [
+        [name, *inner]
+        for name in COMMANDS
+        for inner in ([], *([sub] for sub in getattr(_commands(name)[name], "commands", ())))
+    ]
+
+
+def test_help_of_any_command_imports_nothing_that_works():
+    """Pydantic may come: Typer itself reads parameters by it."""
+    unwanted = (EVERYTHING - {"pydantic"}) | SERVERS | PROVIDERS | FIGURES | REHEARSALS | OURS
+    spoken = [[*words, "--help"] for words in _spoken()]
+
+    assert len(spoken) > len(COMMANDS)
+    assert brought_by(spoken, unwanted) == {}
+
+
+@pytest.mark.parametrize("words", _spoken(), ids=" ".join)
+def test_help_from_a_signature_says_what_the_command_says(words: list[str]):
+    shown, whole = (
+        CliRunner().invoke(build_app(words[0], shows_help=quick), [*words, "--help"])
+        for quick in (True, False)
+    )
+
+    assert (shown.exit_code, whole.exit_code) == (0, 0)
+    assert shown.output == whole.output
+
+
+def test_checking_imports_neither_servers_nor_figures_nor_a_database(tmp_path: Path):
     assert main(["init", str(tmp_path / "ws")]) == 0
 
     check = ["check", "--workspace", str(tmp_path / "ws")]
 
-    assert brought_by([check], SERVERS | PROVIDERS | FIGURES | REHEARSALS | {"alembic"}) == {}
+    unwanted = SERVERS | PROVIDERS | FIGURES | REHEARSALS | {"alembic", *STORE}
+    assert brought_by([check], unwanted) == {}
+
+
+def test_what_reads_no_definitions_imports_none_of_their_classes(tmp_path: Path):
+    where = ["--workspace", str(tmp_path)]
+    words = [["keys", "list"], ["users", "list"], ["hold", "a test"], ["release"], ["db", "check"]]
+
+    unwanted = {"journeys", "segments", "surveys", "jinja2", *FIGURES}
+    assert brought_by([[*spoken, *where] for spoken in words], unwanted) == {}
+
+
+def test_making_a_workspace_copies_files_and_no_more(tmp_path: Path):
+    init = ["init", str(tmp_path / "ws")]
+
+    unwanted = (EVERYTHING - {"pydantic"}) | SERVERS | PROVIDERS | FIGURES | REHEARSALS | OURS
+    assert brought_by([init], unwanted) == {}
 
 
 def test_looking_something_up_imports_no_checks_and_no_workers(

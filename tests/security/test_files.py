@@ -13,7 +13,7 @@ from adapters.email.outbox import Outbox
 from rekindle.cli.app import main
 from rekindle.errors import ProviderUnavailable
 from rekindle.private_files import make_private_folder, open_private, write_new, write_whole
-from rekindle.services import state_folder
+from rekindle.state import state_folder
 from rekindle.workspace.files import FOLDERS, load_files
 from rekindle.workspace.library import read_settings
 from tests.shop import LAYOUT, Shop

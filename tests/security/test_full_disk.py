@@ -19,7 +19,7 @@ from rekindle.cli.app import main
 from rekindle.disks import LEAST_BYTES, Room, find_tight, try_writing
 from rekindle.errors import CannotWrite, StoreUnwritable
 from rekindle.private_files import write_result
-from rekindle.services import state_folder
+from rekindle.state import state_folder
 from store import session
 from store.alarms import DISK, REMEDIES
 from store.session import Store

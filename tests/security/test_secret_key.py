@@ -26,7 +26,8 @@ from rekindle.secret_keys import (
     load_secret_keys,
     rotate_file,
 )
-from rekindle.services import open_services, state_folder
+from rekindle.services import open_services
+from rekindle.state import state_folder
 from templates.links import Signer
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)

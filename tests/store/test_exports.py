@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from store.exports import NOUNS, export_rows
+from store.exports import export_rows
+from store.nouns import NOUNS
 from store.records import Reject
 from store.rejects import count_reasons, note_rejects
 from store.session import Store

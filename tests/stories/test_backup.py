@@ -23,8 +23,9 @@ from sqlalchemy.engine import URL, make_url
 
 from rekindle.cli.app import main
 from rekindle.clock import SystemClock
-from store.exports import NOUNS, export_rows
+from store.exports import export_rows
 from store.keys import add_key
+from store.nouns import NOUNS
 from store.session import Store
 from store.tables import messages
 from tests.mail_sink import MailSink

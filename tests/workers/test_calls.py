@@ -11,7 +11,8 @@ from sqlalchemy import select, update
 
 from rekindle.clock import RunningClock
 from rekindle.errors import ProviderUnavailable, StoreUnavailable
-from rekindle.services import Lane, NoWake
+from rekindle.lane import Lane
+from rekindle.services import NoWake
 from store.effects import claim_effects, list_claims, list_receivers
 from store.erasing import erase_customer
 from store.receivers import Receiver, load_receivers

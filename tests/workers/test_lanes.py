@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import insert
 
 from rekindle.clock import RunningClock
+from rekindle.lane import Lane
 from rekindle.lanes import find_standstills, judge
-from rekindle.services import Lane
 from store.lanes import LaneState, Waiting, load_lanes, save_lanes
 from store.tables import messages
 from tests.hooks import BUSY, Hook, say

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from rekindle import lanes as judging
 from rekindle.clock import RunningClock
-from rekindle.services import Lane
+from rekindle.lane import Lane
 from store.tables import decisions, effects
 from tests.hooks import OK, Hook, drip_slowly, hang, say
 from tests.mail_sink import MailSink

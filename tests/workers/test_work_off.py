@@ -11,7 +11,8 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.stub import StubBroker
 from structlog.testing import capture_logs
 
-from rekindle.services import Lane, NoWake
+from rekindle.lane import Lane
+from rekindle.services import NoWake
 from store.tables import messages
 from tests.shop import Shop
 from workers import schedule

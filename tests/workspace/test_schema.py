@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from rekindle.workspace.schema import KINDS, schema_of
+from rekindle.workspace.kinds import KINDS
+from rekindle.workspace.schema import schema_of
 
 
 @pytest.mark.parametrize("kind", KINDS)
