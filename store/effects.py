@@ -65,7 +65,7 @@ def add_effects(tx: Connection, new: Sequence[NewEffect], now: datetime) -> None
         )
 
 
-KIND: BindParameter[str] = bindparam("kind")
+KIND: BindParameter[str] = bindparam("kind_")
 OURS = effects.c.receiver
 # Reads one index entry a receiver, however many effects wait for them:
 # WITH RECURSIVE walk AS (SELECT min(receiver) … UNION ALL SELECT min(receiver) … > walk.receiver)
@@ -84,12 +84,17 @@ UNNAMED = (
     .with_for_update(skip_locked=True)  # another process that names them has the same to say
 )
 # those that another transaction writes at the moment are its own: waiting for them could be mutual
-REST = (
-    select(effects.c.id)
-    .where(
-        effects.c.kind == KIND, bindparam("receiver") == OURS, effects.c.due_at <= bindparam("now")
-    )
-    .with_for_update(skip_locked=True)
+_DUE = (
+    (effects.c.kind == KIND)
+    & (bindparam("receiver_") == OURS)
+    & (effects.c.due_at <= bindparam("now"))
+)
+# UPDATE effects SET due_at = …, claimed_by = NULL
+# WHERE id IN (SELECT id FROM effects WHERE … FOR UPDATE SKIP LOCKED)
+PUT_OFF = (
+    update(effects)
+    .where(effects.c.id.in_(select(effects.c.id).where(_DUE).with_for_update(skip_locked=True)))
+    .values(due_at=bindparam("until"), claimed_by=None)
 )
 DUE = (
     select(
@@ -102,9 +107,7 @@ DUE = (
         effects.c.made_at,
         effects.c.receiver,
     )
-    .where(
-        effects.c.kind == KIND, bindparam("receiver") == OURS, effects.c.due_at <= bindparam("now")
-    )
+    .where(_DUE)
     .order_by(effects.c.due_at, effects.c.id)
     .limit(bindparam("limit_rows"))
     .with_for_update(skip_locked=True)
@@ -113,12 +116,12 @@ DUE = (
 
 def list_receivers(connection: Connection, kind: str) -> list[str]:
     """Return everybody for whom such effects wait, due or not."""
-    return list(connection.scalars(RECEIVERS, {"kind": kind}))
+    return list(connection.scalars(RECEIVERS, {"kind_": kind}))
 
 
 def find_unnamed(connection: Connection, kind: str) -> dict[int, Mapping[str, Any]]:
     """Return the payloads of waiting effects whose receiver nobody has written down."""
-    return {row.id: row.payload for row in connection.execute(UNNAMED, {"kind": kind})}
+    return {row.id: row.payload for row in connection.execute(UNNAMED, {"kind_": kind})}
 
 
 def name_receivers(tx: Connection, receivers: Mapping[int, str]) -> None:
@@ -137,7 +140,7 @@ def claim_effects(
     until: datetime,
 ) -> list[DueEffect]:
     """Return effects for `receiver` that are due at `now`, which are `claim`'s until `until`."""
-    values = {"kind": kind, "receiver": receiver, "now": now, "limit_rows": limit_rows}
+    values = {"kind_": kind, "receiver_": receiver, "now": now, "limit_rows": limit_rows}
     due = [DueEffect(*row) for row in tx.execute(DUE, values)]
     if due:
         ids = [effect.id for effect in due]
@@ -153,10 +156,7 @@ def renew_claims(tx: Connection, claims: Collection[str], until: datetime) -> No
 
 def put_off(tx: Connection, kind: str, receiver: str, now: datetime, until: datetime) -> None:
     """Have all that is due for `receiver` wait until then; no try is charged to any of it."""
-    ids = list(tx.scalars(REST, {"kind": kind, "receiver": receiver, "now": now}))
-    if ids:
-        due = update(effects).where(effects.c.id == bindparam("id_"))
-        tx.execute(due.values(due_at=until, claimed_by=None), [{"id_": id_} for id_ in ids])
+    tx.execute(PUT_OFF, {"kind_": kind, "receiver_": receiver, "now": now, "until": until})
 
 
 def finish_effect(

@@ -35,8 +35,9 @@ class AccessKey:
         return Trust.BROWSER if self.is_browser else Trust.SERVER
 
 
-def digest_of(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
+def digest_of(secret: str) -> str:
+    """What is kept of a key or token; whatever text somebody sends has one."""
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 
 def add_key(

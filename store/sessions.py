@@ -3,13 +3,13 @@
 A session ends with its row: by signing out, with its user, and when their password changes.
 """
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, exists, insert, or_, select, update
 
+from store.keys import digest_of
 from store.records import UserId
 from store.tables import sessions, users
 
@@ -50,7 +50,7 @@ def begin_session(
     tx.execute(delete(sessions).where(sessions.c.expires_at <= now))
     token = secrets.token_urlsafe(32)
     row = {
-        "digest": _digest(token), "user_id": user, "created_at": now, "expires_at": now + IDLE,
+        "digest": digest_of(token), "user_id": user, "created_at": now, "expires_at": now + IDLE,
     }  # fmt: skip
     tx.execute(insert(sessions), row)
     return token
@@ -62,7 +62,7 @@ def find_session(connection: Connection, token: str, now: datetime) -> Session |
         select(sessions.c.digest, users.c.email, sessions.c.created_at, sessions.c.expires_at)
         .outerjoin(users, users.c.id == sessions.c.user_id)
         .where(
-            sessions.c.digest == _digest(token),
+            sessions.c.digest == digest_of(token),
             sessions.c.expires_at > now,
             or_(users.c.id.is_not(None), sessions.c.user_id.is_(None) & ~exists(users.select())),
         )
@@ -78,7 +78,7 @@ def renew_session(tx: Connection, session: Session, now: datetime) -> None:
 
 
 def end_session(tx: Connection, token: str) -> None:
-    tx.execute(delete(sessions).where(sessions.c.digest == _digest(token)))
+    tx.execute(delete(sessions).where(sessions.c.digest == digest_of(token)))
 
 
 def end_sessions_of(tx: Connection, user: UserId | None) -> None:
@@ -90,7 +90,3 @@ def end_sessions_of(tx: Connection, user: UserId | None) -> None:
 def end_all_sessions(tx: Connection) -> None:
     """For a database that comes from a backup: who signed out since would be signed in again."""
     tx.execute(delete(sessions))
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode(errors="replace")).hexdigest()

@@ -41,7 +41,7 @@ from rekindle.counting import counted
 from rekindle.errors import WrongUse
 from rekindle.services import Services
 from rekindle.settings import Settings
-from rekindle.workspace.folder import read_folder
+from rekindle.workspace.library import read_settings
 from store.exports import export_rows
 from store.nouns import NOUNS
 
@@ -124,9 +124,9 @@ def _prepare(source: Source, wishes: Wishes, settings: Settings) -> Prepared:
 
 def _show_looks(sources: list[Source], wishes: Wishes) -> None:
     workspace = options().workspace
-    library, _ = read_folder(workspace, os.environ)
+    settings = read_settings(workspace, os.environ) or Settings()
     mappings = load_mappings(workspace)
-    looks = [look_at(source, wishes, mappings, library.settings) for source in sources]
+    looks = [look_at(source, wishes, mappings, settings) for source in sources]
     width = Console().width
     lines = [line for look in looks for line in print_look(look, width)]
     say("\n".join(lines), [look.as_json() for look in looks])
