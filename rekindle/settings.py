@@ -262,6 +262,7 @@ class Settings(Part):
     breaker: Breaker = Breaker()
     give_up_after: Duration = timedelta(days=3)  # of the provider's putting a mail off
     keep_emails: Duration = timedelta(days=730)  # what they said, for reading them in a browser
+    keep_parked: Duration = timedelta(days=365)  # events that no customer was found for
     people: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     limits: Limits = Limits()
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, false, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, false, or_, select
 
 from store.bulk import write_many
-from store.customers import ids_of
+from store.customers import LONGEST_LIST, ids_of, load_traits
 from store.records import CustomerId, Identity
 from store.tables import identities
 from store.upserts import insert_or_skip
@@ -23,6 +23,8 @@ LONGEST_ADDRESS = 320  # characters; RFC 5321 allows 64 before the @ and 255 aft
 
 # An address may be shared, these belong to one person: whoever is first seen with one has it.
 PERSONAL = (ANONYMOUS, HELPDESK)
+ADDRESSES = (EMAIL, PHONE)
+MOST_OWNERS = 100  # of one address; one that more people have, such as a desk's, tells nothing
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,44 @@ def load_owners(
     return owners
 
 
+def prefer_current(
+    connection: Connection, owners: Mapping[Identity, set[CustomerId]], at: datetime
+) -> dict[Identity, set[CustomerId]]:
+    """Return of several owners of an address only those who have it at `at`, if any of them do:
+    who has it now comes before who had it once.
+    """
+    shared = {
+        identity: ids
+        for identity, ids in owners.items()
+        if identity.kind in ADDRESSES and 1 < len(ids) <= MOST_OWNERS
+    }
+    ids = sorted({customer for found in shared.values() for customer in found})
+    current: dict[CustomerId, list[Identity]] = {}
+    for start in range(0, len(ids), LONGEST_LIST):
+        some = ids[start : start + LONGEST_LIST]
+        told = load_traits(connection, some, at, names=ADDRESSES)
+        current |= {customer: addresses_in(traits) for customer, traits in told.items()}
+    narrowed = {
+        identity: {customer for customer in found if identity in current.get(customer, ())}
+        for identity, found in shared.items()
+    }
+    return {identity: narrowed.get(identity) or ids for identity, ids in owners.items()}
+
+
+def load_other_addresses(connection: Connection, known: Collection[Identity]) -> set[Identity]:
+    """Return the further addresses of whoever has one of `known`."""
+    if not known:
+        return set()
+    mine, theirs = identities.alias(), identities.alias()
+    rows = connection.execute(
+        select(theirs.c.kind, theirs.c.value)
+        .join_from(mine, theirs, theirs.c.customer_id == mine.c.customer_id)
+        .where(identity_in(mine, known), theirs.c.kind.in_(ADDRESSES))
+        .distinct()
+    )
+    return {Identity(kind, value) for kind, value in rows} - set(known)
+
+
 def load_identities(connection: Connection, ids: Iterable[CustomerId]) -> list[Identity]:
     """By what these customers can be recognised, besides their external ids."""
     rows = connection.execute(
@@ -89,7 +129,7 @@ def insert_links(tx: Connection, links: Iterable[Link]) -> None:
     write_many(tx, insert_or_skip(tx, identities), rows)
 
 
-def identity_in(table: Table, wanted: Iterable[Identity]) -> ColumnElement[bool]:
+def identity_in(table: FromClause, wanted: Iterable[Identity]) -> ColumnElement[bool]:
     """True for the rows of `table` whose (kind, value) is one of `wanted`."""
     by_kind: dict[str, set[str]] = defaultdict(set)
     for identity in wanted:

@@ -3,7 +3,7 @@
 Everything works on a whole batch: the number of statements does not depend on the number of events.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -15,12 +15,22 @@ from store.attribution import IDENTIFIED, TRUSTED, Directory, attribute
 from store.customer_rows import make_from_rows
 from store.customers import ids_of, load_consents, load_traits, make_customers
 from store.events import OWN, NewEvent, find_events, insert_events, note_changes
-from store.identities import ANONYMOUS, EXTERNAL, insert_links, load_identities, load_owners
+from store.identities import (
+    ADDRESSES,
+    ANONYMOUS,
+    EMAIL,
+    EXTERNAL,
+    Link,
+    insert_links,
+    load_identities,
+    load_owners,
+    prefer_current,
+)
 from store.interventions import last_rows, record_intervention
 from store.kinds import Kind
 from store.knowledge import Told, learn
 from store.merging import merge_customers
-from store.parking import Joined, join_parked, park
+from store.parking import Joined, give, join_parked, park, why_parked
 from store.records import (
     NOBODY,
     Actor,
@@ -35,6 +45,7 @@ from store.records import (
 from store.tables import EPOCH
 
 CONSENT = "consent"  # where the properties of an identify keep what it said of topics
+MADE_BY = (IDENTIFIED, "customer.aliased", "customer.grouped")  # what tells that an id is one
 OWN_CHANNELS = {"message": "email", "email": "email", "survey": "survey", "ticket": "ticket"}
 
 
@@ -67,7 +78,7 @@ def record_events(
 
     The first `message_id` wins, in this batch as in the workspace. Up to some thousand a call.
     """
-    fresh = _fresh(tx, events)
+    fresh = _by_address(tx, _fresh(tx, events), now)
     directory = _open_directory(tx, fresh, now)
     attributed = _attribute_all(fresh, directory, now)
     usual = {name: settings.channel_for(name) for name in {event.name for event in fresh}}
@@ -77,7 +88,7 @@ def record_events(
     candidates |= {i for item in taken if item.customer_id for i in item.event.identities}
     candidates |= set(learn(tx, [_told(item) for item in taken if item.customer_id], now))
     park(tx, _waits(taken, stored))
-    joined = _join(tx, candidates, now)
+    joined = _join(tx, candidates, now, now)
     changes = [(item.customer_id, stored[item.event.message_id]) for item in taken]
     changes += [(item.customer_id, item.id) for item in joined]
     note_changes(tx, changes)
@@ -85,6 +96,11 @@ def record_events(
         accepted=len(taken),
         duplicates=len(events) - len(taken),
         customer_ids=tuple(sorted({customer for customer, _ in changes} - {NOBODY})),
+        waiting={
+            item.event.message_id: why_parked(item.event.identities, directory.owners)
+            for item in taken
+            if not item.customer_id
+        },
     )
 
 
@@ -96,7 +112,7 @@ def record_customers(
     news, changed, ids = make_from_rows(tx, customers, now)
     addresses = learn(tx, news, now)
     candidates = {Identity(EXTERNAL, external_id) for external_id in ids} | set(addresses)
-    joined = _join(tx, candidates, EPOCH)
+    joined = _join(tx, candidates, EPOCH, now)
     changes: list[tuple[CustomerId, EventId | None]] = [(told.customer_id, None) for told in news]
     changes += [(item.customer_id, item.id) for item in joined]
     if changed:
@@ -134,7 +150,7 @@ def record_told(
         now,
     )
     addresses = learn(tx, [news], now)
-    joined = _join(tx, {Identity(EXTERNAL, external_id), *addresses}, now)
+    joined = _join(tx, {Identity(EXTERNAL, external_id), *addresses}, now, now)
     note_changes(tx, [(customer, None), *((item.customer_id, item.id) for item in joined)])
     return customer
 
@@ -148,8 +164,51 @@ def _traits(
 def merge_people(tx: Connection, merged: Mapping[CustomerId, CustomerId], now: datetime) -> None:
     """A person says that each key is the same customer as its value: all moves there."""
     merge_customers(tx, merged, now)
-    joined = _join(tx, set(load_identities(tx, merged.values())), now)
+    joined = _join(tx, set(load_identities(tx, merged.values())), now, now)
     note_changes(tx, [(item.customer_id, item.id) for item in joined])
+
+
+def attach_parked(
+    tx: Connection, waits: Mapping[EventId, Sequence[Identity]], customer: CustomerId, now: datetime
+) -> int:
+    """A person says that these parked events are this customer's; return how many they were.
+
+    They are known from now on, as late as they come. What they wait for and nobody has, leads to
+    the customer from now on, and with it whatever else waits for that.
+    """
+    wanted = {identity for found in waits.values() for identity in found if identity.value}
+    owners = load_owners(tx, wanted)
+    links = [
+        Link(identity, customer, now)
+        for identity in sorted(wanted, key=lambda i: (i.kind, i.value))
+        if identity.kind in ADDRESSES and not owners.get(identity)
+    ]
+    insert_links(tx, links)
+    given, proven = give(tx, dict.fromkeys(waits, customer), now)
+    told = [_told_while_parked(item, now) for item in given if item.name == IDENTIFIED]
+    candidates = {link.identity for link in (*links, *proven)} | set(learn(tx, told, now))
+    joined = _join(tx, candidates, now, now)
+    note_changes(tx, [(item.customer_id, item.id) for item in (*given, *joined)])
+    return len(given) + len(joined)
+
+
+def make_for_parked(tx: Connection, waits: Iterable[Sequence[Identity]], now: datetime) -> int:
+    """Make a customer for each address and external id that nobody has and parked events wait for;
+    return how many were made.
+
+    They are called by it, and known from the beginning like those of a file, as is what waited.
+    """
+    wanted = {
+        identity for found in waits for identity in found if identity.kind in (EMAIL, EXTERNAL)
+    } - {Identity(EMAIL, ""), Identity(EXTERNAL, "")}
+    owners = load_owners(tx, wanted | {Identity(EXTERNAL, i.value) for i in wanted})
+    rows = [
+        IncomingCustomer(value, {EMAIL: value} if kind == EMAIL else {})
+        for kind, value in sorted((i.kind, i.value) for i in wanted if not owners.get(i))
+        if not owners.get(Identity(EXTERNAL, value))
+    ]
+    record_customers(tx, rows, now=now)
+    return len(rows)
 
 
 def record_own_events(tx: Connection, items: Sequence[OwnEvent], now: datetime) -> list[EventId]:
@@ -188,6 +247,40 @@ def _known_at(event: IncomingEvent, now: datetime) -> datetime:
     return min(event.occurred_at, now) if event.is_known_since_occurred else now
 
 
+def _by_address(
+    tx: Connection, events: Sequence[IncomingEvent], now: datetime
+) -> list[IncomingEvent]:
+    """Return the events, those whose user id is an address that somebody else has by that address:
+    an id that nobody ever had makes no second customer of a mailbox. An `identify` says itself what
+    is an id.
+    """
+    given = {
+        identity.value: Identity.of_email(identity.value)
+        for event in events
+        for identity in event.identities
+        if identity.kind == EXTERNAL and "@" in identity.value
+    }
+    if not given:
+        return list(events)
+    owners = load_owners(tx, {*(Identity(EXTERNAL, id_) for id_ in given), *given.values()})
+    for event in events:
+        if event.name in MADE_BY:
+            given = {
+                i: a for i, a in given.items() if Identity(EXTERNAL, i) not in event.identities
+            }
+    addresses = {
+        Identity(EXTERNAL, id_): address
+        for id_, address in given.items()
+        if address.value and owners.get(address) and not owners.get(Identity(EXTERNAL, id_))
+    }
+    if not addresses:
+        return list(events)
+    return [
+        replace(event, identities=tuple(addresses.get(i, i) for i in event.identities))
+        for event in events
+    ]
+
+
 def _open_directory(tx: Connection, events: Sequence[IncomingEvent], now: datetime) -> Directory:
     """Everybody the batch speaks of; a user id makes its customer, unless it is a helpdesk's."""
     since: dict[str, datetime] = {}
@@ -197,7 +290,7 @@ def _open_directory(tx: Connection, events: Sequence[IncomingEvent], now: dateti
             if identity.kind == EXTERNAL and event.trust is not Trust.HELPDESK:
                 since[identity.value] = min(since.get(identity.value, now), known_at)
     make_customers(tx, since)
-    return Directory(load_owners(tx, _mentioned(events)))
+    return Directory(prefer_current(tx, load_owners(tx, _mentioned(events)), now))
 
 
 def _mentioned(events: Sequence[IncomingEvent]) -> set[Identity]:
@@ -268,13 +361,15 @@ def _told_while_parked(item: Joined, known_at: datetime) -> Told:
     )
 
 
-def _join(tx: Connection, candidates: set[Identity], now: datetime) -> list[Joined]:
+def _join(
+    tx: Connection, candidates: set[Identity], known_at: datetime, now: datetime
+) -> list[Joined]:
     """Free what waited for `candidates`, and what waited for what that tells."""
     joined: list[Joined] = []
-    while candidates and (freed := join_parked(tx, candidates, now)):
+    while candidates and (freed := join_parked(tx, candidates, known_at, now)):
         joined += freed
-        told = [_told_while_parked(i, now) for i in freed if i.name == IDENTIFIED]
-        candidates = set(learn(tx, told, now))
+        told = [_told_while_parked(i, known_at) for i in freed if i.name == IDENTIFIED]
+        candidates = set(learn(tx, told, known_at))
     return joined
 
 

@@ -1,13 +1,16 @@
 """Events without a customer wait for each identity they came with, until one is somebody's."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, case, delete, literal, select, update
 
 from store.identities import (
+    ADDRESSES,
     ANONYMOUS,
     EMAIL,
     EXTERNAL,
@@ -17,13 +20,16 @@ from store.identities import (
     Link,
     identity_in,
     insert_links,
+    load_other_addresses,
     load_owners,
+    prefer_current,
 )
-from store.records import CustomerId, EventId, Identity
+from store.records import NOBODY, CustomerId, EventId, Identity
 from store.tables import Instant, event_kinds, events, parked_events
 from store.upserts import insert_or_skip
 
 CERTAINTY = (EXTERNAL, EMAIL, PHONE, ANONYMOUS, HELPDESK)  # most certain first
+A_CHUNK = 5_000  # events in one statement, each of which takes two or three values
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,40 @@ class Joined:
     properties: Mapping[str, Any]
 
 
+class Waits(StrEnum):
+    """Why an event has no customer, the gravest reason first: what a person can settle."""
+
+    SHARED_ADDRESS = "shared_address"  # several customers have it
+    UNKNOWN_ADDRESS = "unknown_address"  # no customer has it
+    UNKNOWN_ID = "unknown_id"  # no customer has that id of a helpdesk or network
+    ANONYMOUS = "anonymous"  # a visitor who never said who they are
+    UNUSABLE_ADDRESS = "unusable_address"  # what was given is none
+
+
+SAID: Mapping[Waits, str] = {
+    Waits.SHARED_ADDRESS: "several customers have the address",
+    Waits.UNKNOWN_ADDRESS: "no customer has the address",
+    Waits.UNKNOWN_ID: "no customer has the id",
+    Waits.ANONYMOUS: "the visitor has not said who they are",
+    Waits.UNUSABLE_ADDRESS: "what was given is no address",
+}
+
+
+def why_parked(
+    waited_for: Iterable[Identity], owners: Mapping[Identity, Collection[CustomerId]]
+) -> Waits:
+    """Return why an event that waits for these identities has no customer."""
+    known = [identity for identity in waited_for if identity.value]
+    kinds = {identity.kind for identity in known}
+    if any(i.kind in ADDRESSES and len(owners.get(i, ())) > 1 for i in known):
+        return Waits.SHARED_ADDRESS
+    if kinds.intersection(ADDRESSES):
+        return Waits.UNKNOWN_ADDRESS
+    if kinds - {ANONYMOUS}:
+        return Waits.UNKNOWN_ID
+    return Waits.ANONYMOUS if kinds else Waits.UNUSABLE_ADDRESS
+
+
 def park(tx: Connection, waiting: Iterable[tuple[EventId, Identity]]) -> None:
     """Let each event wait for these identities."""
     rows = [{"event_id": event, "kind": i.kind, "value": i.value} for event, i in waiting]
@@ -45,32 +85,62 @@ def park(tx: Connection, waiting: Iterable[tuple[EventId, Identity]]) -> None:
         tx.execute(insert_or_skip(tx, parked_events), rows)
 
 
-def join_parked(tx: Connection, candidates: Iterable[Identity], known_at: datetime) -> list[Joined]:
+def join_parked(
+    tx: Connection, candidates: Iterable[Identity], known_at: datetime, now: datetime
+) -> list[Joined]:
     """Give every event that waits for one of `candidates` to the one customer who has it.
 
-    A join may prove further identities of that customer, which may free further events.
+    A join may prove further identities of that customer, which may free further events. Who has a
+    new address has left the former one to others.
     """
     if tx.scalar(select(parked_events.c.event_id).limit(1)) is None:
         return []
     joined: list[Joined] = []
     looking = set(candidates)
-    while looking and (found := _find_owners(tx, looking)):
-        waited_for = _load_waits(tx, found)
-        links = _prove(tx, found, waited_for, known_at)
-        joined += _give(tx, found, known_at)
-        looking = {link.identity for link in links}
+    looking |= load_other_addresses(tx, [i for i in looking if i.kind in ADDRESSES])
+    while looking and (found := _find_owners(tx, looking, now)):
+        looking = set()
+        for some in _in_chunks(found):
+            freed, links = give(tx, some, known_at)
+            joined += freed
+            looking |= {link.identity for link in links}
     return joined
 
 
-def _find_owners(tx: Connection, looking: set[Identity]) -> dict[EventId, CustomerId]:
-    waits = tx.execute(select(parked_events).where(identity_in(parked_events, looking))).all()
-    if not waits:
-        return {}
-    owners = load_owners(tx, {Identity(row.kind, row.value) for row in waits})
+def give(
+    tx: Connection, found: Mapping[EventId, CustomerId], known_at: datetime
+) -> tuple[list[Joined], list[Link]]:
+    """Let parked events be these customers', known from `known_at` where they are known from
+    earlier, and link what personal ids they came with. Those that have one already are left out.
+    Up to `A_CHUNK` events a call.
+    """
+    free = select(events.c.id).where(events.c.id.in_(found), events.c.customer_id == NOBODY)
+    still = {EventId(id_): found[EventId(id_)] for id_ in tx.scalars(free.with_for_update())}
+    if not still:
+        return [], []
+    links = _prove(tx, still, _load_waits(tx, still), known_at)
+    return _give(tx, still, known_at), links
+
+
+def _in_chunks(found: Mapping[EventId, CustomerId]) -> Iterator[dict[EventId, CustomerId]]:
+    items = iter(sorted(found.items()))
+    while some := dict(islice(items, A_CHUNK)):
+        yield some
+
+
+def _find_owners(
+    tx: Connection, looking: set[Identity], now: datetime
+) -> dict[EventId, CustomerId]:
+    query = select(parked_events.c.event_id).where(identity_in(parked_events, looking)).distinct()
+    ids = sorted(EventId(number) for number in tx.scalars(query))
     found: dict[EventId, CustomerId] = {}
-    for row in sorted(waits, key=lambda wait: _certainty(wait.kind)):
-        if len(who := owners.get(Identity(row.kind, row.value), set())) == 1:
-            found.setdefault(EventId(row.event_id), *who)
+    for start in range(0, len(ids), A_CHUNK):
+        waits = _load_waits(tx, ids[start : start + A_CHUNK])
+        owners = load_owners(tx, {identity for _, identity in waits})
+        owners = prefer_current(tx, owners, now)
+        for event, identity in sorted(waits, key=lambda wait: _certainty(wait[1].kind)):
+            if len(who := owners.get(identity, set())) == 1:
+                found.setdefault(event, *who)
     return found
 
 
@@ -78,9 +148,7 @@ def _certainty(kind: str) -> int:
     return CERTAINTY.index(kind) if kind in CERTAINTY else len(CERTAINTY)
 
 
-def _load_waits(
-    tx: Connection, found: Mapping[EventId, CustomerId]
-) -> list[tuple[EventId, Identity]]:
+def _load_waits(tx: Connection, found: Collection[EventId]) -> list[tuple[EventId, Identity]]:
     rows = tx.execute(select(parked_events).where(parked_events.c.event_id.in_(list(found))))
     return [(EventId(row.event_id), Identity(row.kind, row.value)) for row in rows]
 

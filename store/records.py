@@ -101,6 +101,8 @@ class Receipt:
     duplicates: int = 0
     rejected: int = 0
     customer_ids: tuple[CustomerId, ...] = ()  # whose picture changed
+    # message ids of accepted events that have no customer yet, and why
+    waiting: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,10 @@ async def _take(request: Request) -> Response:
     async with open_body(request, body, sender.digest, unpacks_to=MOST_BODY_BYTES) as content:
         call = call_of(request, sender)
         events, rejects = await content.apply(partial(_parse, request.headers, content.data, call))
-        await store(request, sender, (events, rejects), call.received_at)
+        waiting = await store(request, sender, (events, rejects), call.received_at)
     if rejects and not events:
         raise Malformed(rejects[0].reason)
-    return accept(rejects)
+    return accept(rejects, waiting)
 
 
 def _parse(headers: Headers, data: bytes, call: Call) -> Parsed:

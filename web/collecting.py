@@ -1,10 +1,12 @@
 """Events of many requests in one commit: what arrives while one runs shares the next."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,7 +36,8 @@ class Parcel:
     received_at: datetime
 
 
-Waiting = tuple[Parcel, asyncio.Future[None]]
+Outcome = Mapping[str, int]  # of what a request brought: how much waits for an owner, by reason
+Waiting = tuple[Parcel, asyncio.Future[Outcome]]
 
 
 @dataclass
@@ -53,13 +56,15 @@ class Collector:
             self._settings = (self.services.settings, running + REMEMBERED)
         return self._settings[0]
 
-    async def take(self, parcel: Parcel) -> None:
-        """Return once it is durable. Raises what kept it from being stored."""
-        stored = asyncio.get_running_loop().create_future()
+    async def take(self, parcel: Parcel) -> Outcome:
+        """Return once it is durable how many of its events wait for an owner, by reason. Raises
+        what kept it from being stored.
+        """
+        stored: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((parcel, stored))
         if self._storing is None:
             self._storing = asyncio.create_task(self._store_on())
-        await stored
+        return await stored
 
     async def _store_on(self) -> None:
         try:
@@ -94,17 +99,23 @@ class Collector:
             else:
                 _answer(taken, error)
             return
-        _answer(taken)
+        _answer(taken, waiting=receipt.waiting)
         if receipt.customer_ids:
             self.services.wake.changed()
 
 
-def _answer(taken: Sequence[Waiting], error: Exception | None = None) -> None:
-    for _, stored in taken:
+def _answer(
+    taken: Sequence[Waiting],
+    error: Exception | None = None,
+    *,
+    waiting: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    for parcel, stored in taken:
         if stored.done():  # its sender went away
             continue
         if error is None:
-            stored.set_result(None)
+            ids = {event.message_id for event in parcel.events} if waiting else ()
+            stored.set_result(Counter(waiting[id_] for id_ in ids if id_ in waiting))
         else:
             stored.set_exception(error)
 
@@ -124,6 +135,7 @@ def store_together(
         accepted=sum(receipt.accepted for receipt in receipts),
         duplicates=sum(receipt.duplicates for receipt in receipts),
         customer_ids=tuple(sorted({id_ for receipt in receipts for id_ in receipt.customer_ids})),
+        waiting={id_: why for receipt in receipts for id_, why in receipt.waiting.items()},
     )
 
 

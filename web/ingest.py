@@ -5,7 +5,7 @@ them again. One bad message is noted in `rejects` and never costs the others. Ne
 some SDKs take one for success.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from math import ceil
@@ -22,6 +22,7 @@ from adapters.documents import parse_json
 from adapters.tracking.segment import Call, Parsed, parse_batch, parse_message
 from rekindle.errors import Malformed, StoreUnavailable, TooLarge, TooMuch
 from store.keys import AccessKey
+from store.parking import Waits
 from store.records import Reject
 from store.rejects import count_reasons
 from web.bodies import Body, open_body
@@ -126,9 +127,11 @@ async def _take(request: Request, kind: str) -> Response:
             return refuse(401, NO_KEY)
         call = call_of(request, sender)
         parsed = await content.apply(partial(_parse, kind, document, call))
-        await store(request, sender, parsed, call.received_at)
+        waiting = await store(request, sender, parsed, call.received_at)
     rejects = parsed[1]
-    return accept(rejects) if rejects else Response(TAKEN, headers=OPEN, media_type=JSON)
+    if rejects or waiting:
+        return accept(rejects, waiting)
+    return Response(TAKEN, headers=OPEN, media_type=JSON)
 
 
 def _parse(kind: str, document: Any, call: Call) -> Parsed:
@@ -142,9 +145,12 @@ def call_of(request: Request, sender: AccessKey) -> Call:
     return Call(now, sender.trust, sender.label or "api", channels)
 
 
-async def store(request: Request, sender: AccessKey, parsed: Parsed, now: datetime) -> None:
-    """All of it durable when this returns. Raises TooLarge, TooMuch or StoreUnavailable if nothing
-    was stored.
+async def store(
+    request: Request, sender: AccessKey, parsed: Parsed, now: datetime
+) -> Mapping[str, int]:
+    """All of it durable when this returns; a server is told how many of its events wait for an
+    owner, by reason; visitors need none yet. Raises TooLarge, TooMuch or StoreUnavailable if
+    nothing was stored.
     """
     events, rejects = parsed
     services, settings = services_of(request), _collector(request).settings()
@@ -152,17 +158,24 @@ async def store(request: Request, sender: AccessKey, parsed: Parsed, now: dateti
     if rejects:
         log.warning("messages.rejected", key=sender.name, reasons=count_reasons(rejects))
     if events or rejects:
-        await _collector(request).take(Parcel(f"/v1 {sender.name}", events, rejects, now))
+        parcel = Parcel(f"/v1 {sender.name}", events, rejects, now)
+        waiting = await _collector(request).take(parcel)
+        if not sender.is_browser:
+            return {why: n for why, n in waiting.items() if why != Waits.ANONYMOUS}
+    return {}
 
 
 def _collector(request: Request) -> Collector:
     return shared(request, Collector, services_of(request))
 
 
-def accept(rejects: Sequence[Reject]) -> Response:
-    """What was not taken and why, beside the word that SDKs wait for."""
+def accept(rejects: Sequence[Reject], waiting: Mapping[str, int]) -> Response:
+    """What was not taken and why, and what has no customer yet, beside the word that SDKs wait
+    for.
+    """
     refused = [{"reason": reject.reason, **(reject.item or {})} for reject in rejects]
-    return JSONResponse({"success": True, "rejected": refused}, headers=OPEN)
+    answer = {"success": True, "rejected": refused}
+    return JSONResponse(answer | ({"waiting": dict(waiting)} if waiting else {}), headers=OPEN)
 
 
 def refuse(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:

@@ -42,6 +42,7 @@ from workers.copies import forget_copies
 from workers.counts import Counts
 from workers.deliver import deliver_due
 from workers.evaluate import evaluate_changes, evaluate_due
+from workers.parked import forget_parked
 from workers.passes import Report, evaluate_everybody, find_due, unheard
 from workers.retake import forget_changes, retake_claims
 from workers.unwritten import forget_failures
@@ -258,6 +259,7 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
     forget_news(services, now)
     forget_changes(services)
     forget_copies(services, now)
+    forget_parked(services, now)
 
 
 def pass_on(services: Services, now: datetime, due: Due) -> None:

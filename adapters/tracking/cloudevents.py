@@ -1,8 +1,9 @@
 """Reads CloudEvents 1.0 over HTTP: structured, binary and batched.
 
 Source: CloudEvents core specification 1.0.2, its JSON format and its HTTP protocol binding, read
-2026-11. `subject` is the customer's id, `type` the event's name, `data` its properties; `source`
-and `id` together are the identity of an event, as the specification has it.
+2026-11. `subject` is the customer's id (without one, `email` tells who it is), `type` the event's
+name, `data` its properties; `source` and `id` together are the identity of an event, as the
+specification has it.
 """
 
 from collections.abc import Mapping
@@ -14,13 +15,14 @@ from adapters.instants import parse_instant
 from adapters.tracking.messages import LONGEST_NAME, read_id, read_object
 from adapters.tracking.names import canonical_name
 from adapters.tracking.segment import MOST_MESSAGES, Call, Parsed, as_json
-from rekindle.errors import Malformed, TooLarge
-from store.records import Identity, IncomingEvent, Reject
+from rekindle.addresses import EmailAddress
+from rekindle.errors import Malformed, NotAnAddress, TooLarge
+from store.records import Identity, IncomingEvent, Reject, Trust
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
 OUR_TYPES = "org.rekindle."  # before our own names, as in org.rekindle.order.completed
-REQUIRED = ("id", "source", "type", "subject")
+REQUIRED = ("id", "source", "type")
 VERSION = "1.0"
 MOST_EVENT_BYTES = 64 * 1024  # what everybody has to take by the specification, "Size Limits"
 
@@ -86,7 +88,7 @@ def _parse(document: Any, call: Call) -> IncomingEvent:
         name=name,
         occurred_at=_occurred_at(document, call),
         message_id=_message_id(str(told["source"]), str(told["id"])),
-        identities=(Identity("external", str(told["subject"])),),
+        identities=_identities(document, properties, call),
         channel=read_id(document, "channel"),
         properties=properties,
         source=call.source,
@@ -94,6 +96,21 @@ def _parse(document: Any, call: Call) -> IncomingEvent:
         actor=read_actor(name, properties),
         original_name=original,
     )
+
+
+def _identities(
+    document: Mapping[str, Any], data: Mapping[str, Any], call: Call
+) -> tuple[Identity, ...]:
+    """The subject; without one the address in `email`, an attribute or in the data, of a server."""
+    if subject := read_id(document, "subject"):
+        return (Identity("external", subject),)
+    given = document.get("email") or data.get("email")
+    if given is None or call.trust is Trust.BROWSER:
+        raise Malformed("the CloudEvent has no subject")
+    try:
+        return (Identity.of_email(EmailAddress.parse(str(given)).canonical),)
+    except NotAnAddress as error:
+        raise Malformed(f"email cannot be used: {error.reason}") from error
 
 
 def _name(original: str) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 from adapters.consents import CONSENT, split_consents
 from adapters.documents import require_whole, require_whole_names
 from adapters.tracking.names import canonical_name
-from rekindle.errors import Malformed
+from rekindle.addresses import EmailAddress
+from rekindle.errors import Malformed, NotAnAddress
 from store.records import Identity
 
 LONGEST_ID = 512  # characters; what every database can index
@@ -38,16 +39,45 @@ def read_content(message: Message) -> Content:
     return READERS[kind](message)
 
 
-def read_identities(message: Message) -> tuple[Identity, ...]:
-    """The customer's own id first, then the anonymous one. Raises Malformed if there is neither."""
-    found = (
-        ("external", read_id(message, "userId") or read_id(message, "user_id")),
-        ("anonymous", read_id(message, "anonymousId") or read_id(message, "anonymous_id")),
-    )
-    identities = tuple(Identity(kind, value) for kind, value in found if value)
+def read_identities(message: Message, *, is_trusted: bool = True) -> tuple[Identity, ...]:
+    """Return the customer's own id, the anonymous one and, without an own id, the address.
+
+    Only a trusted sender may speak of somebody by address. Raises Malformed if there is nothing.
+    """
+    external = read_id(message, "userId") or read_id(message, "user_id")
+    anonymous = read_id(message, "anonymousId") or read_id(message, "anonymous_id")
+    found = [("external", external), ("anonymous", anonymous)]
+    identities = [Identity(kind, value) for kind, value in found if value]
+    if not external and is_trusted:
+        address = _read_address(message, is_alone=not anonymous)
+        identities += [Identity.of_email(address)] if address else []
     if not identities:
-        raise Malformed("the message has neither userId nor anonymousId")
-    return identities
+        raise Malformed(
+            f"the message has neither userId nor anonymousId{' nor email' if is_trusted else ''}"
+        )
+    return tuple(identities)
+
+
+def _read_address(message: Message, *, is_alone: bool) -> str:
+    """Return the address that a message gives for its customer; empty where it gives none.
+
+    `properties.email` may be somebody else's, so it counts only where nothing else tells who it is.
+    Raises Malformed for what is no address and all there is.
+    """
+    context = read_object(message, "context")
+    places: list[Message] = [message, read_object(message, "traits")]
+    places.append(read_object(context, "traits"))
+    if is_alone:
+        places.append(read_object(message, "properties"))
+    written = next((given for place in places if (given := place.get("email"))), None)
+    if written is None:
+        return ""
+    try:
+        return EmailAddress.parse(str(written)).canonical
+    except NotAnAddress as error:
+        if is_alone:
+            raise Malformed(f"email cannot be used: {error.reason}") from error
+        return ""
 
 
 def read_id(message: Message, name: str) -> str | None:

@@ -83,7 +83,7 @@ def parse_event(message: Message, call: Call) -> IncomingEvent:
         name=content.name,
         occurred_at=_occurred_at(message, call),
         message_id=read_message_id(message, "messageId") or _derived_id(message, call),
-        identities=read_identities(message),
+        identities=read_identities(message, is_trusted=call.trust is not Trust.BROWSER),
         channel=_channel(message, call),
         properties=content.properties,
         source=call.source,

@@ -35,7 +35,7 @@ COMMANDS = {
     "scheduler": "servers", "report": "report", "test": "testing", "simulate": "simulate",
     "why": "why", "demo": "demo", "inbound": "inbound", "send-test": "send_test",
     "doctor": "doctor", "hold": "holding", "release": "holding",
-    "messages": "messages",
+    "messages": "messages", "parked": "parked",
 }  # fmt: skip
 
 

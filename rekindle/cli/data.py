@@ -44,6 +44,9 @@ from rekindle.settings import Settings
 from rekindle.workspace.library import read_settings
 from store.exports import export_rows
 from store.nouns import NOUNS
+from store.parked import Waiting, Which, newest_event, summarize_parked
+from store.parking import SAID
+from store.records import EventId
 
 MOST_REASONS = 8
 LONGEST_REASON = 120
@@ -92,8 +95,11 @@ def import_(
         prepared = [_prepare(found, wishes, services.settings) for found in sources]
         for file in prepared:
             _tell_how(file)
+        with services.store.read() as connection:
+            newest = newest_event(connection)
         outcomes = _import_all(services, prepared)
-    _report(outcomes, prepared)
+        waiting = _find_waiting(services, newest, prepared)
+    _report(outcomes, prepared, waiting)
     if any(outcome.progress.rejected for outcome in outcomes):
         leave(1)
 
@@ -156,7 +162,15 @@ def _show(bar: Progress, task: TaskID, line: int) -> None:
     bar.update(task, completed=line)
 
 
-def _report(outcomes: list[Outcome], files: list[Prepared]) -> None:
+def _find_waiting(services: Services, after: EventId, files: list[Prepared]) -> list[Waiting]:
+    """The events of these files that have come in and wait for an owner, by reason."""
+    origins = {file.origin for file in files}
+    since = services.clock.now()
+    with services.store.read() as connection:
+        return summarize_parked(connection, since, Which(), after=after, sources=origins)
+
+
+def _report(outcomes: list[Outcome], files: list[Prepared], waiting: list[Waiting]) -> None:
     names = ("accepted", "duplicates", "rejected", "unusable_addresses")
     totals = {name: sum(getattr(o.progress, name) for o in outcomes) for name in names}
     duplicates = counted(totals["duplicates"], "duplicate")
@@ -165,7 +179,19 @@ def _report(outcomes: list[Outcome], files: list[Prepared]) -> None:
         words += f" {unusable:,} without a usable address: nobody is emailed there."
     noted = [str(file.rejects) for file in files if file.rejects.exists()]
     where = f" See {', '.join(noted)}." if (totals["rejected"] or unusable) and noted else ""
-    say("\n".join((words + where, *_reasons(outcomes))), totals)
+    lines = (words + where, *_reasons(outcomes), *_say_waiting(waiting))
+    document: dict[str, object] = {**totals}
+    if waiting:
+        document["waiting"] = {one.reason.value: one.events for one in waiting}
+    say("\n".join(lines), document)
+
+
+def _say_waiting(waiting: list[Waiting]) -> Iterator[str]:
+    for one in waiting:
+        verb = "waits" if one.events == 1 else "wait"
+        yield f"  {one.events:,} of the accepted {verb} for an owner: {SAID[one.reason]}"
+    if waiting:
+        yield "  'rekindle parked' lists them, attaches them, makes their customers or drops them."
 
 
 def _reasons(outcomes: list[Outcome]) -> Iterator[str]:

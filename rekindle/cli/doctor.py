@@ -2,6 +2,7 @@
 
 import os
 import socket
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -10,9 +11,11 @@ from rekindle.cli.context import leave, say
 from rekindle.cli.opening import open_here
 from rekindle.disks import find_tight, try_writing
 from rekindle.errors import CannotWrite, ProviderUnavailable, RekindleError, StoreUnavailable
+from rekindle.parked import LATELY
 from rekindle.private_files import is_open_to_others
 from rekindle.services import Services
 from rekindle.state import STATE_FOLDER
+from store.parked import summarize_parked
 from workers.brokers import open_broker, require_answer
 from workers.doctor import NAMED, Finding, examine
 from workers.doctor import repair as free
@@ -29,6 +32,7 @@ def doctor(
     not.
     """
     found: list[Finding] = []
+    notes: list[str] = []
     freed = 0
     try:
         with open_here() as services:
@@ -36,19 +40,21 @@ def doctor(
             found += _unwritable(services)
             freed = free(services, now) if repair and not found else 0
             found += [*_reachability(services), *_open_files(services), *examine(services, now)]
+            notes += _parked(services, now)
     except (StoreUnavailable, CannotWrite) as error:  # with it goes all that it could tell
         found.append(Finding("unreachable.database", 0, str(error)))
     document = {
         "findings": [
             {"kind": f.kind, "count": f.count, "message": f.said, "remedy": f.remedy} for f in found
         ],
+        "notes": notes,
         "freed": freed,
     }
     lines = [f"Freed {freed}."] if repair else []
     for finding in found:
         lines += [finding.in_words(), *([f"    {finding.remedy}"] if finding.remedy else [])]
-    text = "\n".join(lines or ["All is reachable and in time, and nobody is stuck."])
-    say(text, document)
+    lines = lines or ["All is reachable and in time, and nobody is stuck."]
+    say("\n".join((*lines, *notes)), document)
     if found:
         leave(1)
 
@@ -93,6 +99,16 @@ def _open_files(services: Services) -> list[Finding]:
     shown = ", ".join(named[:NAMED]) + (", …" if len(named) > NAMED else "")
     said = f"others on this machine may read {shown}: 'chmod go=' closes it"
     return [Finding("files.open", len(named), said)]
+
+
+def _parked(services: Services, now: datetime) -> list[str]:
+    """Say what waits for an owner: nothing is wrong, but a person may settle it."""
+    with services.store.read() as connection:
+        found = summarize_parked(connection, now - LATELY)
+    if not found:
+        return []
+    said = [waiting.in_words(LATELY.days) for waiting in found]
+    return [*said, "    'rekindle parked' lists them and gives them an owner."]
 
 
 def _reach(host: str, port: int) -> None:

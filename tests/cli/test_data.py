@@ -259,3 +259,26 @@ def test_the_whole_of_cdnow_comes_in(run: Run, shared: Path, tmp_path: Path):
         "rejected": 0,
         "unusable_addresses": 0,
     }
+
+
+def test_an_import_says_what_waits_for_an_owner_and_parked_settles_it(run: Run, file: Run):
+    guests = file(
+        "guests.csv",
+        "email,event,occurred_at\n"
+        "ana@example.com,Order Completed,2026-02-01T08:00:00Z\n"
+        "guest@example.com,Order Completed,2026-02-01T08:00:00Z\n",
+    )
+    run("import", file("customers.csv", "customer_id,email\n7,ana@example.com\n"))
+
+    said = run("import", guests)
+
+    assert said["waiting"] == {"unknown_address": 1}
+    assert "waiting" not in run("import", guests)
+    [listed] = run("parked")["waiting_for"]
+    assert (listed["value"], listed["events"]) == ("guest@example.com", 1)
+    assert run("doctor")["notes"][0].startswith("1 event of 1 address waits")
+    run("parked", "drop", code=2)
+    run("parked", "attach", "nobody", "--all", code=1)
+    assert run("parked", "make", "--all") == {"made": 1, "attached": 1, "left": 0}
+    assert run("parked", "make", "--all") == {"made": 0, "attached": 0, "left": 0}
+    assert run("customer", "guest@example.com")["traits"] == {"email": "guest@example.com"}

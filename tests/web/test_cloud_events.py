@@ -30,6 +30,17 @@ def test_what_was_not_taken_is_named_in_the_answer(site):
     assert len(site.events("order.completed")) == 1
 
 
+def test_an_address_in_place_of_a_subject_finds_its_customer_or_waits(site):
+    nameless = {name: value for name, value in ORDER.items() if name != "subject"}
+    site.customer("c1")
+
+    found = post(site, [nameless | {"email": "c1@example.com"}], BATCHED | KEY)
+    guest = post(site, [nameless | {"id": "2", "data": {"email": "g@example.com"}}], BATCHED | KEY)
+
+    assert found.json() == {"success": True, "rejected": []}
+    assert guest.json()["waiting"] == {"unknown_address": 1}
+
+
 def test_nobody_is_let_in_without_a_write_key(small_site):
     assert post(small_site, [ORDER], BATCHED).status_code == 401
 

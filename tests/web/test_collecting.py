@@ -1,7 +1,7 @@
 """Events of many requests share a commit, and none of them pays for another's fault."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_a_request_that_cannot_be_stored_costs_no_other(services: Services, now:
     broken = parcel(now, "broken")
     unwritable = replace(broken.events[0], original_name=object())  # type: ignore[arg-type]
 
-    async def send() -> list[BaseException | None]:
+    async def send() -> list[Mapping[str, int] | BaseException]:
         collector = Collector(services)
         parcels = [parcel(now, "first"), replace(broken, events=(unwritable,)), parcel(now, "last")]
         return await asyncio.gather(*map(collector.take, parcels), return_exceptions=True)
@@ -48,7 +48,7 @@ def test_a_request_that_cannot_be_stored_costs_no_other(services: Services, now:
     answers = asyncio.run(send())
 
     assert isinstance(answers[1], StatementError)
-    assert (answers[0], answers[2]) == (None, None)
+    assert (answers[0], answers[2]) == ({}, {})
     assert stored(services) == ["first", "last"]
 
 

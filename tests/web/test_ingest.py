@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from rekindle.clock import FixedClock
 from rekindle.services import NoWake, Services, open_services
 from store.keys import add_key, revoke_key
-from store.tables import event_kinds, events, rejects, traits
+from store.tables import customers, event_kinds, events, rejects, traits
 from web.credentials import read_basic
 from web.ingest import MOST_BODY_BYTES, routes
 from web.write_keys import REMEMBERED, KeyRing
@@ -72,6 +72,65 @@ def stored(services: Services) -> list[str]:
 def reasons(services: Services) -> list[str]:
     with services.store.read() as connection:
         return list(connection.scalars(select(rejects.c.reason)))
+
+
+ANA = "ana@example.com"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"email": ANA},
+        {"traits": {"email": ANA}},
+        {"context": {"traits": {"email": " Ana@Example.COM "}}},
+        {"properties": {"email": ANA}},
+        {"anonymousId": "a", "traits": {"email": ANA}},
+    ],
+)
+def test_a_server_may_name_somebody_by_address_and_nobody_is_made_of_it(
+    client: TestClient, services: Services, message: dict[str, Any]
+):
+    track = {"event": "Order Completed", **message}
+    waiting = client.post("/v1/track", json=track | {"messageId": "1"}, auth=KEY)
+    client.post("/v1/identify", json={"userId": "7", "traits": {"email": ANA}}, auth=KEY)
+    found = client.post("/v1/track", json=track | {"messageId": "2"}, auth=KEY)
+
+    assert waiting.json() == {"success": True, "rejected": [], "waiting": {"unknown_address": 1}}
+    assert is_success(found)
+    with services.store.read() as connection:
+        assert list(connection.scalars(select(customers.c.external_id))) == ["7"]
+        assert set(connection.scalars(select(events.c.customer_id))) == {1}
+
+
+@pytest.mark.parametrize(
+    ("message", "key", "said"),
+    [
+        ({"email": ANA}, BROWSER_KEY, "neither userId nor anonymousId"),
+        ({"properties": {"email": "nobody"}}, KEY, "email cannot be used"),
+        ({"properties": {}}, KEY, "neither userId nor anonymousId nor email"),
+    ],
+)
+def test_who_cannot_be_told_is_refused_with_the_reason(
+    client: TestClient, services: Services, message: dict[str, Any], key: Any, said: str
+):
+    answer = client.post("/v1/track", json={"event": "Order Completed", **message}, auth=key)
+
+    assert said in answer.json()["rejected"][0]["reason"]
+    assert stored(services) == []
+
+
+def test_the_address_of_somebody_else_is_no_identity_of_a_visitor(
+    client: TestClient, services: Services
+):
+    client.post("/v1/identify", json={"userId": "7", "traits": {"email": ANA}}, auth=KEY)
+    invited = {"event": "Friend Invited", "anonymousId": "a", "properties": {"email": ANA}}
+
+    answer = client.post("/v1/track", json=invited, auth=KEY)
+
+    assert is_success(answer)
+    with services.store.read() as connection:
+        owners = connection.execute(select(events.c.customer_id).order_by(events.c.id)).all()
+    assert [row.customer_id for row in owners] == [1, 0]
 
 
 def is_success(answer: Response) -> bool:

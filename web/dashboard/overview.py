@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rekindle.lanes import find_failing_receivers, find_standstills
+from rekindle.parked import LATELY
 from rekindle.workspace.library import Library
 from store.alarms import HELD
 from store.approvals import list_waiting_steps
@@ -22,6 +23,7 @@ from store.figures import (
     count_surveys,
     list_alarms,
 )
+from store.parked import summarize_parked
 from surveys.scoring import Measure, measure, response_rate
 from web.dashboard.showing import show
 from web.requests import services_of
@@ -55,6 +57,9 @@ def show_overview(request: Request) -> Response:
             "alarms": [alarm for alarm in list_alarms(connection) if alarm.kind != HELD],
             "standstills": find_standstills(connection, now),
             "failing": [said for _, said in find_failing_receivers(connection)],
+            "parked": [
+                one.in_words(LATELY.days) for one in summarize_parked(connection, now - LATELY)
+            ],
             "asked": sum(one.count for one in list_waiting_steps(connection, now)),
         }
     values |= {
