@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from segments.folding import opposite
-from segments.instants import NEVER, NULL_INSTANT, Micros, least, micros
+from segments.instants import NEVER, NULL_INSTANT, Micros, micros
 from segments.lexicon import Lexicon
 from segments.planning import looked_up_by
 from segments.sources import Source
@@ -149,8 +149,8 @@ class Compilation:
         return self.subjects.c.at
 
     def known_at(self, stored: Micros) -> Micros:
-        """When something was known, by the instant that was stored with it."""
-        return least(stored, self.known_by)
+        """When something was known, by the instant that was stored with it; NULL if none was."""
+        return case((stored > self.known_by, self.known_by), else_=stored)
 
     def seen_at(self, happened_at: Micros, known_at: Micros) -> Micros:
         """From when on something is seen: once it has happened and is known.
