@@ -9,9 +9,12 @@ import re
 import sys
 import threading
 from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
+
+from rekindle.clock import seconds_running
 
 HIDDEN = "…"
 # a quoted local part too, and the @ as a query has it; bounded, so that no text is costly to read
@@ -50,15 +53,46 @@ def _redacted(value: Any) -> Any:
             return value
 
 
+class AsOurs(logging.Formatter):
+    """Formats what a library says as our own lines are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {"event": record.getMessage().strip(), "library": record.name}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        steps = structlog.get_config()["processors"]
+        stamp = [step for step in steps if isinstance(step, structlog.processors.TimeStamper)]
+        for step in (structlog.processors.add_log_level, *stamp, steps[-1]):
+            line = step(None, record.levelname.lower(), line)
+        return str(line)
+
+
 class Redacting(logging.Formatter):
     """Formats as another formatter does, and redacts that."""
 
     def __init__(self, formatter: logging.Formatter | None = None) -> None:
         super().__init__()
-        self._formatter = formatter or logging.Formatter("%(levelname)s: %(message)s")
+        self._formatter = formatter or AsOurs()
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(self._formatter.format(record))
+
+
+@dataclass
+class Seldom:
+    """A line about what strangers can cause as often as they like: once a minute at most, with how
+    many there were since.
+    """
+
+    event: str
+    count: int = 0
+    next_at: float = 0.0
+
+    def note(self, **fields: object) -> None:
+        self.count += 1
+        if (running := seconds_running()) >= self.next_at:
+            structlog.get_logger().warning(self.event, count=self.count, **fields)
+            self.count, self.next_at = 0, running + 60
 
 
 def configure_logs() -> None:

@@ -31,6 +31,7 @@ from web.faults import Faults, note_broken_page
 from web.pages import Pages, serve_asset
 from web.refusals import ReadableAddress, say_what_is_wrong
 from web.security import SafeHeaders, allowed_hosts
+from web.shares import RequestShares
 from web.sign_in import new_tries
 
 log = structlog.get_logger()
@@ -47,7 +48,11 @@ def create_app(
     settings = services.settings
     app = Starlette(
         routes=[*more, *_routes()],
-        middleware=[Middleware(SafeHeaders), Middleware(ReadableAddress)],
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(RequestShares),
+            Middleware(ReadableAddress),
+        ],
         exception_handlers={
             HTTPException: say_what_is_wrong,
             StoreUnavailable: _say_later,

@@ -6,6 +6,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from starlette.requests import Request
 
 from adapters.reach import Address, Network
+from web.room import EVERYBODY
 
 SITE_BITS = 64  # of an IPv6 address: who has one address has all that begin so (RFC 6177)
 
@@ -18,7 +19,7 @@ def client_address(request: Request) -> Address | None:
     proxies: Sequence[Network] = request.app.state.trusted_proxies
     address = parse_address(request.client.host) if request.client else None
     hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
-    while address is not None and hops and _is_among(address, proxies):
+    while address is not None and hops and is_among(address, proxies):
         written = hops.pop().strip()
         if not written:
             break
@@ -31,6 +32,15 @@ def origin_of(address: Address | None) -> str:
     if isinstance(address, IPv6Address):
         return str(ip_network((address, SITE_BITS), strict=False))
     return str(address)
+
+
+def holder_of(address: Address | None, proxies: Sequence[Network]) -> str:
+    """Return who holds what `address` takes; a trusted proxy, or a socket of this machine, takes it
+    for everybody.
+    """
+    if address is None or is_among(address, proxies):
+        return EVERYBODY
+    return origin_of(address)
 
 
 def parse_address(written: str) -> Address | None:
@@ -50,5 +60,5 @@ def parse_address(written: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _is_among(address: Address, networks: Sequence[Network]) -> bool:
+def is_among(address: Address, networks: Sequence[Network]) -> bool:
     return any(address in network for network in networks)

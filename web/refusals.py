@@ -21,6 +21,7 @@ from web.texts import more_texts
 log = structlog.get_logger()
 NUL = b"\x00"  # PostgreSQL stores no text with it
 UNREADABLE = "This address holds a character that is not UTF-8, or NUL."
+DATA = ("api", "v1")  # answered in the form of what is asked for
 PLAIN = ("hooks", "assets", "metrics", "healthz", "readyz")  # asked for by programs
 
 
@@ -56,15 +57,22 @@ def refusal(
     request: Request, status: int, detail: str, headers: dict[str, str] | None = None
 ) -> Response:
     """`detail` is a sentence, or the name of the status."""
+    if request.url.path.split("/")[1] in (*DATA, *PLAIN):
+        return refusal_of_program(request, status, detail, headers)
+    return _page(request, status, detail, headers)
+
+
+def refusal_of_program(
+    request: Request, status: int, detail: str, headers: dict[str, str] | None = None
+) -> Response:
+    """The same for whatever program it is, without a page, which costs."""
     match request.url.path.split("/")[1]:
         case "api":
             return JSONResponse({"error": detail}, status, headers=headers)
         case "v1":
             return refuse(status, detail, headers)
-        case part if part in PLAIN:
-            return PlainTextResponse(f"{detail}\n", status, headers=headers)
         case _:
-            return _page(request, status, detail, headers)
+            return PlainTextResponse(f"{detail}\n", status, headers=headers)
 
 
 def _page(request: Request, status: int, detail: str, headers: dict[str, str] | None) -> Response:

@@ -3,6 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+EVERYBODY = ""  # holds places for others, as a proxy does, and has no part of its own
+
 
 @dataclass
 class Room:
@@ -14,10 +16,13 @@ class Room:
 
     def enter(self, holder: str) -> bool:
         """Take a place; False where there is none for `holder`."""
-        if self.held.total() >= self.most or self.held[holder] >= self.most_of_one:
+        if self.held.total() >= self.most or self.has_all_its_places(holder):
             return False
         self.held[holder] += 1
         return True
+
+    def has_all_its_places(self, holder: str) -> bool:
+        return holder != EVERYBODY and self.held[holder] >= self.most_of_one
 
     def leave(self, holder: str) -> None:
         """Give one back that was taken."""

@@ -1,6 +1,7 @@
 """`up`, `web`, `worker`, `scheduler`: everything in one process, or apart."""
 
 import os
+import resource
 import signal
 import sys
 import threading
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from uvicorn import Config
 
 log = structlog.get_logger()
+MOST_FILES = 4_096  # every connection is one, and so is every call of the workers
 
 Host = Annotated[
     str, typer.Option(help="Address to listen on; beyond loopback only once users exist.")
@@ -77,6 +79,7 @@ def serve(process: Process, host: str, port: int) -> None:
     app = create_app(services, more=[mount_api(services)])
     if link := make_sign_in_link(services, f"http://{host}:{port}"):
         print(f"Dashboard: {link}", flush=True)
+    _allow_files(MOST_FILES)
     _listen(server_config(app, host, port), f"http://{host}:{port}")
 
 
@@ -84,7 +87,7 @@ def server_config(app: "Starlette", host: str, port: int) -> "Config":
     """How uvicorn serves `app`: few requests at once, and none that takes long to come."""
     import uvicorn
 
-    from web.connections import MOST_AT_ONCE, bounded_protocol
+    from web.protocols import bounded_protocol
 
     return uvicorn.Config(
         app,
@@ -95,9 +98,17 @@ def server_config(app: "Starlette", host: str, port: int) -> "Config":
         access_log=False,
         proxy_headers=False,
         lifespan="off",
-        http=bounded_protocol(),
-        limit_concurrency=MOST_AT_ONCE,
+        http=bounded_protocol(app.state.trusted_proxies),
+        ws="none",
     )
+
+
+def _allow_files(count: int) -> None:
+    """Let this process open so many files, if it may: many systems begin with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _listen(config: "Config", address: str) -> None:

@@ -113,6 +113,8 @@ def test_every_way_to_log_is_redacted(capsys: pytest.CaptureFixture[str]):
     assert "ana@" not in said
     assert "line" in said
     assert "in fail" in said  # where it failed is told
+    assert "uvicorn.error" in said  # in the form of our own lines
+    assert "ERROR:" not in said
 
 
 WELCOME = """
