@@ -1,6 +1,7 @@
 """The house rules that a linter cannot express."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -73,6 +74,12 @@ def test_a_long_function_says_why():
     ]
 
     assert unexplained == []
+
+
+def test_passwords_are_hashed_where_it_is_bounded_how_many_are():
+    hashing = {name_of(m) for m in modules() if re.search(r"(from|import) argon2", m.read_text())}
+
+    assert hashing == {"web/passwords.py"}
 
 
 def test_nothing_is_called_utils():

@@ -32,7 +32,6 @@ from web.pages import Pages, serve_asset
 from web.refusals import ReadableAddress, say_what_is_wrong
 from web.security import SafeHeaders, allowed_hosts
 from web.shares import RequestShares
-from web.sign_in import new_tries
 
 log = structlog.get_logger()
 
@@ -66,7 +65,6 @@ def create_app(
     app.state.hosts = allowed_hosts(settings.base_url, bound_hosts)
     app.state.trusted_proxies = settings.trusted_proxies
     app.state.is_https = settings.base_url.startswith("https:")
-    app.state.sign_in_tries = new_tries()
     return app
 
 

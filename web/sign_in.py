@@ -2,15 +2,9 @@
 
 import secrets
 from datetime import datetime, timedelta
-from hashlib import sha256
+from functools import partial
 
-from argon2 import PasswordHasher
-from argon2.exceptions import Argon2Error
-from limits import parse as parse_limit
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy import Connection
-from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -22,16 +16,17 @@ from store.users import User, find_user, has_users, use_token
 from templates.links import SignIn
 from web.clients import client_address, origin_of
 from web.pages import page
-from web.requests import FormLimit, read_form, services_of, write
+from web.passwords import Comparisons, compare_apart, is_password
+from web.requests import FormLimit, read_form, services_of, shared, write
 from web.security import COOKIE, DashboardDoor, is_loopback
+from web.tries import Tries
 
 LINK_HOLDS = timedelta(minutes=30)
-TRIES = parse_limit("10 per minute")
-PASSWORDS = PasswordHasher()
-NO_PASSWORD = PASSWORDS.hash(secrets.token_urlsafe(16))  # costs a stranger as much time as a user
-SHORTEST_PASSWORD = 10
 WRONG = "That address and password do not belong together."
 STALE = "This link has been used or is too old."
+BUSY = "Too many people sign in at this moment. Try again in some seconds."
+BUSY_SECONDS = 2
+MINUTE = 60
 
 
 def make_sign_in_link(services: Services, base_url: str | None = None) -> str | None:
@@ -54,20 +49,12 @@ def may_listen_on(services: Services, host: str) -> bool:
         return is_loopback(host) or has_users(connection)
 
 
-def hash_password(password: str) -> str:
-    """As stored: argon2id with its salt and costs."""
-    return PASSWORDS.hash(password)
-
-
 def find_user_by_password(services: Services, email: str, password: str) -> User | None:
     """Return the user with this password; takes as long for a user who does not exist."""
     with services.store.read() as connection:
         user = find_user(connection, email)
-    try:
-        PASSWORDS.verify(user.password_hash if user else NO_PASSWORD, password)
-    except Argon2Error:
-        return None
-    return user
+    is_right = is_password(password, user.password_hash if user else None)
+    return user if is_right else None
 
 
 async def show_sign_in(request: Request) -> Response:
@@ -81,9 +68,18 @@ async def check_sign_in(request: Request) -> Response:
     form = await read_form(request)
     services = services_of(request)
     email, password = form.get("email", "").strip().lower(), form.get("password", "")
-    if not _may_try(request, email):
-        return _again(request, "Too many tries. Wait a minute.", 429)
-    user = await run_in_threadpool(find_user_by_password, services, email, password)
+    client = origin_of(client_address(request))
+    comparisons = shared(request, Comparisons)
+    if not comparisons.enter(client):
+        return _again(request, BUSY, 503, wait=BUSY_SECONDS)
+    try:
+        if (bound := shared(request, Tries).count(client, email)) is not None:
+            wait = bound.get_expiry()
+            span = "an hour" if wait > MINUTE else "a minute"
+            return _again(request, f"Too many tries. Wait {span}.", 429, wait=wait)
+        user = await compare_apart(partial(find_user_by_password, services, email, password))
+    finally:
+        comparisons.leave(client)
     if user is None:
         return _again(request, WRONG, 401)
     now = services.clock.now()
@@ -132,23 +128,13 @@ def _signed_in(request: Request, token: str) -> Response:
     return response
 
 
-def new_tries() -> MovingWindowRateLimiter:
-    """Return what counts tries to sign in, by client and by user, within this process."""
-    return MovingWindowRateLimiter(MemoryStorage())
-
-
-def _may_try(request: Request, email: str) -> bool:
-    """Count this try. A client who has none left takes none from the user."""
-    tries: MovingWindowRateLimiter = request.app.state.sign_in_tries
-    client = origin_of(client_address(request))
-    user = sha256(email.encode()).hexdigest()  # of one length, whatever a stranger writes
-    return tries.hit(TRIES, "client", client) and tries.hit(TRIES, "user", user)
-
-
-def _again(request: Request, problem: str, status: int) -> Response:
+def _again(request: Request, problem: str, status: int, *, wait: int | None = None) -> Response:
     with services_of(request).store.read() as connection:
         values = {"has_users": has_users(connection), "problem": problem}
-    return page(request, "sign_in", values, status=status)
+    answer: Response = page(request, "sign_in", values, status=status)
+    if wait is not None:
+        answer.headers["Retry-After"] = str(wait)
+    return answer
 
 
 async def sign_in(request: Request) -> Response:

@@ -76,7 +76,7 @@ def _checked(email: str) -> str:
 
 def _password(*, is_piped: bool, is_generated: bool) -> tuple[str, str]:
     """Return a password that is long enough, and its hash. Raises WrongUse."""
-    from web.sign_in import SHORTEST_PASSWORD, hash_password  # argon2 and the web are slow to load
+    from web.passwords import SHORTEST_PASSWORD, hash_password  # argon2 is slow to load
 
     password = _ask_password(is_piped=is_piped, is_generated=is_generated)
     if len(password) < SHORTEST_PASSWORD:

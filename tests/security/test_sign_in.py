@@ -2,10 +2,15 @@
 
 import base64
 import string
+import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from argon2 import PasswordHasher
+from limits import RateLimitItemPerHour
 from starlette.testclient import TestClient
 
 from rekindle.cli.app import main
@@ -13,7 +18,9 @@ from store.sessions import IDLE, begin_session
 from store.tables import sessions
 from store.users import add_user, change_password, find_user, remove_user
 from tests.web.conftest import BASE, Site, browser_at
+from web import tries
 from web.clients import origin_of, parse_address
+from web.passwords import MOST_WAITING
 from web.security import COOKIE
 from web.sign_in import make_sign_in_link
 
@@ -26,7 +33,7 @@ ANA, BEN = "ana@example.com", "ben@example.com"
 
 @pytest.fixture(autouse=True)
 def nobodys_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.sign_in.NO_PASSWORD", CHEAP.hash("nobody's"))
+    monkeypatch.setattr("web.passwords.NOBODYS", CHEAP.hash("nobody's"))
 
 
 @pytest.fixture
@@ -225,7 +232,28 @@ def test_wrong_tries_from_one_address_lock_out_nobody_else(small_site: Site):
     assert team.headers["location"] == "/"
 
 
-def test_wrong_tries_at_one_user_are_counted_wherever_they_come_from(small_site: Site):
+def test_guesses_from_one_address_lock_the_user_out_of_no_other(
+    small_site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tries, "AT_USER_FROM_CLIENT", RateLimitItemPerHour(4))
+    with small_site.services.store.begin() as tx:
+        for email in (ANA, BEN):
+            add_user(tx, email, HASHES[PASSWORD], small_site.clock.now())
+    door = browser(small_site)
+    stranger, owner = {"x-forwarded-for": "203.0.113.9"}, {"x-forwarded-for": "198.51.100.7"}
+
+    answers = [sign_in(door, ANA, "guess", **stranger) for _ in range(5)]
+
+    assert [answer.status_code for answer in answers] == [401] * 4 + [429]
+    assert answers[-1].headers["retry-after"] == "3600"
+    assert sign_in(door, BEN, **stranger).headers["location"] == "/"
+    assert sign_in(door, **owner).headers["location"] == "/"
+
+
+def test_guesses_at_one_user_are_counted_wherever_they_come_from(
+    small_site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tries, "AT_USER", RateLimitItemPerHour(10))
     with small_site.services.store.begin() as tx:
         for email in (ANA, BEN):
             add_user(tx, email, HASHES[PASSWORD], small_site.clock.now())
@@ -238,6 +266,38 @@ def test_wrong_tries_at_one_user_are_counted_wherever_they_come_from(small_site:
 
     assert codes == [401] * 10 + [429] * 2
     assert sign_in(door, BEN, **{"x-forwarded-for": "198.51.100.7"}).headers["location"] == "/"
+
+
+def test_many_who_sign_in_at_once_are_compared_one_at_a_time_and_few_wait(
+    small_site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    with small_site.services.store.begin() as tx:
+        add_user(tx, ANA, HASHES[PASSWORD], small_site.clock.now())
+    running, most, doors = 0, [0], threading.Barrier(80)
+
+    def compare(_password: str, _hashed: str | None) -> bool:
+        nonlocal running
+        running += 1
+        most.append(running)
+        time.sleep(0.02)
+        running -= 1
+        return False
+
+    def attempt(number: int):
+        doors.wait()
+        client = {"x-forwarded-for": f"203.0.113.{number % 20}"}
+        return sign_in(browser(small_site), f"{number}@example.com", "guess", **client)
+
+    monkeypatch.setattr("web.sign_in.is_password", compare)
+    with ThreadPoolExecutor(80) as crowd:
+        answers = list(crowd.map(attempt, range(80)))
+
+    counted = Counter(answer.status_code for answer in answers)
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert max(most) == 1
+    assert set(counted) <= {401, 429, 503}
+    assert counted[401] >= MOST_WAITING
+    assert {answer.headers["retry-after"] for answer in refused} == {"2"}
 
 
 def test_only_a_trusted_proxy_says_from_whom_a_request_comes(small_site: Site):

@@ -4,8 +4,9 @@ import pytest
 
 from store.users import add_user
 from tests.web.conftest import BASE, Site
+from web.passwords import hash_password
 from web.security import is_our_host
-from web.sign_in import hash_password, make_sign_in_link, may_listen_on
+from web.sign_in import make_sign_in_link, may_listen_on
 from workers.providers import Outage, pause_provider
 
 PASSWORD = "correct horse battery"
