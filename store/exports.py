@@ -1,12 +1,13 @@
 """Everything stored, noun by noun, a plain object a row; instants stay instants."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, FromClause, Select, case, func, select
 
-from store.customers import load_customers
+from store.customers import ids_of, load_customers, load_traits
 from store.records import CustomerId
 from store.tables import (
     answers,
@@ -28,6 +29,7 @@ from store.tables import (
 )
 
 CHUNK_ROWS = 1_000
+TRAITS_OF = "traits"  # the key under which a row has its customer's traits
 CUSTOMER = customers.c.external_id.label("customer")  # null where nobody is: parked, erased
 
 
@@ -42,6 +44,49 @@ def export_rows(connection: Connection, noun: str, at: datetime) -> Iterator[dic
     streamed = connection.execution_options(yield_per=CHUNK_ROWS)
     for row in streamed.execute(QUERIES[noun]):
         yield dict(row._mapping)
+
+
+def export_columns(noun: str) -> list[str]:
+    """Return the names of what `export_rows` gives of each, in order."""
+    if noun == "customers":
+        return ["id", TRAITS_OF]
+    return [str(column.key) for column in QUERIES[noun].selected_columns]
+
+
+def with_traits(
+    connection: Connection,
+    rows: Iterable[Mapping[str, Any]],
+    names: Collection[str],
+    at: datetime,
+    column: str = "customer",
+) -> Iterator[dict[str, Any]]:
+    """Return the rows, each with those traits in force at `at` of the customer whose external id
+    stands in `column`; nobody has none.
+    """
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, CHUNK_ROWS)):
+        ids = ids_of(connection, {row[column] for row in chunk if row.get(column)})
+        tops = {top for name in names for top in (name, name.partition(".")[0])}
+        told = load_traits(connection, set(ids.values()), at, names=tops, known_by=at)
+        chosen = {
+            id_: choose_traits(told.get(customer, {}), names) for id_, customer in ids.items()
+        }
+        for row in chunk:
+            yield {**row, TRAITS_OF: chosen.get(row.get(column) or "", {})}
+
+
+def choose_traits(told: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return the traits called so, what lies within others by dots included."""
+    found = {name: _at(told, name) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _at(told: Mapping[str, Any], name: str) -> Any:
+    if name in told:
+        return told[name]
+    top, _, rest = name.partition(".")
+    inside = told.get(top)
+    return _at(inside, rest) if rest and isinstance(inside, Mapping) else None
 
 
 def export_person(

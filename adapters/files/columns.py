@@ -12,9 +12,10 @@ from rekindle.counting import counted
 from rekindle.errors import Malformed
 
 BLANKS = " \t\r\n\v\f\x85\xa0\u2007\u202f\u200b\u200c\u200d\u2060\ufeff\u3000"
-# as Excel writes what must stay a text: ="0123", and an apostrophe before what looks like a formula
+# as Excel writes what must stay a text: ="0123", and an apostrophe before what looks like a
+# formula; of several one is taken off, as exports have doubled what was there
 FORMULA = re.compile(r'="(.*)"', re.DOTALL)
-APOSTROPHE = re.compile(r"'[-+=@0-9]")
+APOSTROPHE = re.compile(r"'+[-+=@0-9\t\r\n＝＋－＠]")
 
 
 def name_columns(cells: Sequence[str], place: str) -> tuple[str, ...]:

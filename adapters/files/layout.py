@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from adapters.documents import parse_json
 from adapters.files.declared_types import Declared, parse_type
 from adapters.files.definition import EVERY_TOPIC, Consent, Further, Import, Suppressed
-from rekindle.errors import WrongUse
+from rekindle.errors import Malformed, WrongUse
 
 CONSTANT = "const:"
 NEGATED = "not:"
@@ -77,8 +78,8 @@ class Layout:
         for name, column in self.columns.items():
             if (value := look_up(row, column)) is None:
                 continue
-            if name == REST[self.kind] and isinstance(value, Mapping):
-                rest |= value
+            if name == REST[self.kind] and (found := _as_object(value)) is not None:
+                rest |= found
             else:
                 (fields if name in known else rest)[name] = value
         for name, value in self.constants.items():
@@ -146,6 +147,16 @@ def look_up(row: Mapping[str, Any], path: str) -> Any:
         name, _, rest = rest.partition(".")
         found = found.get(name)
     return None
+
+
+def _as_object(value: Any) -> Mapping[str, Any] | None:
+    """An object, or a cell that holds one as JSON; None for anything else."""
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            value = parse_json(value.encode())
+        except Malformed:
+            return None
+    return value if isinstance(value, Mapping) else None
 
 
 def layout_of(mapping: Import, topics: Iterable[str] = ()) -> Layout:

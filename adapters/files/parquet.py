@@ -7,13 +7,14 @@ from importlib import import_module
 from io import BytesIO
 from typing import Any
 
-from adapters.documents import require_whole, storable_text
+from adapters.documents import parse_json, require_whole, storable_text
 from adapters.files.base import Line, Options, Scan, Table
 from adapters.files.packing import Source
 from rekindle.errors import Malformed, WrongUse
 
 SUFFIXES = (".parquet", ".pq")
 MAGIC = b"PAR1"
+JSON = "arrow.json"  # the type of columns whose texts are documents
 BATCH_ROWS = 10_000
 
 
@@ -43,13 +44,28 @@ def _open(source: Source, file: Any) -> Any:
 def _read(source: Source) -> Iterator[Line]:
     number = 0
     with source.open() as file:
-        for batch in _open(source, file).iter_batches(BATCH_ROWS):
+        opened = _open(source, file)
+        documents = {
+            field.name
+            for field in opened.schema_arrow
+            if getattr(field.type, "extension_name", "") == JSON
+        }
+        for batch in opened.iter_batches(BATCH_ROWS):
             for row in batch.to_pylist():
                 number += 1
+                for name in documents:
+                    row[name] = _parsed(row[name])
                 filled = ((name, _plain(value)) for name, value in row.items())
                 yield Line(
                     number, {name: value for name, value in filled if value not in (None, "")}
                 )
+
+
+def _parsed(text: Any) -> Any:
+    try:
+        return parse_json(text.encode()) if isinstance(text, str) else text
+    except Malformed:  # a column says that it is JSON, and is not
+        return text
 
 
 def _plain(value: Any) -> Any:

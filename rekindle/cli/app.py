@@ -23,6 +23,8 @@ from rekindle.disks import REASONS, refusal_of
 from rekindle.errors import NotFound, RekindleError, WrongUse
 
 OF_FILES = frozenset({*REASONS, errno.EACCES, errno.EPERM})  # what whoever operates it can mend
+JSON = "--json"
+FORMS = (JSON, "--csv", "--parquet")
 VALUED = ("--workspace", "--database", "--now")
 
 # command -> the module that defines it, as a function of the same name (dashes as underscores) or a
@@ -43,7 +45,7 @@ def split_globals(arguments: list[str]) -> tuple[Options, list[str]]:
     """Take the global options from wherever they stand. Raises WrongUse for a missing value."""
     found: dict[str, str] = {}
     rest: list[str] = []
-    wants_json = False
+    forms: list[str] = []
     queue = list(arguments)
     while queue:
         word = queue.pop(0)
@@ -51,23 +53,27 @@ def split_globals(arguments: list[str]) -> tuple[Options, list[str]]:
         if word == "--":
             rest += [word, *queue]
             break
-        if word == "--json":
-            wants_json = True
+        if word in FORMS:
+            forms.append(word)
         elif name in VALUED:
             if not equals and not queue:
                 raise WrongUse(f"{name} needs a value.")
             found[name] = value if equals else queue.pop(0)
         else:
             rest.append(word)
-    return _options_from(found, wants_json), rest
+    return _options_from(found, forms), rest
 
 
-def _options_from(found: dict[str, str], wants_json: bool) -> Options:
+def _options_from(found: dict[str, str], forms: list[str]) -> Options:
+    if len(set(forms)) > 1:
+        raise WrongUse(f"{' and '.join(sorted(set(forms)))} are one too many: choose one.")
+    form = forms[0] if forms else ""
     return Options(
         workspace=Path(found.get("--workspace", ".")),
         database=found.get("--database"),
         now=parse_instant(found["--now"]) if "--now" in found else None,
-        as_json=wants_json,
+        as_json=form == JSON,
+        table="" if form == JSON else form.removeprefix("--"),
     )
 
 
@@ -82,7 +88,7 @@ def build_app(command: str | None, *, shows_help: bool = False) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
         epilog="Everywhere, before or after the command: "
-        "--workspace DIR, --database URL, --now INSTANT, --json.",
+        "--workspace DIR, --database URL, --now INSTANT, --json, --csv, --parquet.",
     )
 
     @app.callback()

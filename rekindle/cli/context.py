@@ -1,7 +1,7 @@
 """What every command shares: the global options, opened services, and one way to print."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -22,6 +22,7 @@ class Options:
     database: str | None = None
     now: datetime | None = None
     as_json: bool = False
+    table: str = ""  # csv or parquet: what is told as a table instead
 
     def given_clock(self) -> Clock | None:
         """For commands: at `--now` time stands still while one runs; None: it stands at present."""
@@ -80,9 +81,18 @@ def _plain(value: object) -> Any:
             raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def say(text: str, document: object = None) -> None:
-    """Print `text` for people or, under `--json`, `document` and nothing else."""
-    if not options().as_json:
+def say(
+    text: str, document: object = None, rows: Sequence[Mapping[str, Any]] | None = None
+) -> None:
+    """Print `text` for people; under `--json` `document` and nothing else; under `--csv` and
+    `--parquet` `rows`, by default those of `document`.
+    """
+    if options().table:
+        from rekindle.cli.tables import TableFormat, rows_of, write_table
+
+        told = rows_of(document) if rows is None else rows
+        write_table(lambda: told, TableFormat(options().table))
+    elif not options().as_json:
         print(text)
     elif document is not None:
         print(as_json(document))

@@ -3,11 +3,12 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,6 +23,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+from sqlalchemy import Connection
 
 from adapters.files.layout import ColumnsDoNotFit
 from adapters.files.names import EXAMPLES, KINDS
@@ -37,12 +39,15 @@ from rekindle.cli.importing import (
 )
 from rekindle.cli.mappings import load_mapping, load_mappings
 from rekindle.cli.opening import open_here
+from rekindle.cli.tables import Row, TableFormat, flatten, place_of, write_table
+from rekindle.cli.traits import find_traits
 from rekindle.counting import counted
 from rekindle.errors import WrongUse
 from rekindle.services import Services
 from rekindle.settings import Settings
 from rekindle.workspace.library import read_settings
-from store.exports import export_rows
+from store.exports import TRAITS_OF, choose_traits, export_columns, export_rows, with_traits
+from store.knowledge import load_trait_names
 from store.nouns import NOUNS
 from store.parked import Waiting, Which, newest_event, summarize_parked
 from store.parking import SAID
@@ -229,13 +234,48 @@ class RateColumn(ProgressColumn):
 
 def export(
     noun: Annotated[str, typer.Argument(metavar="NOUN", help=", ".join(NOUNS))],
+    with_: Annotated[
+        str, typer.Option("--with", metavar="TRAIT,TRAIT", help="each customer's, on every row")
+    ] = "",
 ) -> None:
-    """Print everything stored of one noun, as JSON Lines."""
+    """Print everything stored of one noun, as JSON Lines, --csv or --parquet."""
     if noun not in NOUNS:
         raise WrongUse(f"{noun!r} cannot be exported; choose from {', '.join(NOUNS)}.")
     try:
         with open_here() as services, services.store.read() as connection:
-            for row in export_rows(connection, noun, services.clock.now()):
+            now = services.clock.now()
+            names = find_traits(connection, with_)
+            if options().table:
+                _export_table(connection, noun, names, now)
+                return
+            for row in _rows_of(connection, noun, names, now):
                 print(as_json_line(row))
     except BrokenPipeError:  # the reader has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _rows_of(
+    connection: Connection, noun: str, names: Sequence[str], now: datetime
+) -> Iterator[dict[str, Any]]:
+    rows = export_rows(connection, noun, now)
+    if not names:
+        return rows
+    if noun == "customers":
+        return ({**row, TRAITS_OF: choose_traits(row[TRAITS_OF], names)} for row in rows)
+    if "customer" not in export_columns(noun):
+        raise WrongUse(f"--with is of customers, and {noun} name none.")
+    return with_traits(connection, rows, names, now)
+
+
+def _export_table(connection: Connection, noun: str, names: Sequence[str], now: datetime) -> None:
+    columns = [column for column in export_columns(noun) if column != TRAITS_OF]
+    wanted = list(names)
+    if noun == "customers" and not names:
+        wanted = sorted(load_trait_names(connection))
+    places = [place_of(name, columns) for name in wanted]
+
+    def read() -> Iterator[Row]:
+        rows = _rows_of(connection, noun, names, now)
+        return flatten(rows, wanted, columns) if wanted else rows
+
+    write_table(read, TableFormat(options().table), [*columns, *places])

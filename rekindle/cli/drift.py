@@ -15,6 +15,8 @@ from sqlalchemy import Connection
 
 from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
+from rekindle.cli.tables import Row, flatten
+from rekindle.cli.traits import find_traits
 from rekindle.counting import counted
 from rekindle.drifting import load_figures
 from rekindle.errors import NotFound, WrongUse
@@ -26,6 +28,7 @@ from segments.drift.scoring import LoggedEvent, Score, score_log
 from segments.drift.sentence import describe
 from store.customers import external_ids_of, find_customer
 from store.drift import CLOCKS
+from store.exports import with_traits
 from workers.drift import StoredPriors, as_of_now, priors_at
 
 STATES = ("active", "cooling", "drifting", "dormant", "lost")
@@ -46,6 +49,9 @@ def drift(
     as_of: Annotated[str | None, typer.Option(help="only events before this day count")] = None,
     horizon: Annotated[int, typer.Option(help="days to look ahead", min=1)] = 90,
     out: Annotated[Path | None, typer.Option(help="where the scores go")] = None,
+    with_: Annotated[
+        str, typer.Option("--with", metavar="TRAIT,TRAIT", help="of all customers: their traits")
+    ] = "",
 ) -> None:
     """States and risks of all customers or of one; or scores for an event log."""
     if events is not None:
@@ -55,7 +61,7 @@ def drift(
     elif customer is not None:
         _show_one(customer)
     else:
-        _show_all()
+        _show_all(with_)
 
 
 # --- the workspace -------------------------------------------------------------------------------
@@ -93,7 +99,7 @@ def _show_one(external_id: str) -> None:
     say("\n".join(lines) if told else f"{external_id} has never been active.", told)
 
 
-def _show_all() -> None:
+def _show_all(with_: str) -> None:
     with open_here() as services:
         now, library = services.clock.now(), services.library()
         kept = _kept_versions(services, now)
@@ -101,8 +107,12 @@ def _show_all() -> None:
             found = load_figures(connection, None, now, library.settings.brand.tz)
             names = external_ids_of(connection, found)
             learned = _in_force(connection, now, kept)
-    told = [{"customer": names.get(id_, ""), **vars(one)} for id_, one in found.items()]
-    told.sort(key=lambda one: str(one["customer"]))
+            told = [{"customer": names.get(id_, ""), **vars(one)} for id_, one in found.items()]
+            told.sort(key=lambda one: str(one["customer"]))
+            rows: Sequence[Row] = told
+            if traits := find_traits(connection, with_):
+                told = list(with_traits(connection, told, traits, now))
+                rows = list(flatten(told, traits, list(told[0]) if told else ()))
     by_state = Counter(one.state for one in found.values())
     states = {state: by_state[state] for state in STATES}
     document = {
@@ -111,7 +121,7 @@ def _show_all() -> None:
         "learned": {clock: _learned(one, now) for clock, one in learned.items()},
         "customers": told,
     }
-    say("\n".join(_overview(states, list(found.values()), learned, now)), document)
+    say("\n".join(_overview(states, list(found.values()), learned, now)), document, rows)
 
 
 def _overview(

@@ -90,7 +90,7 @@ def _show(which: Which, limit: int) -> None:
         found = summarize_parked(connection, now - LATELY, which)
         groups = list_groups(connection, which, limit)
         kept = services.settings.keep_parked
-    say("\n".join(_lines(found, groups, kept, limit)), _document(found, groups))
+    say("\n".join(_lines(found, groups, kept, limit)), _document(found, groups), _rows(groups))
 
 
 def _lines(
@@ -127,13 +127,17 @@ def _document(found: Sequence[Waiting], groups: Sequence[Group]) -> dict[str, ob
              "lately": one.lately, "oldest_at": one.oldest_at}
             for one in found
         ],
-        "waiting_for": [
-            {"kind": group.identity.kind, "value": group.identity.value,
-             "reason": group.reason.value, "events": group.events, "event": group.name,
-             "first_at": group.first_at, "last_at": group.last_at}
-            for group in groups
-        ],
+        "waiting_for": _rows(groups),
     }  # fmt: skip
+
+
+def _rows(groups: Sequence[Group]) -> list[dict[str, object]]:
+    return [
+        {"kind": group.identity.kind, "value": group.identity.value,
+         "reason": group.reason.value, "events": group.events, "event": group.name,
+         "first_at": group.first_at, "last_at": group.last_at}
+        for group in groups
+    ]  # fmt: skip
 
 
 def _attach(which: Which, customer: str) -> None:

@@ -1,6 +1,6 @@
 """`rekindle segment`: who is in a segment at `--now`, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -8,8 +8,11 @@ import typer
 from rekindle.cli.context import say
 from rekindle.cli.opening import open_here
 from rekindle.cli.stamps import IN_UTC, stamp
+from rekindle.cli.tables import Row, flatten
+from rekindle.cli.traits import find_traits
 from rekindle.errors import WrongUse
 from rekindle.looking import Look, explain, history, looking
+from store.exports import TRAITS_OF, with_traits
 from store.freshness import Freshness, load_freshness
 
 SAMPLE = 10
@@ -19,6 +22,9 @@ DAYS_SHOWN = 14  # of those on which anything changed
 def segment(
     name: Annotated[str | None, typer.Argument(show_default=False)] = None,
     members: Annotated[bool, typer.Option("--members", help="list everybody in it")] = False,
+    with_: Annotated[
+        str, typer.Option("--with", metavar="TRAIT,TRAIT", help="with --members: each one's traits")
+    ] = "",
     explain_: Annotated[
         str | None,
         typer.Option("--explain", metavar="CUSTOMER", help="each condition for one customer"),
@@ -29,9 +35,13 @@ def segment(
         raise WrongUse("--explain needs the name of a segment.")
     if explain_ is not None and members:
         raise WrongUse("--explain tells of one customer, --members of everybody; choose one.")
+    if with_ and not (members and name):
+        raise WrongUse("--with needs the name of a segment and --members.")
     with open_here() as services, looking(services, name) as look:
         if explain_ is not None and name is not None:
             _explain(look, name, explain_)
+        elif name is not None and with_:
+            _list_with(look, name, find_traits(look.connection, with_))
         elif name is None or members:
             _list(look, name, is_long=members)
         else:
@@ -45,7 +55,29 @@ def _list(look: Look, name: str | None, *, is_long: bool) -> None:
     text = "\n".join(
         _text(look, one, fresh.get(one["segment"]), is_long=is_long) for one in documents
     )
-    say(text or "There are no segments yet.", documents if name is None else documents[0])
+    rows: list[Row] = [{"segment": one["segment"], "size": one["size"]} for one in documents]
+    if is_long:
+        rows = [row for document in documents for row in _member_rows(document)]
+    say(text or "There are no segments yet.", documents if name is None else documents[0], rows)
+
+
+def _list_with(look: Look, name: str, traits: Sequence[str]) -> None:
+    """Everybody in one segment with what is known of them."""
+    document = _document(name, look.members(name))
+    told = list(with_traits(look.connection, _member_rows(document), traits, look.now))
+    rows = list(flatten(told, traits, ["segment", "customer"]))
+    lines = [f"{name}: {document['size']:,}"]
+    lines += [f"  {row['customer']}  {_said(row[TRAITS_OF])}" for row in told]
+    found = {row["customer"]: row[TRAITS_OF] for row in told}
+    say("\n".join(lines), document | {"traits": found}, rows)
+
+
+def _member_rows(document: Mapping[str, Any]) -> list[Row]:
+    return [{"segment": document["segment"], "customer": one} for one in document["members"]]
+
+
+def _said(traits: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in traits.items())
 
 
 def _show(look: Look, name: str) -> None:

@@ -25,7 +25,7 @@ def check() -> None:
     of_traits = check_seen_traits(readings, library, seen) if seen else ()
     problems = in_order((*workspace.problems, *of_names, *of_types, *of_facts, *of_traits))
     document = {"problems": [problem.as_document() for problem in problems]}
-    say(report(problems), document)
+    say(report(problems), document, document["problems"])
     leave(1 if has_errors(problems) else 0)
 
 
