@@ -126,11 +126,11 @@ def why_unwritable(file: Path) -> str:
     folder = file.parent
     if not folder.exists():
         return f"There is no folder {folder}."
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return f"The file system of {folder} is read-only. Mount it to be written."
     for path in (folder, file):  # SQLite makes files beside its own
         if path.exists() and not os.access(path, os.R_OK | os.W_OK):
             return f"The user {user_name()} may not write {path}. {whom_to_ask(str(path))}"
-    if os.statvfs(folder).f_flag & os.ST_RDONLY:
-        return f"The file system of {folder} is read-only. Mount it to be written."
     room = measure_room(folder)
     if room is not None and room.is_tight:
         return f"{room.in_words()[:1].upper()}{room.in_words()[1:]} Free some of it."

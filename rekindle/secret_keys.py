@@ -21,7 +21,7 @@ from pathlib import Path
 import structlog
 
 from rekindle.clock import seconds_running, wall_now
-from rekindle.disks import refusal_of, writing
+from rekindle.disks import explain, refusal_of, writing
 from rekindle.errors import CannotWrite, NotFound, WrongUse
 from rekindle.private_files import write_new, write_whole
 from rekindle.state import SECRET_KEY, SECRET_KEY_FILE
@@ -202,8 +202,8 @@ def _read(file: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeError) as error:
-        said = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise WrongUse(f"{file} cannot be read: {said}.") from error
+        said = explain(error) if isinstance(error, OSError) else "it is no text."
+        raise WrongUse(f"{file} cannot be read: {said}") from error
 
 
 def _parse_fallbacks(written: str, place: str) -> Iterator[Fallback]:

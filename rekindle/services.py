@@ -138,6 +138,7 @@ class Services:
     def announce(self, command: str) -> None:
         """Let newer versions know that this process works with the database until it is closed."""
         self._presence = self._presence or Presence(self.store, command)
+        self.store.is_watched = True
 
     def close(self) -> None:
         if self._presence is not None:

@@ -46,8 +46,8 @@ REMEDIES: Mapping[str, str] = {
     " one again; if you do not use it, take its part out of the settings.",
     BROKEN: "The log says more at request.failed. Correct the page if it is one of your own under"
     " templates/web/; else upgrade, and tell us.",
-    DISK: "Free some room on that disk, or make it larger: what cannot be stored is refused, and"
-    " nothing that was acknowledged is lost.",
+    DISK: "Free some room on that disk, or do what else it says: what cannot be stored is refused,"
+    " and nothing that was acknowledged is lost.",
     HELD: "When what it was for is done, 'rekindle release' lets everything leave.",
 }
 

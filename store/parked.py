@@ -21,9 +21,10 @@ from sqlalchemy import (
 
 from rekindle.counting import counted
 from store.identities import ADDRESSES, ANONYMOUS, load_owners
-from store.parking import SAID, Waits, why_parked
+from store.parking import SAID, why_parked
 from store.records import NOBODY, EventId, Identity
 from store.tables import event_kinds, events, identities, parked_events
+from store.waits import Waits
 
 NOUNS: Mapping[Waits, tuple[str, str]] = {
     Waits.SHARED_ADDRESS: ("address", "addresses"),

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from itertools import islice
 from typing import Any
 
@@ -27,6 +26,7 @@ from store.identities import (
 from store.records import NOBODY, CustomerId, EventId, Identity
 from store.tables import Instant, event_kinds, events, parked_events
 from store.upserts import insert_or_skip
+from store.waits import Waits
 
 CERTAINTY = (EXTERNAL, EMAIL, PHONE, ANONYMOUS, HELPDESK)  # most certain first
 A_CHUNK = 5_000  # events in one statement, each of which takes two or three values
@@ -42,16 +42,6 @@ class Joined:
     occurred_at: datetime
     source: str
     properties: Mapping[str, Any]
-
-
-class Waits(StrEnum):
-    """Why an event has no customer, the gravest reason first: what a person can settle."""
-
-    SHARED_ADDRESS = "shared_address"  # several customers have it
-    UNKNOWN_ADDRESS = "unknown_address"  # no customer has it
-    UNKNOWN_ID = "unknown_id"  # no customer has that id of a helpdesk or network
-    ANONYMOUS = "anonymous"  # a visitor who never said who they are
-    UNUSABLE_ADDRESS = "unusable_address"  # what was given is none
 
 
 SAID: Mapping[Waits, str] = {

@@ -84,6 +84,8 @@ class Store:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self.is_watched = False  # somebody reads the log of this process, which runs on and on
+        self._opened: tuple[int, int] | None = None  # which file: its device and inode
         self._fault = ""
         self._failed_at = float("-inf")  # by `seconds_running`
 
@@ -191,19 +193,39 @@ class Store:
             with self._reaching():
                 yield
         except StoreUnwritable as error:
-            if not self.fault:
+            if self.is_watched and not self.fault:
                 log.error("alarm.raised", alarm=DISK, reason=str(error), remedy=REMEDIES[DISK])
             self._fault, self._failed_at = str(error), seconds_running()
             raise
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
+        self._require_same_file()
         try:
             yield
         except DBAPIError as error:
             if (refusal := self._refusal(error)) is None:
                 raise
             raise refusal from error
+
+    def _require_same_file(self) -> None:
+        """Raises StoreUnavailable where the file was taken away, or another one put in its place,
+        since we opened it: what we would write into it nobody would ever find.
+        """
+        if (file := self._file) is None:
+            return
+        try:
+            found = file.stat()
+        except OSError:  # SQLite makes it, or says why it cannot
+            same = None
+        else:
+            same = (found.st_dev, found.st_ino)
+        if self._opened is not None and same != self._opened:
+            raise StoreUnavailable(
+                f"the database {file} was removed or replaced while this process works with it. "
+                "Nothing is stored until the process is started again."
+            )
+        self._opened = same
 
     def _refusal(self, error: DBAPIError) -> StoreUnavailable | None:
         """Return what is wrong with the database as such; None where it is the statement."""

@@ -22,9 +22,9 @@ from adapters.documents import parse_json
 from adapters.tracking.segment import Call, Parsed, parse_batch, parse_message
 from rekindle.errors import Malformed, StoreUnavailable, TooLarge, TooMuch
 from store.keys import AccessKey
-from store.parking import Waits
 from store.records import Reject
 from store.rejects import count_reasons
+from store.waits import Waits
 from web.bodies import Body, open_body
 from web.collecting import Collector, Parcel
 from web.new_kinds import NewKinds

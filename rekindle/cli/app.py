@@ -17,7 +17,14 @@ from traceback import format_exception
 
 import typer
 
-from rekindle.cli.context import Options, as_json, options, parse_instant, set_options
+from rekindle.cli.context import (
+    Options,
+    as_json,
+    options,
+    parse_instant,
+    set_options,
+    write_whatever_comes,
+)
 from rekindle.cli.signatures import signature_of, summary_of
 from rekindle.disks import REASONS, refusal_of
 from rekindle.errors import NotFound, RekindleError, WrongUse
@@ -128,12 +135,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; every expected trouble becomes a sentence and an exit code, never a
     traceback.
     """
+    write_whatever_comes()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it looks through all packages
     try:
         chosen, rest = split_globals(sys.argv[1:] if arguments is None else arguments)
         set_options(chosen)
         code = _run(rest)
-        sys.stdout.flush()  # here, where a full disk can still be told
+        if sys.stdout is not None:  # closed by whoever called us
+            sys.stdout.flush()  # here, where a full disk can still be told
         return code
     except WrongUse as error:
         return _fail(str(error), 2)

@@ -1,10 +1,12 @@
 """What every command shares: the global options, opened services, and one way to print."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -59,14 +61,27 @@ def parse_instant(text: str, option: str = "--now") -> datetime:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
+def write_whatever_comes() -> None:
+    """Have letters that a terminal cannot show written as escapes, rather than fail at them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _speaks_ascii_alone() -> bool:
+    """Whether what is printed had better hold no other letters."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return not encoding.lower().startswith("utf")
+
+
 def as_json(value: object) -> str:
     """One JSON document; instants as ISO 8601 in UTC."""
-    return json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+    return json.dumps(value, ensure_ascii=_speaks_ascii_alone(), indent=2, default=_plain)
 
 
 def as_json_line(value: object) -> str:
     """The same on one line, for JSON Lines."""
-    return json.dumps(value, ensure_ascii=False, default=_plain)
+    return json.dumps(value, ensure_ascii=_speaks_ascii_alone(), default=_plain)
 
 
 def _plain(value: object) -> Any:

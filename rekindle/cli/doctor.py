@@ -97,7 +97,7 @@ def _open_files(services: Services) -> list[Finding]:
     if not named:
         return []
     shown = ", ".join(named[:NAMED]) + (", …" if len(named) > NAMED else "")
-    said = f"others on this machine may read {shown}: 'chmod go=' closes it"
+    said = f"of our files: others on this machine may read {shown}; 'chmod go=' closes that."
     return [Finding("files.open", len(named), said)]
 
 

@@ -14,7 +14,7 @@ from rekindle.errors import WrongUse
 from rekindle.parked import LATELY, attach, drop, make
 from rekindle.services import Services
 from store.parked import Group, Waiting, Which, count_parked, list_groups, summarize_parked
-from store.parking import Waits
+from store.waits import Waits
 
 ACTS = "attach CUSTOMER | make | drop"
 MOST_SHOWN = 1_000

@@ -1,5 +1,6 @@
 """`rekindle init`: a copy of the starter, the workspace that comes with Rekindle."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,7 +29,7 @@ def init(
     copy_starter(folder)
     say(
         f"{folder} has a workspace of {len(files)} files. What next:\n"
-        f"  cd {folder}\n"
+        f"  cd {shlex.quote(str(folder))}\n"
         "  rekindle check                                  is it all in order?\n"
         "  rekindle test                                   does it do what its tests say?\n"
         "  rekindle import customers.csv --kind customers  who they are\n"

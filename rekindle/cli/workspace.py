@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from rekindle.cli.context import leave, options, say
 from rekindle.counting import counted
@@ -34,8 +33,8 @@ def _look_around(readings: Sequence[Reading], library: Library) -> Seen | None:
     folder = options().workspace
     embedded = embedded_url(folder)
     url = options().database or os.environ.get("REKINDLE_DATABASE_URL") or embedded
-    if url == embedded and not Path(embedded.removeprefix("sqlite:///")).exists():
-        return None
+    if url == embedded and not os.path.exists(embedded.removeprefix("sqlite:///")):
+        return None  # also where we may not look: that asks nobody of the files
     from rekindle.cli.seen_here import look_into  # a workspace alone needs no database
 
     return look_into(url, readings, library)

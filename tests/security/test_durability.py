@@ -172,6 +172,27 @@ def test_a_full_disk_refuses_and_loses_nothing(sqlite_url: str, small_disk, monk
     assert not stored & set(refused)
 
 
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_nothing_is_acknowledged_into_a_file_that_was_taken_away(
+    sqlite_url: str, is_replaced: bool
+):
+    store = Store(sqlite_url)
+    assert store.submit(write_as("before")).result(30) == 1
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    aside = file.rename(file.with_name("aside.db"))
+    if is_replaced:
+        file.write_bytes(aside.read_bytes())
+
+    with pytest.raises(StoreUnavailable, match="was removed or replaced"):
+        store.submit(write_as("lost")).result(30)
+    with pytest.raises(StoreUnavailable, match="was removed or replaced"):
+        count(store, "before")
+
+    aside.rename(file)
+    assert store.submit(write_as("after")).result(30) == 1
+    store.close()
+
+
 def test_a_full_disk_is_a_sentence_of_the_command_line(tmp_path: Path, capsys):
     assert main(["init", str(tmp_path / "shop")]) == 0
     shop = ["--workspace", str(tmp_path / "shop")]

@@ -21,10 +21,11 @@ from store.parked import (
     list_groups,
     summarize_parked,
 )
-from store.parking import A_CHUNK, Waits
+from store.parking import A_CHUNK
 from store.records import EventId, Identity, IncomingCustomer, Trust
 from store.session import Store
 from store.tables import customers, events, pending_changes
+from store.waits import Waits
 from templates.links import Signer
 from tests.conftest import MONDAY
 from tests.store.people import (
