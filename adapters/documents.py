@@ -10,6 +10,7 @@ from rekindle.errors import Malformed, TooLarge
 # values; a body of 4 MiB with more of them would have one for each 10 bytes. Each becomes an
 # object, ten times as large as it was written.
 MOST_VALUES = 400_000
+MOST_DIGITS = 309  # of a whole number that a float can hold
 DEEPEST = 64  # levels; nobody's event is deeper, and every database and encoder follows that far
 NUL_OR_SURROGATE = ("\\u0000", "\\ud", "\\uD")  # as JSON escapes them
 
@@ -20,23 +21,41 @@ class Mended(str):
     """
 
 
+# what Python's parser says begins so; where it is not among these, only the place is told
+WORDS = {
+    "Expecting value": "a value is expected",
+    "Expecting property name": "a name in double quotes is expected",
+    "Expecting ':'": "a colon is expected",
+    "Expecting ','": "a comma or an end is expected",
+    "Illegal trailing comma": "a comma is followed by nothing",
+    "Extra data": "more follows after its end",
+    "Unterminated string": "a text has no end",
+    "Invalid control character": "a text holds a control character that is not escaped",
+    "Invalid \\": "an escape is none of JSON's",
+}
+
+
 def parse_json(body: bytes) -> Any:
     """The document in `body`. Raises Malformed, in words for its sender; TooLarge, before anything
     is parsed, if it may hold more values than are read.
 
     NUL characters are dropped and halves of surrogate pairs replaced, as PostgreSQL takes neither:
-    such a text is `Mended`. A number too large for a float is null.
+    such a text is `Mended`. A number too large for a float, or too long for Python, is null. A byte
+    order mark is passed over.
     """
     try:
-        text = body.decode("utf-8")
+        text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Malformed(f"the body is not UTF-8: byte {error.start} cannot be read.") from error
     if _count_signs(body) > MOST_VALUES:
         raise TooLarge(f"the body holds more than {MOST_VALUES} values.")
     try:
-        document = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(f"the body is not JSON: {_cause(error)}.") from error
+        document = _parse(text)
+    except json.JSONDecodeError as error:
+        where = f"at line {error.lineno}, column {error.colno}"
+        raise Malformed(f"the body is not JSON: {where}, {json_fault(error.msg)}.") from error
+    except RecursionError as error:
+        raise Malformed("the body is not JSON: it is nested too deep.") from error
     if text.count("{") + text.count("[") > DEEPEST and _is_deeper(document, DEEPEST):
         raise Malformed(f"the body is nested deeper than {DEEPEST} levels.")
     return _storable(document) if any(sign in text for sign in NUL_OR_SURROGATE) else document
@@ -47,8 +66,27 @@ def _count_signs(body: bytes) -> int:
     return sum(body.count(sign) for sign in (b",", b"[", b"{", b":"))
 
 
+def _parse(text: str) -> Any:
+    """Raises json.JSONDecodeError, RecursionError, Malformed."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # a number with too many digits; to look at each of them takes longer
+        return json.loads(
+            text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_short
+        )
+
+
+def json_fault(said: str) -> str:
+    """What Python's parser says is wrong, in our words."""
+    return next(
+        (ours for theirs, ours in WORDS.items() if said.startswith(theirs)), "it cannot be read"
+    )
+
+
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a number in JSON")
+    raise Malformed(f"the body is not JSON: {name} is no number in it.")
 
 
 def _finite(digits: str) -> float | None:
@@ -56,8 +94,8 @@ def _finite(digits: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _cause(error: Exception) -> str:
-    return "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+def _short(digits: str) -> int | None:
+    return int(digits) if len(digits) <= MOST_DIGITS else None
 
 
 def _is_deeper(value: object, levels: int) -> bool:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.error import URLError
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 from urllib.request import (
     HTTPHandler,
     HTTPSHandler,
@@ -24,7 +24,7 @@ from urllib.request import (
 )
 
 from adapters.deadline import Deadline, DeadlineSocket, DeadlineTlsSocket, connect
-from adapters.reach import Reach
+from adapters.reach import Reach, as_resolved
 
 MOST_BYTES = 64 * 1024  # of an answer's body: enough for what an API says is wrong
 LONGEST_RETRY_AFTER = timedelta(days=1)
@@ -72,11 +72,21 @@ def post(
     NotAnswered.
     """
     try:
-        request = _Request(url, body, headers, method="POST")
+        request = _Request(with_ascii_host(url), body, headers, method="POST")
         request.reach = reach
     except ValueError as error:
         raise NotSent(_words(error)) from error
     return send_request(request, seconds, most_bytes)
+
+
+def with_ascii_host(url: str) -> str:
+    """Return `url` with its host as name servers know it, because headers hold nothing else."""
+    parts = urlsplit(url)
+    before, at, place = parts.netloc.rpartition("@")
+    host, colon, port = place.partition(":")
+    if host.isascii():
+        return url
+    return urlunsplit(parts._replace(netloc=f"{before}{at}{as_resolved(host)}{colon}{port}"))
 
 
 def send_request(request: Request, seconds: float, most_bytes: int = MOST_BYTES) -> HttpAnswer:

@@ -1,6 +1,7 @@
 """Instants as trackers and files write them."""
 
 import re
+import reprlib
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from store.tables import EPOCH
@@ -11,6 +12,7 @@ LENIENT = re.compile(
     r"(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,6})\d*)?)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?",
     re.IGNORECASE,
 )
+EXAMPLE = "2026-03-02T08:00:00Z"
 SECONDS_END = 100_000_000_000  # from here on a number counts milliseconds: it is the year 5138
 
 
@@ -22,21 +24,25 @@ def parse_instant(written: object, day_zone: tzinfo = UTC) -> datetime:
     """
     match written:
         case bool():
-            raise ValueError(f"{written} is not a time")
+            raise _no_time(written)
         case int() | float():
             return _from_unix(written)
         case str():
             return _from_text(written.strip(), day_zone)
         case _:
-            raise ValueError(f"{written!r} is not a time")
+            raise _no_time(written)
+
+
+def _no_time(written: object) -> ValueError:
+    return ValueError(f"{reprlib.repr(written)} is not a time; write for example {EXAMPLE}")
 
 
 def _from_unix(number: float) -> datetime:
-    seconds = number / 1000 if abs(number) >= SECONDS_END else number
     try:
+        seconds = number / 1000 if abs(number) >= SECONDS_END else number
         return EPOCH + timedelta(seconds=seconds)
     except (OverflowError, ValueError) as error:
-        raise ValueError(f"{number} is not a time") from error
+        raise _no_time(number) from error
 
 
 def _from_text(text: str, day_zone: tzinfo) -> datetime:
@@ -49,7 +55,7 @@ def _from_text(text: str, day_zone: tzinfo) -> datetime:
     try:
         return found.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError(f"{text!r} is not a time") from error
+        raise _no_time(text) from error
 
 
 def _is_day(text: str) -> bool:
@@ -59,10 +65,13 @@ def _is_day(text: str) -> bool:
 def _leniently(text: str) -> datetime:
     match = LENIENT.fullmatch(text)
     if not match:
-        raise ValueError(f"{text!r} is not a time; write for example 2026-03-02T08:00:00Z")
+        raise _no_time(text)
     year, month, day, hour, minute, second, fraction, offset = match.groups()
     plain = f"{year}-{int(month):02}-{int(day):02}T{int(hour or 0):02}:{minute or '00'}"
     zone = {"Z": "+00:00", "UTC": "+00:00"}.get((offset or "").upper(), offset or "")
-    return datetime.fromisoformat(
-        f"{plain}:{second or '00'}.{(fraction or '0').ljust(6, '0')}{zone}"
-    )
+    try:
+        return datetime.fromisoformat(
+            f"{plain}:{second or '00'}.{(fraction or '0').ljust(6, '0')}{zone}"
+        )
+    except ValueError as error:
+        raise _no_time(text) from error

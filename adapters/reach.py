@@ -7,6 +7,7 @@ address judged that is connected to, after all names, spellings and redirects.
 
 import socket
 import sys
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -21,7 +22,7 @@ from ipaddress import (
     ip_network,
 )
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
 Address = IPv4Address | IPv6Address
@@ -75,6 +76,7 @@ class Allowed:
             host, port = (parts.hostname or "").rstrip("."), parts.port
         except ValueError as error:
             raise ValueError(f"{written!r} has no port between 0 and 65535") from error
+        host = as_resolved(host)
         if not host or parts.path or parts.query or parts.fragment or "@" in text:
             raise ValueError(
                 f"{written!r} is no host, address or network such as 'hooks.internal', "
@@ -90,7 +92,7 @@ class Allowed:
             return False
         if self.network is not None:
             return address.version == self.network.version and address in self.network
-        return self.host == host.lower().rstrip(".")
+        return self.host == as_resolved(host)
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def read_literal(host: str) -> Address | None:
 
     `2130706433`, `0x7f000001`, `0177.1` and `127.1` all are 127.0.0.1 (inet_aton).
     """
-    text = host.strip().strip("[]").partition("%")[0].rstrip(".")
+    text = as_resolved(host.strip()).strip("[]").partition("%")[0]
     try:
         return ip_address(text)
     except ValueError:
@@ -183,7 +185,22 @@ def read_literal(host: str) -> Address | None:
 
 def is_local_name(host: str) -> bool:
     """Whether a name means this machine wherever it is asked (RFC 6761 6.3)."""
-    return f".{host.lower().rstrip('.')}".endswith(".localhost")
+    return f".{as_resolved(host)}".endswith(".localhost")
+
+
+def as_resolved(host: str) -> str:
+    """Return `host` as whoever calls asks for it: `①27。0.0.%31.` is `127.0.0.1`.
+
+    urllib takes escapes away; sockets map to ASCII by IDNA (RFC 3490), requests by UTS 46, and both
+    make the same of digits, letters and dots of other widths.
+    """
+    text = host if ":" in host else unquote(host)
+    if not text.isascii():
+        try:
+            text = text.encode("idna").decode()
+        except UnicodeError:  # too long, or with an empty label: nobody resolves it
+            text = unicodedata.normalize("NFKC", text)
+    return text.lower().rstrip(".")
 
 
 def _readable(allow: Sequence[str]) -> Iterator[Allowed]:

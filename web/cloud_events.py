@@ -44,4 +44,6 @@ def _parse(headers: Headers, data: bytes, call: Call) -> Parsed:
     return parse_cloud_events(headers.get("content-type", ""), headers, document, call)
 
 
-routes = [Route("/v1/events", take_cloud_events, methods=["POST"])]
+routes = [
+    Route(path, take_cloud_events, methods=["POST"]) for path in ("/v1/events", "/v1/events/")
+]

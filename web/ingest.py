@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -36,8 +37,8 @@ MOST_BODY_BYTES = 4 * 1024 * 1024  # RudderStack's SDKs send that much; Segment'
 RETRY_SECONDS = 5
 SECOND = timedelta(seconds=1)
 NO_KEY = (
-    "no such write key; it is the user of Basic credentials, or `writeKey` in the first 64 KB of a "
-    "body that is not packed"
+    "no such write key; it is the user of Basic credentials, or `writeKey` of the call or of its "
+    "first message, without escapes, in the first 64 KB of a body that is not packed"
 )
 JSON = "application/json"
 TAKEN = b'{"success":true}'
@@ -56,6 +57,21 @@ PREFLIGHT = OPEN | {
 }
 
 
+class CallName(Convertor[str]):
+    """`{kind:call}` in a route: other words are other addresses, whatever the method."""
+
+    regex = "|".join(KINDS)
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("call", CallName())
+
+
 class Calls(HTTPEndpoint):
     """The addresses SDKs post to; an unknown method is 405."""
 
@@ -63,9 +79,7 @@ class Calls(HTTPEndpoint):
         return Response(headers=PREFLIGHT)
 
     async def post(self, request: Request) -> Response:
-        kind = KINDS.get(request.path_params["kind"])
-        if kind is None:
-            return refuse(404, "no such call")
+        kind = KINDS[request.path_params["kind"]]
         return await safely(partial(_take, kind=kind), request)
 
 
@@ -91,8 +105,8 @@ class SourceSettings(HTTPEndpoint):
 routes: list[BaseRoute] = [
     Route("/v1/projects/{write_key}/settings", SourceSettings),
     Route("/v1/projects/{write_key}/settings/", SourceSettings),
-    Route("/v1/{kind}", Calls),
-    Route("/v1/{kind}/", Calls),
+    Route("/v1/{kind:call}", Calls),
+    Route("/v1/{kind:call}/", Calls),
 ]
 
 

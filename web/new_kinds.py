@@ -12,7 +12,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.concurrency import run_in_threadpool
 
-from rekindle.errors import TooLarge, TooMuch
+from rekindle.errors import TooMuch
 from rekindle.services import Services
 from rekindle.settings import Settings
 from store.keys import AccessKey
@@ -43,26 +43,31 @@ class NewKinds:
         sender: AccessKey,
         events: Iterable[IncomingEvent],
     ) -> None:
-        """Raises TooLarge for more than a minute's share at once, TooMuch where it is used up."""
-        named = {(event.name, event.channel) for event in events}
-        fresh = {(name, channel or settings.channel_for(name)) for name, channel in named}
-        fresh -= self.known
+        """Let in as many kinds as the key has left. Raises TooMuch where more are new; who sends
+        the same again a minute later, as SDKs do, has the rest let in, however many they are.
+        """
+        named = dict.fromkeys((event.name, event.channel) for event in events)
+        kinds = [(name, channel or settings.channel_for(name)) for name, channel in named]
+        fresh = [kind for kind in kinds if kind not in self.known]
         if not fresh:
             return
-        stored = await run_in_threadpool(_load, services, {name for name, _ in fresh})
-        self.known |= stored
-        fresh -= stored
-        if fresh:
-            self._charge(sender, len(fresh))
-            self.known |= fresh
-
-    def _charge(self, sender: AccessKey, count: int) -> None:
+        self.known |= await run_in_threadpool(_load, services, {name for name, _ in fresh})
+        fresh = [kind for kind in fresh if kind not in self.known]
         most = MOST_NEW_KINDS_OF_BROWSER if sender.is_browser else MOST_NEW_KINDS
-        if count > most:
-            raise TooLarge(f"{count} kinds of events are new; a key may bring {most} a minute.")
+        admitted = fresh[: self._take(sender, most, len(fresh))]
+        self.known.update(admitted)
+        if late := len(fresh) - len(admitted):
+            raise TooMuch(
+                f"nothing was stored: {len(fresh)} kinds of events are new, and a key may bring "
+                f"{most} a minute. Send it again in a minute, when {late} are left to let in.",
+                MINUTE,
+            )
+
+    def _take(self, sender: AccessKey, most: int, wanted: int) -> int:
+        """Charge the key as much of `wanted` as it has left of this minute; return that."""
         share = RateLimitItemPerMinute(most)
-        if not self.limiter.hit(share, sender.digest, cost=count):
-            raise TooMuch(f"a key may bring {most} new kinds of events a minute.", MINUTE)
+        count = min(wanted, self.limiter.get_window_stats(share, sender.digest).remaining)
+        return count if count and self.limiter.hit(share, sender.digest, cost=count) else 0
 
 
 def _load(services: Services, names: set[str]) -> set[NamedChannel]:

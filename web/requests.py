@@ -65,9 +65,16 @@ async def _submitted(services: Services, work: Work[T_co]) -> T_co:
 
 
 async def read_form(request: Request) -> Mapping[str, str]:
-    """The text fields of a form, of either encoding; files and repeated names are passed over."""
-    async with request.form(max_files=5, max_fields=100) as form:
-        return {name: value for name, value in form.items() if isinstance(value, str)}
+    """The text fields of a form, of either encoding; files and repeated names are passed over.
+
+    Raises HTTPException 400 for what is none.
+    """
+    try:
+        async with request.form(max_files=5, max_fields=100) as form:
+            return {name: value for name, value in form.items() if isinstance(value, str)}
+    except HTTPException as error:
+        words = "This form cannot be read." if error.status_code == 400 else error.detail
+        raise HTTPException(error.status_code, words) from error
 
 
 def read_id(written: str) -> int | None:

@@ -6,6 +6,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from adapters.documents import json_fault
+
 SEND_JSON = "Send one JSON object in UTF-8."
 NO_TEXT = f"the body cannot be read: it is no text, or nested too deeply. {SEND_JSON}"
 UNREADABLE = "There was an error parsing the body"  # fastapi: routing, read 2026-11
@@ -45,8 +47,4 @@ def _problem(found: dict[str, Any], body: Any) -> str:
 def _no_json(text: str, at: int, why: str) -> str:
     before = text[:at]
     line, column = before.count("\n") + 1, at - (before.rfind("\n") + 1) + 1
-    return f"the body is no JSON, at line {line}, column {column}: {_small(why)}. {SEND_JSON}"
-
-
-def _small(words: str) -> str:
-    return words[:1].lower() + words[1:]
+    return f"the body is no JSON, at line {line}, column {column}: {json_fault(why)}. {SEND_JSON}"

@@ -316,9 +316,9 @@ SEND = "Send one JSON object in UTF-8."
     [
         (
             b'{"traits": {\n  "a": 1 "b": 2}}',
-            f"the body is no JSON, at line 2, column 10: expecting ',' delimiter. {SEND}",
+            f"the body is no JSON, at line 2, column 10: a comma or an end is expected. {SEND}",
         ),
-        (b"a=1", f"the body is no JSON, at line 1, column 1: expecting value. {SEND}"),
+        (b"a=1", f"the body is no JSON, at line 1, column 1: a value is expected. {SEND}"),
         (b"", f"the body is empty. {SEND}"),
         (b'["a"]', f"the body is no JSON object. {SEND}"),
         (

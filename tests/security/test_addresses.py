@@ -107,3 +107,16 @@ def test_a_page_is_there_while_the_database_is_not(
     monkeypatch.setattr(type(small_house.services), "library", gone)
 
     assert small_house.client.get("/nothing").status_code == 404
+
+
+def test_a_call_that_there_is_not_is_not_found_whatever_the_method(small_house: Site):
+    for path in ("/v1/zz", "/v1/zz/", "/v1/batchx", "/v1/", "/v1"):
+        for method in ("GET", "HEAD", "POST", "PUT", "DELETE"):
+            assert small_house.client.request(method, path).status_code == 404, (method, path)
+
+
+def test_no_address_for_events_redirects(small_house: Site):
+    for path in ("batch", "track", "events", "projects/wk/settings"):
+        for method in ("GET", "POST"):
+            answer = small_house.client.request(method, f"/v1/{path}/")
+            assert answer.status_code not in (301, 302, 307, 308), (method, path)

@@ -24,6 +24,8 @@ LOOPBACK_SPELLINGS = [
     "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1",
     "017700000001", "0x7f.0x0.0x0.0x1", "127.0.0.1.", "127.255.255.254", "0.0.0.0", "0",
     "[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]",
+    "①27.0.0.1", "１２７.0.0.1", "127。0．0｡1", "127.0.0.1。", "⓪x7f.1", "𝟏𝟐𝟕.𝟎.𝟎.𝟏", "127.0.0.%31",
+    "%31%32%37.1", "127.0.\u00ad0.1", "２１３０７０６４３３",
     "[64:ff9b::127.0.0.1]", "[2002:7f00:1::]", "[fe80::1]", "[2001:db8::5efe:127.0.0.1]",
 ]  # fmt: skip
 INNER = [
@@ -299,6 +301,22 @@ def test_check_warns_of_calls_to_this_machine_and_its_network(tmp_path):
     inner = [(p.place.file, p.place.line) for p in found if "its own network" in p.message]
     assert inner == [("journeys/call.yaml", 5), ("journeys/call.yaml", 6), ("rekindle.yaml", 2)]
     assert [p.level for p in found if "'a b/c' is no host" in p.message] == ["error"]
+
+
+def test_check_knows_this_machine_in_every_spelling(tmp_path):
+    from rekindle.workspace.folder import load_workspace
+
+    steps = [f"  - webhook: http://{host}/a" for host in LOOPBACK_SPELLINGS]
+    call = ["journey: call", "topic: service", "start: [{event: order.completed}]", "steps:"]
+    (tmp_path / "rekindle.yaml").write_text("brand: {name: Shop, zone: UTC, language: en}\n")
+    (tmp_path / "journeys").mkdir()
+    (tmp_path / "journeys/call.yaml").write_text("\n".join([*call, *steps, ""]))
+
+    found = load_workspace(tmp_path, {}).problems
+
+    inner = {p.place.line for p in found if "its own network" in p.message}
+    missed = [steps[line - 5] for line in range(5, 5 + len(steps)) if line not in inner]
+    assert missed == []
 
 
 def test_a_step_that_calls_inside_is_told_by_doctor_and_goes_out_once_allowed(
