@@ -124,6 +124,8 @@ def user_name(uid: int | None = None) -> str:
 def why_unwritable(file: Path) -> str:
     """Why `file` cannot be written, as far as one can see without trying; what to do."""
     folder = file.parent
+    if file.is_dir():
+        return f"{file} is a folder: name a file in it."
     if not folder.exists():
         return f"There is no folder {folder}."
     if os.statvfs(folder).f_flag & os.ST_RDONLY:

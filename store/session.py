@@ -18,28 +18,17 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-import structlog
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, insert, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from rekindle.clock import seconds_running
-from rekindle.disks import why_unwritable
 from rekindle.errors import StoreUnavailable, StoreUnwritable
 from rekindle.private_files import make_private_file
 from store.alarms import DISK, REMEDIES
-from store.faults import (
-    cannot_write,
-    first_failure,
-    first_line,
-    is_busy,
-    is_unreachable,
-    sqlite_code,
-)
+from store.faults import BUSY_TIMEOUT_MS, first_failure, refusal_of
 from store.tables import EPOCH, FOREVER, alarms
 from store.turns import Turn
-
-log = structlog.get_logger()
 
 Work = Callable[[Connection], Any]
 HOLDS_FUTURE = "holds_future"  # an option of its connections
@@ -47,7 +36,6 @@ CURRENT_TIME = select(func.clock_timestamp())
 MOST_JOBS_A_COMMIT = 500
 SQLITE_CACHE_KIB = 65_536
 READER_CACHE_KIB = 8_192  # of each reader: there are many, and the machine caches the file as well
-BUSY_TIMEOUT_MS = 10_000
 # a commit is on the disk before anybody is told of it: with less, a power cut takes back the last
 # commits of a write-ahead log. One common commit for all who wait makes it cheap.
 SYNCHRONOUS = "FULL"
@@ -194,6 +182,9 @@ class Store:
                 yield
         except StoreUnwritable as error:
             if self.is_watched and not self.fault:
+                import structlog  # slow, and most who open a database write no log
+
+                log = structlog.get_logger()
                 log.error("alarm.raised", alarm=DISK, reason=str(error), remedy=REMEDIES[DISK])
             self._fault, self._failed_at = str(error), seconds_running()
             raise
@@ -204,7 +195,7 @@ class Store:
         try:
             yield
         except DBAPIError as error:
-            if (refusal := self._refusal(error)) is None:
+            if (refusal := refusal_of(error, self._file)) is None:
                 raise
             raise refusal from error
 
@@ -226,27 +217,6 @@ class Store:
                 "Nothing is stored until the process is started again."
             )
         self._opened = same
-
-    def _refusal(self, error: DBAPIError) -> StoreUnavailable | None:
-        """Return what is wrong with the database as such; None where it is the statement."""
-        said, file = first_line(error).rstrip("."), self._file
-        name = f"the database {file}" if file else "the database"
-        if cannot_write(error):
-            why = why_unwritable(file) if file else REMEDIES[DISK]
-            return StoreUnwritable(f"{name} cannot be written: {said}. {why}")
-        if is_busy(error):
-            return StoreUnavailable(
-                f"{name} is busy: another process has been writing for "
-                f"{BUSY_TIMEOUT_MS // 1000} seconds. Try again."
-            )
-        if not is_unreachable(error):
-            return None
-        why = (
-            f" {why_unwritable(file)}"
-            if file and sqlite_code(error) == sqlite3.SQLITE_CANTOPEN
-            else ""
-        )
-        return StoreUnavailable(f"{name} does not answer: {said}.{why}")
 
     @property
     def _file(self) -> Path | None:

@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import shlex
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from starlette.testclient import TestClient
 
 from rekindle.cli.app import main
@@ -24,6 +26,7 @@ from rekindle.private_files import write_result
 from rekindle.state import state_folder
 from store import session
 from store.alarms import DISK, REMEDIES
+from store.faults import refusal_of
 from store.session import Store
 from tests.conftest import ROOT
 from tests.shop import Shop
@@ -132,6 +135,20 @@ def test_a_database_that_may_only_be_read_is_found_by_trying(sqlite_url: str):
     with pytest.raises(StoreUnwritable, match="cannot be written"):
         store.try_writing()
     store.close()
+
+
+def test_a_database_that_another_process_holds_is_a_sentence(sqlite_url: str):
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    holder, other = (sqlite3.connect(file, timeout=0, isolation_level=None) for _ in range(2))
+    holder.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(sqlite3.OperationalError) as busy:
+        other.execute("BEGIN IMMEDIATE")
+
+    refusal = refusal_of(DBAPIError("", None, busy.value), file)
+    assert str(refusal).startswith(f"the database {file} is busy: another process has been writing")
+    holder.close()
+    other.close()
 
 
 # --- before it is too late
@@ -310,6 +327,7 @@ def test_a_database_of_somebody_else_is_told_with_its_owner(tmp_path: Path, monk
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
     assert why_unwritable(tmp_path / "no/x.db") == f"There is no folder {tmp_path / 'no'}."
+    assert why_unwritable(tmp_path) == f"{tmp_path} is a folder: name a file in it."
 
 
 def test_a_file_system_that_is_read_only_is_named(tmp_path: Path, monkeypatch):
