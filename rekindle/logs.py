@@ -9,12 +9,14 @@ import re
 import sys
 import threading
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
-from typing import Any
-
-import structlog
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from rekindle.clock import seconds_running
+
+if TYPE_CHECKING:
+    import structlog
 
 HIDDEN = "…"
 # a quoted local part too, and the @ as a query has it; bounded, so that no text is costly to read
@@ -23,6 +25,28 @@ ADDRESS = re.compile(
 )
 # lines in which PostgreSQL says which row it was about, and with which values
 ROW = re.compile(r"^(DETAIL|CONTEXT|PARAMETERS):.*$", re.MULTILINE)
+
+
+class Log:
+    """Writes lines by structlog, which is loaded with the first: it takes long, and most commands
+    write none.
+    """
+
+    def debug(self, event: str, **fields: object) -> None:
+        _loaded().get_logger().debug(event, **fields)
+
+    def info(self, event: str, **fields: object) -> None:
+        _loaded().get_logger().info(event, **fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        _loaded().get_logger().warning(event, **fields)
+
+    def error(self, event: str, **fields: object) -> None:
+        _loaded().get_logger().error(event, **fields)
+
+
+def get_logger() -> Log:
+    return Log()
 
 
 def redact(text: str) -> str:
@@ -60,6 +84,7 @@ class AsOurs(logging.Formatter):
         line: dict[str, Any] = {"event": record.getMessage().strip(), "library": record.name}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
+        structlog = _loaded()
         steps = structlog.get_config()["processors"]
         stamp = [step for step in steps if isinstance(step, structlog.processors.TimeStamper)]
         for step in (structlog.processors.add_log_level, *stamp, steps[-1]):
@@ -91,7 +116,7 @@ class Seldom:
     def note(self, **fields: object) -> None:
         self.count += 1
         if (running := seconds_running()) >= self.next_at:
-            structlog.get_logger().warning(self.event, count=self.count, **fields)
+            get_logger().warning(self.event, count=self.count, **fields)
             self.count, self.next_at = 0, running + 60
 
 
@@ -99,10 +124,9 @@ def configure_logs() -> None:
     """Have all logs of this process go to standard error, redacted; to be done again does nothing
     new.
     """
-    steps = [step for step in structlog.get_config()["processors"] if step is not redact_event]
-    structlog.configure(
-        logger_factory=_to_standard_error, processors=[*steps[:-1], redact_event, steps[-1]]
-    )
+    _state.is_wanted, _state.is_done = True, False
+    if "structlog" in sys.modules:
+        _loaded()
     handlers = [logging.lastResort, *logging.root.handlers]  # the first where there are no others
     for name in ("uvicorn", "uvicorn.access"):  # of a server that we did not start
         handlers += logging.getLogger(name).handlers
@@ -112,6 +136,38 @@ def configure_logs() -> None:
     threading.excepthook = _say_thread_failed
 
 
+@dataclass
+class _State:
+    """Whether lines go to standard error, redacted, as soon as structlog is loaded."""
+
+    is_wanted: bool = False
+    is_done: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+_state = _State()
+
+
+def _loaded() -> ModuleType:
+    """Return structlog, as it was asked to be."""
+    import structlog
+
+    with _state.lock:  # no thread writes a line before that is done
+        if _state.is_wanted and not _state.is_done:
+            _configure_structlog()
+            _state.is_done = True
+    return structlog
+
+
+def _configure_structlog() -> None:
+    import structlog
+
+    steps = [step for step in structlog.get_config()["processors"] if step is not redact_event]
+    structlog.configure(
+        logger_factory=_to_standard_error, processors=[*steps[:-1], redact_event, steps[-1]]
+    )
+
+
 def _say_thread_failed(failed: threading.ExceptHookArgs) -> None:
     if failed.exc_value is not None and not isinstance(failed.exc_value, SystemExit):
         name = failed.thread.name if failed.thread else "?"
@@ -119,6 +175,8 @@ def _say_thread_failed(failed: threading.ExceptHookArgs) -> None:
         logging.getLogger("rekindle").error("the thread %s failed", name, exc_info=trace)
 
 
-def _to_standard_error(*_names: object) -> structlog.PrintLogger:
+def _to_standard_error(*_names: object) -> "structlog.PrintLogger":
     """Standard output is for what the command was asked, under `--json` for one document alone."""
+    import structlog
+
     return structlog.PrintLogger(sys.stderr)

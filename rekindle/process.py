@@ -10,12 +10,12 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-import structlog
 from dramatiq import Broker, Worker
 
 from adapters.email.base import open_adapter
 from rekindle.errors import RekindleError, describe
 from rekindle.lane import Lane
+from rekindle.logs import get_logger
 from rekindle.services import Services
 from rekindle.settings import provider_settings
 from store.leases import release_lease
@@ -30,7 +30,7 @@ from workers.passes import Report, unheard
 from workers.providers import forget_other_settings
 from workers.schedule import run_until_idle, sweep
 
-log = structlog.get_logger()
+log = get_logger()
 
 SWEEP_SECONDS = 1.0
 STANDBY_AFTER = timedelta(seconds=15)  # of silence, another scheduler takes over

@@ -18,16 +18,15 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
-import structlog
-
 from rekindle.clock import seconds_running, wall_now
 from rekindle.disks import explain, refusal_of, writing
 from rekindle.errors import CannotWrite, NotFound, WrongUse
+from rekindle.logs import get_logger
 from rekindle.private_files import write_new, write_whole
 from rekindle.state import SECRET_KEY, SECRET_KEY_FILE
 from templates.links import Signer
 
-log = structlog.get_logger()
+log = get_logger()
 
 VARIABLE, FILE_NAME = SECRET_KEY, SECRET_KEY_FILE
 FALLBACKS_VARIABLE = "REKINDLE_SECRET_KEY_FALLBACKS"

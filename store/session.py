@@ -24,11 +24,14 @@ from sqlalchemy.pool import QueuePool
 
 from rekindle.clock import seconds_running
 from rekindle.errors import StoreUnavailable, StoreUnwritable
+from rekindle.logs import get_logger
 from rekindle.private_files import make_private_file
 from store.alarms import DISK, REMEDIES
 from store.faults import BUSY_TIMEOUT_MS, first_failure, refusal_of
 from store.tables import EPOCH, FOREVER, alarms
 from store.turns import Turn
+
+log = get_logger()
 
 Work = Callable[[Connection], Any]
 HOLDS_FUTURE = "holds_future"  # an option of its connections
@@ -182,9 +185,6 @@ class Store:
                 yield
         except StoreUnwritable as error:
             if self.is_watched and not self.fault:
-                import structlog  # slow, and most who open a database write no log
-
-                log = structlog.get_logger()
                 log.error("alarm.raised", alarm=DISK, reason=str(error), remedy=REMEDIES[DISK])
             self._fault, self._failed_at = str(error), seconds_running()
             raise

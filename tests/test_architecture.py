@@ -95,6 +95,13 @@ def test_the_environment_is_read_by_the_doors_and_by_services():
     assert others <= ENVIRONMENT_READERS
 
 
+def test_lines_of_the_log_are_written_by_one_door():
+    """Which redacts them, and loads what writes them with the first."""
+    importing = [name_of(m) for m in modules() if "import structlog" in m.read_text("utf-8")]
+
+    assert importing == ["rekindle/logs.py"]
+
+
 @pytest.mark.parametrize("core", CORE)
 def test_the_core_runs_no_statement(core):
     runners = [

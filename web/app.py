@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -11,6 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from rekindle.errors import StoreUnavailable, kind_and_place
+from rekindle.logs import get_logger
 from rekindle.services import Services
 from web import (
     cloud_events,
@@ -33,7 +33,7 @@ from web.refusals import ReadableAddress, say_what_is_wrong
 from web.security import SafeHeaders, allowed_hosts
 from web.shares import RequestShares
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 def create_app(

@@ -5,7 +5,6 @@ Anything but a 2xx is sent again for a day, so a genuine batch is answered 200 w
 
 from functools import partial
 
-import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
@@ -14,13 +13,14 @@ from starlette.routing import BaseRoute, Route
 
 from adapters.inbound.sendgrid import read_reports, verify_reports
 from rekindle.errors import Malformed, StoreUnavailable, TooLarge, TooMuch, WebhookNotGenuine
+from rekindle.logs import get_logger
 from store.records import CustomerId
 from store.reports import record_reports
 from web.bodies import Body, open_body
 from web.faults import faults_of
 from web.requests import services_of, write
 
-log = structlog.get_logger()
+log = get_logger()
 SOURCE = "sendgrid"
 MOST_BODY_BYTES = 4 * 1024 * 1024  # SendGrid posts at 768 kB
 

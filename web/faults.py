@@ -11,17 +11,17 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 
-import structlog
 from sqlalchemy import Connection
 from starlette.requests import Request
 
 from rekindle.clock import seconds_running
 from rekindle.errors import kind_and_place
+from rekindle.logs import get_logger
 from rekindle.services import Services
 from store.web_faults import FaultKind, WebFault, end_web_faults, note_web_faults
 from web.requests import services_of, shared
 
-log = structlog.get_logger()
+log = get_logger()
 SPACING_SECONDS = 10.0  # between two tellings
 WELL_SECONDS = 60.0  # how soon it is written again that something goes well: others may have failed
 MOST_NAMES = 50  # of what fails; the rest has a name in common

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.endpoints import HTTPEndpoint
@@ -19,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 from adapters.helpdesk.base import Helpdesk, NotOurs, RawRequest, find_helpdesk
 from adapters.tracking.segment import Parsed
 from rekindle.errors import Malformed, StoreUnavailable, TooLarge, TooMuch, WebhookNotGenuine
+from rekindle.logs import get_logger
 from rekindle.services import Services
 from rekindle.settings import Settings, Source
 from store.intake import record_events
@@ -28,7 +28,7 @@ from web.bodies import Body, open_body
 from web.faults import faults_of
 from web.requests import services_of, write
 
-log = structlog.get_logger()
+log = get_logger()
 MOST_BODY_BYTES = 1024 * 1024  # of one conversation's; nobody is known before all of it is read
 RETRY_SECONDS = 30
 

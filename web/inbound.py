@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import structlog
 from sqlalchemy import Connection
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -22,6 +21,7 @@ from starlette.types import Message
 from adapters.inbound.mails import read_returned
 from adapters.inbound.mime import TooComplex
 from rekindle.errors import TooLarge, TooMuch
+from rekindle.logs import get_logger
 from store.records import CustomerId, Reject, Returned
 from store.rejects import note_rejects
 from store.returns import act_on
@@ -30,7 +30,7 @@ from web.credentials import read_basic
 from web.faults import faults_of
 from web.requests import services_of, shared, write
 
-log = structlog.get_logger()
+log = get_logger()
 SOURCE = "sendgrid inbound"
 LARGEST_MAIL = 30 * 1024 * 1024  # SendGrid's own bound
 LARGEST_FORM = LARGEST_MAIL + 1024 * 1024

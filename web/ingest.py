@@ -11,7 +11,6 @@ from functools import partial
 from math import ceil
 from typing import Any
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.endpoints import HTTPEndpoint
@@ -22,6 +21,7 @@ from starlette.routing import BaseRoute, Route
 from adapters.documents import parse_json
 from adapters.tracking.segment import Call, Parsed, parse_batch, parse_message
 from rekindle.errors import Malformed, StoreUnavailable, TooLarge, TooMuch
+from rekindle.logs import get_logger
 from store.keys import AccessKey
 from store.records import Reject
 from store.rejects import count_reasons
@@ -32,7 +32,7 @@ from web.new_kinds import NewKinds
 from web.requests import services_of, shared
 from web.write_keys import find_sender, find_sender_within, may_hold_key
 
-log = structlog.get_logger()
+log = get_logger()
 MOST_BODY_BYTES = 4 * 1024 * 1024  # RudderStack's SDKs send that much; Segment's stop at 500 KB
 RETRY_SECONDS = 5
 SECOND = timedelta(seconds=1)

@@ -4,7 +4,6 @@ form, people with a page in the brand's language.
 
 from urllib.parse import unquote_to_bytes
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,12 +12,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rekindle.errors import StoreUnavailable
 from rekindle.locales import direction
+from rekindle.logs import get_logger
 from web.ingest import refuse
 from web.pages import page
 from web.requests import services_of
 from web.texts import more_texts
 
-log = structlog.get_logger()
+log = get_logger()
 NUL = b"\x00"  # PostgreSQL stores no text with it
 UNREADABLE = "This address holds a character that is not UTF-8, or NUL."
 DATA = ("api", "v1")  # answered in the form of what is asked for

@@ -4,7 +4,6 @@ from base64 import b64decode
 from datetime import datetime
 from hashlib import sha256
 
-import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
@@ -12,6 +11,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from rekindle.errors import StoreUnavailable
+from rekindle.logs import get_logger
 from rekindle.services import Services
 from store.editions import find_address
 from store.records import MessageId
@@ -22,7 +22,7 @@ from web.requests import services_of, shared, visitor_of, write
 from web.survey_pages import gone_page
 from web.visits import Visitor, record_act, record_visit
 
-log = structlog.get_logger()
+log = get_logger()
 PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")  # 1 × 1, transparent
 FRESH = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 

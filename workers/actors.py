@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 import dramatiq
-import structlog
 from dramatiq import Broker
 from dramatiq.middleware import Interrupt
 
 from rekindle.errors import RekindleError, describe
 from rekindle.lane import Lane
+from rekindle.logs import get_logger
 from rekindle.services import Services
 from workers.advance import advance_due
 from workers.brokers import has_unread
@@ -27,7 +27,7 @@ from workers.lanes import Pulse
 from workers.passes import evaluate_everybody
 from workers.schedule import deliver_off, work_off
 
-log = structlog.get_logger()
+log = get_logger()
 
 # earlier versions had all work in the one queue that is now the journeys' own
 QUEUES: Mapping[Lane, str] = {

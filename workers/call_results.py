@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import Connection
 
 from rekindle.clock import seconds_running
 from rekindle.errors import ProviderRefused, ProviderUnavailable, RekindleError, TemplateFailed
+from rekindle.logs import get_logger
 from store.alarms import EFFECT, raise_alarm
 from store.effects import DueEffect, finish_effect, let_go
 from store.enrollments import find_place
@@ -15,7 +15,7 @@ from store.receivers import Receiver, forget_receivers, load_receivers, save_rec
 from workers.notices import Errand
 from workers.receivers import fail, pause_after
 
-log = structlog.get_logger()
+log = get_logger()
 
 GIVE_UP_AFTER = timedelta(days=3)  # a weekend
 MOST_ATTEMPTS = 18  # of those of which nobody knows when they were made: three days as well

@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection
 
 from adapters.reach import Reach
@@ -25,6 +24,7 @@ from adapters.webhook import call_webhook
 from rekindle.clock import seconds_running
 from rekindle.errors import ProviderUnavailable, RekindleError
 from rekindle.lane import Lane
+from rekindle.logs import get_logger
 from rekindle.services import Services
 from rekindle.workspace.library import Library
 from store.effects import (
@@ -48,7 +48,7 @@ from workers.lease import is_gone, new_claim
 from workers.notices import NOTICE_SECONDS, Errand, is_row, prepare_notice
 from workers.receivers import is_on_trial, receiver_of
 
-log = structlog.get_logger()
+log = get_logger()
 
 KINDS: Mapping[Lane, str] = {Lane.WEBHOOKS: "webhook", Lane.NOTICES: "notify"}
 LEASE = timedelta(seconds=60)

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from journeys.permission import Allowed
 from rekindle.clock import seconds_running
 from rekindle.errors import StoreUnavailable
+from rekindle.logs import get_logger
 from rekindle.services import Services
 from rekindle.workspace.library import Library
 from store.claims import claim, give_way, lock_claimed, release, renew
@@ -36,7 +36,7 @@ from workers.sending import Batch, Outcome, work
 from workers.settling import Rules, settle
 from workers.unwritten import watch_writing
 
-log = structlog.get_logger()
+log = get_logger()
 
 LATE = 2  # times the aim: what has not begun by then is let go
 GIVES_WAY = timedelta(seconds=1)  # shorter than any pause

@@ -3,15 +3,15 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import Connection
 
+from rekindle.logs import get_logger
 from store.alarms import FAILED, clear_alarms, raise_alarm
 from store.memberships import put_off_checks
 from store.passes import Pass, fail_pass
 from store.records import CustomerId
 
-log = structlog.get_logger()
+log = get_logger()
 
 TRIED_AGAIN_AFTER = timedelta(hours=1)
 

@@ -8,17 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
-
 from rekindle.clock import seconds_running
 from rekindle.errors import RekindleError
 from rekindle.lane import Lane
+from rekindle.logs import get_logger
 from rekindle.services import Services
 from store.lanes import LaneState, forget_lanes, save_lanes
 from workers.calls import CallLane
 from workers.lease import worker_name
 
-log = structlog.get_logger()
+log = get_logger()
 
 SAY_SECONDS = 5.0
 FORGOTTEN_AFTER = timedelta(days=1)

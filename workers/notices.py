@@ -5,12 +5,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection
 
 from adapters.notifications import give_notice
 from adapters.reach import Reach
 from rekindle.errors import TemplateFailed
+from rekindle.logs import get_logger
 from rekindle.workspace.library import Library
 from store.alarms import PLAINLY, clear_alarms, raise_alarm
 from store.effects import DueEffect
@@ -20,7 +20,7 @@ from store.records import NOBODY
 from workers.composing import render_notice
 from workers.queueing import header_id
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 Errand = Callable[[], None]  # what must not hold a transaction; raises RekindleError

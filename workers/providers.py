@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from random import uniform
 from typing import Literal
 
-import structlog
 from sqlalchemy import Connection
 
 from rekindle.errors import ProviderFault
+from rekindle.logs import get_logger
 from store.alarms import PROVIDER, clear_alarms, raise_alarm, restate_alarm
 from store.providers import (
     ProviderState,
@@ -27,7 +27,7 @@ from store.providers import (
     save_provider_state,
 )
 
-log = structlog.get_logger()
+log = get_logger()
 
 PROBE = timedelta(minutes=3)  # longer than any answer takes: after it another process may try
 LONGEST_PAUSE = timedelta(minutes=15)

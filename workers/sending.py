@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-import structlog
 from sqlalchemy import Connection
 
 from adapters.email.base import Channel
@@ -25,6 +24,7 @@ from rekindle.errors import (
     Unsupported,
     UnsupportedAddress,
 )
+from rekindle.logs import get_logger
 from rekindle.workspace.library import Library
 from store.messages import Sending
 from store.permission_changes import PermissionWatch
@@ -36,7 +36,7 @@ from workers.ledger import Entry, Ledger, NotMarked, NotOurs
 from workers.permit import Permitted, permit_again
 from workers.providers import Outage
 
-log = structlog.get_logger()
+log = get_logger()
 
 UNANSWERED = "this process was told to stop before the provider had answered"
 Closed = Literal["", "provider", "database", "stopping", "late", "error"]

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import Connection
 
 from rekindle.counting import counted
+from rekindle.logs import get_logger
 from rekindle.services import Services
 from store.alarms import UNWRITTEN, clear_alarms, load_standing, raise_alarm, restate_alarm
 from store.contacts import load_sources
@@ -24,7 +24,7 @@ from store.failing_steps import (
 from store.messages import Sending, attempts_of
 from store.records import NOBODY, Message
 
-log = structlog.get_logger()
+log = get_logger()
 
 FORGOTTEN_AFTER = timedelta(days=7)
 ENOUGH = 50  # mails, to judge a step by a small share of them

@@ -1,6 +1,5 @@
 """The application behind `/api/v1`: its operations, and errors as JSON with a sentence."""
 
-import structlog
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
@@ -22,13 +21,14 @@ from rekindle.errors import (
     WrongUse,
     kind_and_place,
 )
+from rekindle.logs import get_logger
 from rekindle.services import Services
 from web.api_keys import require_api_key
 from web.faults import note_broken_page
 from web.requests import FormLimit
 from web.security import SAFE_METHODS
 
-log = structlog.get_logger()
+log = get_logger()
 RETRY_SECONDS = 30
 STATUS: dict[type[Exception], int] = {
     NotFound: 404,

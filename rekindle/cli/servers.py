@@ -9,7 +9,6 @@ from collections.abc import Callable
 from socket import socket
 from typing import TYPE_CHECKING, Annotated
 
-import structlog
 import typer
 
 from rekindle.cli.context import options
@@ -17,6 +16,7 @@ from rekindle.cli.first_apply import apply_once
 from rekindle.cli.opening import open_here
 from rekindle.errors import WrongUse
 from rekindle.lane import Lane
+from rekindle.logs import get_logger
 from rekindle.process import Process
 from rekindle.services import Services
 from store.holds import begin_hold, find_hold
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from uvicorn import Config
 
-log = structlog.get_logger()
+log = get_logger()
 MOST_FILES = 4_096  # every connection is one, and so is every call of the workers
 
 Host = Annotated[

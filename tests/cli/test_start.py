@@ -25,7 +25,7 @@ REHEARSALS = {"rekindle.rehearsal", "rekindle.testkit", "rekindle.demo"}
 EVERYTHING = {"sqlalchemy", "alembic", "pydantic", "jinja2", "yaml", "babel", "structlog"}
 STORE = {"rekindle.services", "store.session", "structlog"}
 OURS = {"rekindle.services", "rekindle.settings", "rekindle.workspace.library", "store.tables"}
-CHECKS = {"rekindle.workspace.check", "jinja2", "turbohtml", "alembic"}
+CHECKS = {"rekindle.workspace.check", "jinja2", "turbohtml", "alembic", "structlog"}
 ASKED = """
 import json, sys
 from rekindle.cli.app import main
