@@ -47,6 +47,13 @@ class CannotWrite(RekindleError):
     """A file cannot be written; the text names it, says why, and what to do."""
 
 
+class SourceUnavailable(RekindleError):
+    """A database that is a source cannot be read at the moment; it is tried again when it is due.
+
+    The text holds nothing of its address, where a password may stand.
+    """
+
+
 class BrokerUnavailable(RekindleError):
     """The message broker cannot be reached; the sweep will find the work again."""
 

@@ -29,10 +29,12 @@ from workers.lease import take_turn, worker_name
 from workers.passes import Report, unheard
 from workers.providers import forget_other_settings
 from workers.schedule import run_until_idle, sweep
+from workers.sources import read_due_sources
 
 log = get_logger()
 
 SWEEP_SECONDS = 1.0
+SOURCES_SECONDS = 5.0
 STANDBY_AFTER = timedelta(seconds=15)  # of silence, another scheduler takes over
 OBJECTS_A_COLLECTION = 10_000  # new ones, before the collector looks at them
 THREADS = 4  # of each lane in one process; the database and the provider are what they wait for
@@ -57,6 +59,7 @@ class Process:
 
     def run_until_idle(self, report: Report = unheard) -> Counts:
         self._forget_other_settings()
+        read_due_sources(self.services)
         return run_until_idle(self.services, self.pool, report)
 
     def start_workers(
@@ -91,6 +94,7 @@ class Process:
         """Sweep in a thread for as long as this process is the active scheduler."""
         self._scheduler = threading.Thread(target=self.schedule, name="scheduler", daemon=True)
         self._scheduler.start()
+        threading.Thread(target=self._read_sources, name="sources", daemon=True).start()
 
     def schedule(self) -> None:
         """Sweep about once a second while holding the scheduler's lease; others stand by."""
@@ -101,6 +105,18 @@ class Process:
                 log.error("sweep.failed", reason=str(error))
             except Exception as error:  # the scheduler outlives any failure; the rows stay due
                 log.error("sweep.failed", reason=describe(error))
+
+    def _read_sources(self) -> None:
+        """Read databases of others when they are due, beside the sweep: one may take hours. Of all
+        processes one reads a source at a time; whoever is killed lets go of it.
+        """
+        while not self._stopping.wait(SOURCES_SECONDS):
+            try:
+                read_due_sources(self.services)
+            except RekindleError as error:
+                log.error("sources.failed", reason=str(error))
+            except Exception as error:  # the next round tries again
+                log.error("sources.failed", reason=describe(error))
 
     def _sweep_if_active(self) -> None:
         wall = self.services.clock.wall()

@@ -21,6 +21,7 @@ EFFECT = "effect.failed"
 RECEIVER = "receiver.failing"
 STANDSTILL = "lane.standstill"
 HELD = "sending.held"
+SOURCE = "source.failing"
 DISK = "disk.full"
 REFUSED = "webhooks.refused"
 BROKEN = "page.broken"
@@ -48,6 +49,7 @@ REMEDIES: Mapping[str, str] = {
     " templates/web/; else upgrade, and tell us.",
     DISK: "Free some room on that disk, or do what else it says: what cannot be stored is refused,"
     " and nothing that was acknowledged is lost.",
+    SOURCE: "See to the database, its URL and the query; it is tried again when it is due.",
     HELD: "When what it was for is done, 'rekindle release' lets everything leave.",
 }
 

@@ -1,6 +1,7 @@
 """Takes in what happened: whose it is, what it changes, what must be looked at again.
 
 Everything works on a whole batch: the number of statements does not depend on the number of events.
+Long because all ways in (events, files, programs, people) end by freeing what waited for them.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -28,7 +29,7 @@ from store.identities import (
 )
 from store.interventions import last_rows, record_intervention
 from store.kinds import Kind
-from store.knowledge import Told, learn
+from store.knowledge import DENIED, Told, learn, load_latest_told
 from store.merging import merge_customers
 from store.parking import Joined, give, join_parked, park, why_parked
 from store.records import (
@@ -124,6 +125,62 @@ def record_customers(
         duplicates=len(customers) - changed,
         customer_ids=tuple(sorted({customer for customer, _ in changes})),
     )
+
+
+def record_changes(
+    tx: Connection,
+    changes: Sequence[tuple[IncomingCustomer, datetime]],
+    source: str,
+    now: datetime,
+) -> Receipt:
+    """Store what another system says of customers, each since an instant, known from now on.
+
+    Of a trait only what is later than all that was told of it, so that telling the same again
+    changes nothing. Of consents a no where there was none, and a yes only where nobody has spoken.
+    """
+    wanted = {row.external_id for row, _ in changes}
+    unknown = wanted - ids_of(tx, wanted).keys()
+    make_customers(tx, dict.fromkeys(wanted, now))
+    ids = ids_of(tx, wanted)
+    names = {name for row, _ in changes for name in row.traits}
+    latest = load_latest_told(tx, set(ids.values()), names)
+    held = load_traits(tx, set(ids.values()), now, names=names) if names else {}
+    stand = load_consents(tx, set(ids.values()), now)
+    news: list[Told] = []
+    for row, since in changes:
+        customer, at = ids[row.external_id], min(since, now)
+        before = held.get(customer, {})
+        said = {
+            name: value
+            for name, value in row.traits.items()
+            if at > latest.get((customer, name), EPOCH) and before.get(name) != value
+        }
+        asked = {
+            topic: status
+            for topic, status in row.consents.items()
+            if _says_more(status, stand.get(customer, {}).get(topic))
+        }
+        if said or asked or row.external_id in unknown:
+            unknown.discard(row.external_id)
+            latest |= {(customer, name): at for name in said}
+            held = {**held, customer: {**before, **said}}
+            stand = {**stand, customer: {**stand.get(customer, {}), **asked}}
+            news.append(Told(customer, said, asked, source, at, now))
+    addresses = learn(tx, news, now)
+    candidates = {Identity(EXTERNAL, external_id) for external_id in ids} | set(addresses)
+    joined = _join(tx, candidates, now, now)
+    noted: list[tuple[CustomerId, EventId | None]] = [(told.customer_id, None) for told in news]
+    noted += [(item.customer_id, item.id) for item in joined]
+    note_changes(tx, noted)
+    return Receipt(
+        accepted=len(news),
+        duplicates=len(changes) - len(news),
+        customer_ids=tuple(sorted({customer for customer, _ in noted})),
+    )
+
+
+def _says_more(status: str, standing: str | None) -> bool:
+    return standing is None or (status == DENIED and standing != DENIED)
 
 
 def record_told(

@@ -1,6 +1,6 @@
 """What customers said of themselves, as versions: traits, consents and the addresses among them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, Select, Table, bindparam, func, selec
 
 from rekindle.addresses import canonical
 from store.bulk import write_many
-from store.customers import load_traits
+from store.customers import LONGEST_LIST, load_traits
 from store.identities import EMAIL, Link, addresses_in, insert_links
 from store.permission_changes import note_permission_change
 from store.records import CustomerId, Identity
@@ -176,6 +176,28 @@ def load_latest_values(connection: Connection, name: str) -> list[Any]:
     query = select(traits.c.value).where(traits.c.name == name)
     newest = query.order_by(traits.c.occurred_at.desc()).limit(LATEST_VALUES)
     return [value for value in connection.scalars(newest) if value is not None]
+
+
+def load_latest_told(
+    connection: Connection, ids: Collection[CustomerId], names: Collection[str]
+) -> dict[tuple[CustomerId, str], datetime]:
+    """Return since when the latest word on each of these traits of each customer holds."""
+    found: dict[tuple[CustomerId, str], datetime] = {}
+    listed = sorted(ids)
+    for start in range(0, len(listed), LONGEST_LIST):
+        query = (
+            select(
+                traits.c.customer_id,
+                traits.c.name,
+                func.max(traits.c.occurred_at, type_=traits.c.occurred_at.type),
+            )
+            .where(traits.c.customer_id.in_(listed[start : start + LONGEST_LIST]))
+            .where(traits.c.name.in_(names))
+            .group_by(traits.c.customer_id, traits.c.name)
+        )
+        for id_, name, at in connection.execute(query):
+            found[CustomerId(id_), name] = at
+    return found
 
 
 def insert_consents(tx: Connection, items: Iterable[NewConsent], now: datetime) -> None:

@@ -230,6 +230,22 @@ imports = Table(
     Column("unusable_addresses", Integer, nullable=False, default=0, server_default="0"),
 )
 
+source_states = Table(
+    "source_states",  # how far the databases of others have been read
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("part", Text, primary_key=True),  # customers, events
+    Column("cursor", Json),  # the furthest that was stored; null: nothing yet
+    Column("digest", Text, nullable=False),  # of the query and its mapping
+    Column("begun_at", Instant),  # the latest reading
+    Column("caught_up_at", Instant),  # the latest that came to its end; null: none has
+    Column("first_caught_up_at", Instant),  # until then what is read is history
+    Column("accepted", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("rejected", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("failed_at", Instant),  # since then it cannot be read
+    Column("error", Text),
+)
+
 # --- what was written
 # ------------------------------------------------------------------------------
 

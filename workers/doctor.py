@@ -14,6 +14,7 @@ from store.figures import list_alarms
 from store.holds import find_hold
 from store.intake import OwnEvent, record_own_events
 from store.records import EnrollmentId
+from store.source_states import load_source_states
 from store.stuck import (
     Failed,
     Overdue,
@@ -25,6 +26,7 @@ from store.stuck import (
 )
 from workers.pausing import paused_journeys
 from workers.providers import try_at_once
+from workers.sources import find_late_sources
 from workers.watching import tell_ahead, tell_disks
 
 LATE_AFTER = timedelta(minutes=15)  # a sweep comes about once a second
@@ -85,6 +87,7 @@ def examine(services: Services, now: datetime) -> list[Finding]:
         if any(one.kind == PROVIDER for one in alarms):  # and so is what waits for its provider
             overdue = replace(overdue, mails=0)
         standstills = find_standstills(connection, now)
+        unread = find_late_sources(library.sources, load_source_states(connection), now)
         failing = find_failing_receivers(connection)
     found = [*_stuck(stuck), *_overdue(overdue)]
     found += [
@@ -94,6 +97,7 @@ def examine(services: Services, now: datetime) -> list[Finding]:
     stored = {one.subject: one.message for one in alarms if one.kind == DISK}
     told = stored | tell_disks(services)  # an alarm may be another machine's
     found += [Finding(DISK, 0, said, REMEDIES[DISK]) for said in told.values()]
+    found += [Finding("source.late", 0, said) for said in unread]
     if failed:
         found.append(Finding("effects.failed", len(failed), _failed(failed)))
     if ahead and not any(one.kind == AHEAD for one in alarms):  # nobody sweeps who would say it

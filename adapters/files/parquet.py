@@ -55,7 +55,7 @@ def _read(source: Source) -> Iterator[Line]:
                 number += 1
                 for name in documents:
                     row[name] = _parsed(row[name])
-                filled = ((name, _plain(value)) for name, value in row.items())
+                filled = ((name, plain_value(value)) for name, value in row.items())
                 yield Line(
                     number, {name: value for name, value in filled if value not in (None, "")}
                 )
@@ -68,7 +68,7 @@ def _parsed(text: Any) -> Any:
         return text
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """A value as JSON has it."""
     match value:
         case str():
@@ -85,8 +85,8 @@ def _plain(value: Any) -> Any:
         case bytes():
             return storable_text(value.decode("utf-8", "replace"))
         case list():
-            return [_plain(item) for item in value]
+            return [plain_value(item) for item in value]
         case dict():
-            return {storable_text(name): _plain(item) for name, item in value.items()}
+            return {storable_text(name): plain_value(item) for name, item in value.items()}
         case _:
             return value

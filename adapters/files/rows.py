@@ -237,7 +237,8 @@ class Rows:
         yield Line(group[-1].number, {**row, ITEMS: items})
 
     def _key_of(self, row: Row) -> tuple[str, ...]:
-        return tuple(str(look_up(row, column) or "") for column in self.layout.key)
+        values = (look_up(row, column) for column in self.layout.key)
+        return tuple("" if value is None else str(value) for value in values)
 
     def _message_id(self, name: str, row: Row, fields: Row, rest: Row) -> str:
         """The sender's own id, or that of the key, or one of the content.

@@ -44,7 +44,7 @@ COMMANDS = {
     "scheduler": "servers", "report": "report", "test": "testing", "simulate": "simulate",
     "why": "why", "demo": "demo", "inbound": "inbound", "send-test": "send_test",
     "doctor": "doctor", "hold": "holding", "release": "holding",
-    "messages": "messages", "parked": "parked",
+    "messages": "messages", "parked": "parked", "sources": "sources",
 }  # fmt: skip
 
 

@@ -16,9 +16,11 @@ from rekindle.private_files import is_open_to_others
 from rekindle.services import Services
 from rekindle.state import STATE_FOLDER
 from store.parked import summarize_parked
+from store.source_states import load_source_states
 from workers.brokers import open_broker, require_answer
 from workers.doctor import NAMED, Finding, examine
 from workers.doctor import repair as free
+from workers.sources import say_states
 
 PATIENCE_SECONDS = 5
 
@@ -40,7 +42,7 @@ def doctor(
             found += _unwritable(services)
             freed = free(services, now) if repair and not found else 0
             found += [*_reachability(services), *_open_files(services), *examine(services, now)]
-            notes += _parked(services, now)
+            notes += [*_sources(services, now), *_parked(services, now)]
     except (StoreUnavailable, CannotWrite) as error:  # with it goes all that it could tell
         found.append(Finding("unreachable.database", 0, str(error)))
     document = {
@@ -99,6 +101,12 @@ def _open_files(services: Services) -> list[Finding]:
     shown = ", ".join(named[:NAMED]) + (", …" if len(named) > NAMED else "")
     said = f"of our files: others on this machine may read {shown}; 'chmod go=' closes that."
     return [Finding("files.open", len(named), said)]
+
+
+def _sources(services: Services, now: datetime) -> list[str]:
+    """Say how far the databases of others have been read."""
+    with services.store.read() as connection:
+        return say_states(load_source_states(connection), now)
 
 
 def _parked(services: Services, now: datetime) -> list[str]:

@@ -5,7 +5,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,18 +19,13 @@ from adapters.files.layout import Layout, check_columns, guess_kind, layout_of, 
 from adapters.files.packing import Source
 from adapters.files.rows import Row, Rows, Types, types_of
 from adapters.files.types import Typing
-from rekindle.addresses import EmailAddress
 from rekindle.disks import writing
-from rekindle.errors import Malformed, NotAnAddress
 from rekindle.private_files import open_private
 from rekindle.services import Services
 from rekindle.settings import Settings
-from store.blocking import suppress_addresses
-from store.customers_by_address import make_by_address, with_ids_by_address
 from store.imports import Progress, load_progress, save_progress
-from store.intake import record_customers, record_events
-from store.records import IncomingCustomer, IncomingEvent, Receipt
-from store.tables import EPOCH
+from store.records import Receipt
+from workers.rows import Noted, parse_rows
 
 CHUNK_ROWS = 1_000  # some 70 ms on SQLite: other writers wait no longer than that
 Parse = Callable[[Row], Any]
@@ -75,15 +69,6 @@ class Wishes:
     types: Sequence[str] = ()
     encoding: str = ""
     mapping: Import | None = None
-
-
-@dataclass(frozen=True)
-class Noted:
-    """A row that was not taken, or one whose address cannot be used, and why."""
-
-    line: Line
-    reason: str
-    is_kept: bool = False
 
 
 @dataclass
@@ -141,7 +126,7 @@ def import_file(services: Services, file: Prepared, show: Callable[[int], None])
     outcome = Outcome(progress)
     rows_seen = 0
     for chunk in _chunks(rows.group(file.table.read())):
-        batch = _parsed(chunk, rows)  # done ones too: equal rows are counted
+        batch = parse_rows(chunk, rows)  # done ones too: equal rows are counted
         rows_seen += len(chunk)
         if rows_seen > progress.rows_done:
             outcome.note(batch.noted)
@@ -159,78 +144,9 @@ def import_file(services: Services, file: Prepared, show: Callable[[int], None])
     return outcome
 
 
-@dataclass
-class Batch:
-    """What a chunk of rows says, and what nobody could read of it."""
-
-    layout: Layout
-    items: list[Any] = field(default_factory=list)
-    further: list[IncomingEvent] = field(default_factory=list)
-    suppressed: list[tuple[str, str]] = field(default_factory=list)
-    noted: list[Noted] = field(default_factory=list)
-
-    def record(self, tx: Connection, now: datetime, settings: Settings) -> Receipt:
-        """Store it; what a file says of customers and addresses is known from the beginning."""
-        match self.layout.kind:
-            case "customers":
-                if self.layout.is_by_address:
-                    self.items = with_ids_by_address(tx, self.items)
-                receipt = record_customers(tx, self.items, now=now)
-                if self.suppressed:
-                    suppress_addresses(tx, self.suppressed, now, known_at=EPOCH)
-                return receipt
-            case "suppressions":
-                return suppress_addresses(tx, self.items, now, known_at=EPOCH)
-            case _:
-                if self.layout.makes_unknown:
-                    make_by_address(tx, self.items, now)
-                receipt = record_events(tx, self.items, now=now, settings=settings)
-                if self.further:
-                    record_events(tx, self.further, now=now, settings=settings)
-                return receipt
-
-
 def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:
     while chunk := list(islice(lines, CHUNK_ROWS)):
         yield chunk
-
-
-def _parsed(chunk: Sequence[Line], rows: Rows) -> Batch:
-    batch = Batch(rows.layout)
-    parse = {"customers": rows.parse_customer, "suppressions": rows.parse_suppression}.get(
-        rows.layout.kind, rows.parse_event
-    )
-    for line in chunk:
-        try:
-            if line.row is None:
-                raise Malformed(line.problem)
-            item: Any = parse(line.row)
-            if isinstance(item, IncomingEvent) and rows.layout.also:
-                batch.further += rows.further_events(line.row, item)
-        except Malformed as error:
-            batch.noted.append(Noted(line, str(error)))
-            continue
-        batch.items.append(item)
-        if isinstance(item, IncomingCustomer) and rows.layout.suppressed:
-            told = rows.suppression_of(line.row, item)
-            batch.suppressed += [told] if told else []
-        if reason := _why_unusable(item):
-            batch.noted.append(Noted(line, f"no usable address: {reason}", is_kept=True))
-    return batch
-
-
-def _why_unusable(item: object) -> str:
-    """Why nobody can be reached by the address that a row gives; empty where it gives none."""
-    if not isinstance(item, IncomingCustomer | IncomingEvent):
-        return ""
-    given = item.traits.get("email")
-    if given in (None, ""):
-        return ""
-    try:
-        EmailAddress.parse(str(given))
-    except NotAnAddress as error:
-        return error.reason
-    return "" if isinstance(given, str) else "it is not text"
 
 
 def _forget_rejects(file: Prepared, progress: Progress) -> None:

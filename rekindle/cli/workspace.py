@@ -11,6 +11,7 @@ from rekindle.workspace.folder import load_workspace
 from rekindle.workspace.library import Library, Reading
 from rekindle.workspace.problems import Problem, has_errors, in_order
 from rekindle.workspace.seen import Seen, check_seen, check_types_seen
+from rekindle.workspace.source_checks import check_sources_seen
 
 
 def check() -> None:
@@ -22,7 +23,10 @@ def check() -> None:
     of_types = check_types_seen(readings, seen) if seen else ()
     of_facts = check_seen_facts(readings, library, seen)
     of_traits = check_seen_traits(readings, library, seen) if seen else ()
-    problems = in_order((*workspace.problems, *of_names, *of_types, *of_facts, *of_traits))
+    of_sources = check_sources_seen(readings, library.settings, os.environ)
+    problems = in_order(
+        (*workspace.problems, *of_names, *of_types, *of_facts, *of_traits, *of_sources)
+    )
     document = {"problems": [problem.as_document() for problem in problems]}
     say(report(problems), document, document["problems"])
     leave(1 if has_errors(problems) else 0)

@@ -14,7 +14,7 @@ from rekindle.workspace.settings_checks import masked_text
 from store.definitions import Key, load_latest, lock_definitions, save_definitions
 from store.session import Store
 
-STORED = ("settings", "segment", "journey", "survey", "template", "data")
+STORED = ("settings", "segment", "journey", "survey", "source", "template", "data")
 
 
 class NotApplied(RekindleError):

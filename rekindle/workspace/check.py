@@ -15,6 +15,7 @@ from rekindle.workspace.problems import Place, Problem, did_you_mean, in_order
 from rekindle.workspace.reach_checks import check_reach
 from rekindle.workspace.references import check_references, collect_names, rules_of
 from rekindle.workspace.settings_checks import check_settings
+from rekindle.workspace.source_checks import check_sources
 from segments.definition import Segment
 from segments.sharing import MOST_IN_A_RULE, things_read
 
@@ -48,6 +49,7 @@ def _problems(
     yield from check_reach(readings, library.settings)
     yield from _check_data(readings)
     yield from _check_imports(readings, library)
+    yield from check_sources(readings, library.settings, environment)
     for reading in readings:
         yield from check_cases(reading, names, library)
 

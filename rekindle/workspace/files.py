@@ -8,10 +8,12 @@ from typing import Literal, cast
 
 from rekindle.errors import NotFound
 from rekindle.workspace.problems import Place, Problem
-from rekindle.workspace.unread import find_unread, is_for_people, is_trace
+from rekindle.workspace.unread import find_unread, find_unread_source, is_for_people, is_trace
 from rekindle.workspace.yaml import decode
 
-Kind = Literal["settings", "segment", "journey", "survey", "template", "data", "import", "test"]
+Kind = Literal[
+    "settings", "segment", "journey", "survey", "template", "data", "import", "source", "test"
+]
 FOLDERS: dict[Kind, str] = {
     "segment": "segments",
     "journey": "journeys",
@@ -19,6 +21,7 @@ FOLDERS: dict[Kind, str] = {
     "template": "templates",
     "data": "data",
     "import": "imports",
+    "source": "sources",
     "test": "tests",
 }
 ENDINGS: dict[Kind, tuple[str, ...]] = {"template": (".html.j2",), "data": (".yaml", ".csv")}
@@ -27,6 +30,7 @@ SETTINGS = f"{SETTINGS_NAME}.yaml"
 OUTBOX = "outbox"
 ELSEWHERE = (OUTBOX,)  # written by us, read by others
 MOST_BYTES = 4_000_000
+SQL = re.compile(r"^kind:\s*['\"]?sql\b", re.MULTILINE)
 SNAKE = re.compile(r"[a-z][a-z0-9_]*\Z")
 TEMPLATE = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)*(\.[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*)?\Z")
 
@@ -57,16 +61,33 @@ def load_files(folder: Path) -> tuple[tuple[File, ...], tuple[Problem, ...]]:
     """
     _require(folder)
     files: list[File] = []
+    candidates = list(_candidates(folder))
+    foreign = [path for path, kind in candidates if kind == "source" and not _is_sql(path)]
+    read = [(path, kind) for path, kind in candidates if path not in foreign]
+    folders = {*FOLDERS.values(), *ELSEWHERE}
+    if foreign and not any(kind == "source" for _, kind in read):
+        folders.remove(FOLDERS["source"])  # nothing in it is ours to read
+        foreign = []
     problems: list[Problem] = [
-        *find_unread(folder, (*FOLDERS.values(), *ELSEWHERE), (SETTINGS,)),
+        *find_unread(folder, folders, (SETTINGS,)),
+        *(find_unread_source(path.relative_to(folder).as_posix()) for path in foreign),
         *_strays(folder),
     ]
-    for path, kind in _candidates(folder):
+    for path, kind in read:
         file, found = _load(folder, path, kind)
         problems += found
         if file is not None:
             files.append(file)
     return tuple(files), tuple(problems)
+
+
+def _is_sql(path: Path) -> bool:
+    """Whether a file of `sources/` says that it is of the kind that is read."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as text:
+            return SQL.search(text.read(MOST_BYTES)) is not None
+    except OSError:
+        return True  # which says why it cannot be read
 
 
 def load_settings_file(folder: Path) -> File | None:

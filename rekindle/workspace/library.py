@@ -27,6 +27,7 @@ from store.records import Definition, DefinitionId
 if TYPE_CHECKING:  # classes that take long to make: who asks for no definitions needs none of them
     from pydantic import BaseModel
 
+    from adapters.databases.definition import SqlSource
     from journeys.definition import Journey
     from journeys.graph import Graph
     from segments.conditions.base import ConditionBase
@@ -62,6 +63,10 @@ def model_of(kind: str) -> "type[BaseModel] | None":
             from adapters.files.definition import Import
 
             return Import
+        case "source":
+            from adapters.databases.definition import SqlSource
+
+            return SqlSource
         case _:
             return None
 
@@ -74,6 +79,7 @@ class Library:
     segments: Mapping[str, "Segment"] = field(default_factory=dict)
     journeys: Mapping[str, "Journey"] = field(default_factory=dict)
     surveys: Mapping[str, "Survey"] = field(default_factory=dict)
+    sources: Mapping[str, "SqlSource"] = field(default_factory=dict)  # databases of others
     # name, with folder and locale: "win_back/gift", "win_back/gift.fa", "layouts/brand" -> source
     templates: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -275,6 +281,7 @@ def library_of(readings: Sequence[Reading]) -> Library:
         segments=found["segment"],
         journeys=found["journey"],
         surveys=found["survey"],
+        sources=found["source"],
         templates=found["template"],
         data={name.rsplit(".", 1)[0]: value for name, value in found["data"].items()},
         unreadable=tuple(problem for reading in readings for problem in reading.problems),

@@ -62,6 +62,12 @@ def find_unread(
         yield Problem(Place(path.name), said, hint, "warning")
 
 
+def find_unread_source(path: str) -> Problem:
+    """Warn of a file in `sources/` that is not of the kind `sql`."""
+    hint = f"{HINTS['sources']} A database has 'kind: sql'."
+    return Problem(Place(path), "nothing reads this file.", hint, "warning")
+
+
 def _is_harmless(name: str, is_folder: bool) -> bool:
     if is_folder:
         return is_trace(name) or name in NEIGHBOURS

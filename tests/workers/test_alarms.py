@@ -40,6 +40,7 @@ PROVOKED = {
     "webhooks.refused": "web/test_faults.py",
     "page.broken": "web/test_faults.py",
     "disk.full": "security/test_full_disk.py",
+    "source.failing": "workers/test_sources.py",
 }
 NAMES = {
     value: name

@@ -19,7 +19,7 @@ def test_a_schema_is_one_closed_object(kind):
 
 
 def test_every_kind_of_file_that_has_a_model_has_a_schema():
-    assert KINDS == ("import", "journey", "segment", "settings", "survey", "test")
+    assert KINDS == ("import", "journey", "segment", "settings", "source", "survey", "test")
 
 
 def test_what_is_written_as_text_is_text_in_the_schema():

@@ -1,0 +1,1 @@
+"""Databases of others as sources: what is read of them, and how."""
