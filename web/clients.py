@@ -8,6 +8,7 @@ from starlette.requests import Request
 from adapters.reach import Address, Network
 from web.room import EVERYBODY
 
+MOST_HOPS = 16  # trusted proxies in a row that are looked behind
 SITE_BITS = 64  # of an IPv6 address: who has one address has all that begin so (RFC 6177)
 
 
@@ -18,12 +19,13 @@ def client_address(request: Request) -> Address | None:
     """
     proxies: Sequence[Network] = request.app.state.trusted_proxies
     address = parse_address(request.client.host) if request.client else None
-    hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+    written = ",".join(request.headers.getlist("x-forwarded-for"))
+    hops = written.rsplit(",", MOST_HOPS)[-MOST_HOPS:]
     while address is not None and hops and is_among(address, proxies):
-        written = hops.pop().strip()
-        if not written:
+        hop = hops.pop().strip()
+        if not hop:
             break
-        address = parse_address(written)
+        address = parse_address(hop)
     return address
 
 

@@ -33,10 +33,14 @@ SLOWEST = 16 * 1024  # bytes a second
 MOST_BODY_BYTES = 64 * 1024 * 1024  # with sizes of chunks; the largest we read has half as many
 # bytes in a row that are no content: sizes and extensions of chunks, and trailers
 MOST_WITHOUT_CONTENT = 8 * 1024
+MOST_PARTS = 1_000  # chunks of a body, and one more for each so many bytes of its content
+BYTES_OF_PART = 64
 PIECE = 8 * 1024  # bytes that the parser is given before it is seen what it made of them
 MOST_PIPELINED = 16  # requests that wait until those before them are answered
 TAKE_SECONDS = 30.0  # an answer of which nothing is taken for so long is given up
-LINGER_SECONDS = 2.0  # for the other side to read our last word; what it sends is thrown away
+# After our last word, what the other side still sends is thrown away, so that it can read that:
+LINGER_SECONDS = 2.0  # since it sent something
+LONGEST_LINGER = 15.0  # however much comes
 LOOK_SECONDS = 1.0
 FOR_HEALTH = 50  # connections above `MOST_AT_ONCE`, which may only ask how the process is
 
@@ -54,6 +58,7 @@ class Ending(Enum):
     """Why we end a connection: status, phrase and sentence."""
 
     NO_HTTP = (400, "Bad Request", "This is no HTTP request.")
+    TINY_CHUNKS = (400, "Bad Request", "The chunks of this body are too small.")
     TOO_SLOW = (408, "Request Timeout", "This request did not come whole in time.")
     TOO_LARGE = (413, "Content Too Large", "The body of this request is too large.")
     TOO_MANY = (429, "Too Many Requests", TOO_MANY)
@@ -98,7 +103,10 @@ class Bounded:
     _began = 0.0  # when the phase did, or a body had last come fast enough
     _received = 0  # bytes, since the phase began
     _received_by_then = 0  # at `_began`
-    _without_content = 0
+    _content = 0  # bytes of it
+    _parts = 0  # in which it came
+    _without_content = 0  # bytes since the last of it
+    _heard_at = 0.0
     _has_moved = False  # whether the present piece brought content, or ended something
     _writing_since: float | None = None
     _closing_since: float | None = None
@@ -116,6 +124,7 @@ class Bounded:
         self._base.connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
+        self._heard_at = self.loop.time()
         for begin in range(0, len(data), PIECE):
             if self._phase is Phase.END or self.transport.is_closing():
                 return
@@ -143,8 +152,10 @@ class Bounded:
     def head_came(self) -> None:
         self._enter(Phase.BODY)
 
-    def content_came(self) -> None:
+    def content_came(self, count: int) -> None:
         self._has_moved = True
+        self._content += count
+        self._parts += 1
 
     def body_came(self) -> None:
         self._enter(Phase.REQUEST)
@@ -174,6 +185,9 @@ class Bounded:
             self.app = OnlyHealth(self.app)
 
     def _receive(self, piece: bytes) -> None:
+        if self.is_in_body and self.cycle.response_complete:
+            self._throw_rest_away()
+            return
         self._has_moved = False
         self._base.data_received(piece)
         if self._phase is Phase.END:
@@ -193,6 +207,8 @@ class Bounded:
                 return Ending.HEAD_TOO_LARGE
             case Phase.BODY if self._without_content > MOST_WITHOUT_CONTENT:
                 return Ending.HEAD_TOO_LARGE
+            case Phase.BODY if self._parts > MOST_PARTS + self._content // BYTES_OF_PART:
+                return Ending.TINY_CHUNKS
             case Phase.BODY if self._received > MOST_BODY_BYTES:
                 return Ending.TOO_LARGE
             case _:
@@ -203,6 +219,7 @@ class Bounded:
         self._has_moved = True
         self._began = self.loop.time()
         self._received = self._received_by_then = self._without_content = 0
+        self._content = self._parts = 0
 
     def _look(self) -> None:
         now = self.loop.time()
@@ -219,7 +236,9 @@ class Bounded:
         for since in (self._writing_since, self._closing_since):
             if since is not None and now - since > TAKE_SECONDS:
                 return True
-        return self._phase is Phase.END and now - self._began > LINGER_SECONDS
+        is_silent = now - max(self._began, self._heard_at) > LINGER_SECONDS
+        is_silent &= not self.transport.get_write_buffer_size()
+        return self._phase is Phase.END and (is_silent or now - self._began > LONGEST_LINGER)
 
     def _is_too_slow(self, now: float) -> bool:
         match self._phase:
@@ -245,7 +264,7 @@ class Bounded:
         if self._phase is Phase.END or self.transport.is_closing():
             return
         refused.note(why=ending.name.lower())
-        if self.pipeline or not self.transport.can_write_eof():
+        if self.pipeline:
             self.transport.abort()
             return
         if not (self.cycle.response_started if self.is_in_body else self._is_answering()):
@@ -253,6 +272,14 @@ class Bounded:
         if self._is_answering():
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+        self._throw_rest_away()
+
+    def _throw_rest_away(self) -> None:
+        """Say no more, and read without looking at what comes, so that what was said arrives."""
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self._base._unset_keepalive_if_required()
         self._enter(Phase.END)
         self.flow.resume_reading()
         self.flow.resume_writing()  # whoever waits to say more learns that nobody listens

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from rekindle.errors import kind_and_place
 from rekindle.services import Services
+from rekindle.workspace.library import Library
 from web.faults import Faults
 from web.requests import services_of
 
@@ -29,9 +30,9 @@ class Pages:
         self._own = _environment(_source_of)
         self._overridden = _environment(self._workspace_source)
 
-    def render(self, name: str, values: Mapping[str, Any]) -> str:
+    def render(self, name: str, values: Mapping[str, Any], library: Library) -> str:
         page = f"web/{name}"
-        if page in self._services.library().templates:
+        if page in library.templates:
             try:
                 return self._overridden.get_template(page).render(values)
             except Exception as error:  # whatever their page did, the customer sees ours
@@ -44,13 +45,23 @@ class Pages:
 
 
 def page(
-    request: Request, name: str, values: Mapping[str, Any], *, status: int = 200
+    request: Request,
+    name: str,
+    values: Mapping[str, Any],
+    *,
+    status: int = 200,
+    library: Library | None = None,
 ) -> HTMLResponse:
-    """The page called `name`; `values` are what it shows."""
+    """The page called `name`; `values` are what it shows, `library` what it was made by."""
     pages: Pages = request.app.state.pages
-    brand = services_of(request).settings.brand
-    shared = {"brand": brand, "asset": asset_url, "locale": "en", "direction": "ltr"}
-    return HTMLResponse(pages.render(name, {**shared, **values}), status)
+    library = library or services_of(request).library()
+    shared = {
+        "brand": library.settings.brand,
+        "asset": asset_url,
+        "locale": "en",
+        "direction": "ltr",
+    }
+    return HTMLResponse(pages.render(name, {**shared, **values}, library), status)
 
 
 async def serve_asset(request: Request) -> Response:

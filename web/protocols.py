@@ -3,6 +3,7 @@
 Source: uvicorn 0.54, `protocols/http/`, read 2026-11.
 """
 
+import logging
 from asyncio import Protocol
 from collections.abc import Sequence
 from typing import Any, cast
@@ -35,8 +36,8 @@ class Heard(h11.Connection):
         match event:
             case h11.Request():
                 self._listener.head_came()
-            case h11.Data():
-                self._listener.content_came()
+            case h11.Data(data=data):
+                self._listener.content_came(len(data))
             case h11.EndOfMessage():
                 self._listener.body_came()
             case _:
@@ -63,12 +64,16 @@ else:
             self.head_began()
 
         def on_headers_complete(self) -> None:
+            """Raises ValueError, which is answered 400, unless one host is named (RFC 9112 3.2)."""
+            hosts = sum(name == b"host" for name, _ in self.headers)
+            if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+                raise ValueError("a request names one host")
             super().on_headers_complete()
             self.head_came()
 
         def on_body(self, body: bytes) -> None:
             super().on_body(body)
-            self.content_came()
+            self.content_came(len(body))
 
         def on_message_complete(self) -> None:
             super().on_message_complete()
@@ -77,9 +82,15 @@ else:
     Chosen = BoundedHttptools
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for what strangers can cause as often as they like; we count it."""
+    return record.msg != "Invalid HTTP request received."
+
+
 def bounded_protocol(
     proxies: Sequence[Network], protocol: type[Bounded] = Chosen
 ) -> type[Protocol]:
     """The protocol for one server: the faster one that is installed."""
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     bounds = {"connections_of_server": Connections(proxies)}
     return cast("type[Protocol]", type(protocol.__name__, (protocol,), bounds))

@@ -77,7 +77,8 @@ def refusal_of_program(
 
 def _page(request: Request, status: int, detail: str, headers: dict[str, str] | None) -> Response:
     try:
-        language = services_of(request).settings.brand.language
+        library = services_of(request).library()
+        language = library.settings.brand.language
         words = more_texts(language, language)
         answer: Response = page(
             request,
@@ -88,6 +89,7 @@ def _page(request: Request, status: int, detail: str, headers: dict[str, str] | 
                 "direction": direction(language),
             },
             status=status,
+            library=library,
         )
     except (StoreUnavailable, SQLAlchemyError) as error:
         log.error("store.unavailable", cause=type(error).__name__)

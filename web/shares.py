@@ -13,7 +13,7 @@ from web.room import Room
 MOST_AT_ONCE = 1_000  # connections, and requests being answered
 MOST_OF_ONE = 200  # a fleet behind one address has enough of them, and others are left the rest
 RETRY_SECONDS = 5
-RETRY = {"Retry-After": str(RETRY_SECONDS)}
+RETRY = {"Retry-After": str(RETRY_SECONDS), "Connection": "close"}
 TOO_MANY = "Too much at once from your address. Try again in some seconds."
 FULL = "Too much at once. Try again in some seconds."
 HEALTH = ("/healthz", "/readyz")  # whoever watches the process is always told
@@ -63,5 +63,5 @@ class OnlyHealth:
         app = self.app
         if scope["path"] not in HEALTH:
             refused.note(why="full")
-            app = PlainTextResponse(f"{FULL}\n", 503, RETRY | {"Connection": "close"})
+            app = PlainTextResponse(f"{FULL}\n", 503, RETRY)
         await app(scope, receive, send)

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from rekindle.api.app import mount_api
 from store.keys import add_key
@@ -13,6 +14,7 @@ from web.app import create_app
 
 __all__ = ["site", "small_site"]
 
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # what is tried is not the cost
 SERVER_KEY = "wk_server"
 BROWSER_KEY = "wk_browser"
 API_KEY = "ak_program"
@@ -22,6 +24,11 @@ SOURCES = f"""\
 sendgrid: {{inbound_secret: {INBOUND_SECRET}}}
 sources: {{chatwoot: {{secret: {WEBHOOK_SECRET}}}}}
 """
+
+
+@pytest.fixture(autouse=True)
+def nobodys_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.passwords.NOBODYS", CHEAP.hash("nobody's"))
 
 
 def open_house(folder: Path, url: str, now: datetime) -> Site:

@@ -1,6 +1,9 @@
 """Addresses that lead nowhere, and addresses that no text can hold."""
 
+from typing import Any
+
 import pytest
+import sqlalchemy
 
 from tests.security.any_request import operations_of
 from tests.security.conftest import API_KEY
@@ -120,3 +123,18 @@ def test_no_address_for_events_redirects(small_house: Site):
         for method in ("GET", "POST"):
             answer = small_house.client.request(method, f"/v1/{path}/")
             assert answer.status_code not in (301, 302, 307, 308), (method, path)
+
+
+def test_a_page_for_strangers_asks_the_database_once(small_house: Site):
+    asked = []
+
+    def note(*statement: Any) -> None:
+        asked.append(statement[2])
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
+    try:
+        assert small_house.client.get("/nothing").status_code == 404
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
+
+    assert len(asked) == 1, asked

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from argon2 import PasswordHasher
 from limits import RateLimitItemPerHour
 from starlette.testclient import TestClient
 
@@ -17,6 +16,7 @@ from rekindle.cli.app import main
 from store.sessions import IDLE, begin_session
 from store.tables import sessions
 from store.users import add_user, change_password, find_user, remove_user
+from tests.security.conftest import CHEAP
 from tests.web.conftest import BASE, Site, browser_at
 from web import tries
 from web.clients import origin_of, parse_address
@@ -26,14 +26,8 @@ from web.sign_in import make_sign_in_link
 
 PASSWORD = "correct horse battery"
 OTHER = "staple battery horse"
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # what is tried is not the cost
 HASHES = {word: CHEAP.hash(word) for word in (PASSWORD, OTHER)}
 ANA, BEN = "ana@example.com", "ben@example.com"
-
-
-@pytest.fixture(autouse=True)
-def nobodys_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.passwords.NOBODYS", CHEAP.hash("nobody's"))
 
 
 @pytest.fixture
