@@ -23,7 +23,6 @@ from ipaddress import (
 )
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -211,6 +210,8 @@ def _readable(allow: Sequence[str]) -> Iterator[Allowed]:
 
 def _proxy_places() -> frozenset[Place]:
     """Where the proxies of the environment are, which its operator chose."""
+    from urllib.request import getproxies  # slow, and checks need none of it
+
     return frozenset(place for url in getproxies().values() for place in _places_of(url))
 
 

@@ -4,8 +4,6 @@ import codecs
 import re
 from dataclasses import dataclass, field
 
-from charset_normalizer import from_bytes
-
 from rekindle.errors import WrongUse
 
 BOMS = (
@@ -107,6 +105,8 @@ def _marked(head: bytes) -> str:
 
 
 def _guessed(sample: bytes) -> str:
+    from charset_normalizer import from_bytes  # slow, and most files say what they are
+
     best = from_bytes(sample, cp_isolation=list(CANDIDATES)).best()
     if best is None:
         return "cp1252"
