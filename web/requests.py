@@ -18,6 +18,8 @@ T = TypeVar("T")
 P = ParamSpec("P")
 T_co = TypeVar("T_co", covariant=True)
 MOST_DIGITS = 18  # of a row's number; so many always fit into 64 bits
+NO_FORM = "This form cannot be read."
+LONGEST_LABEL = 512  # bytes of `Content-Type`; a boundary has 70 at most (RFC 2046 5.1.1)
 LARGEST_FORM = 64 * 1024  # bytes; the longest comment fits several times, whatever its alphabet
 
 
@@ -73,7 +75,7 @@ async def read_form(request: Request) -> Mapping[str, str]:
         async with request.form(max_files=5, max_fields=100) as form:
             return {name: value for name, value in form.items() if isinstance(value, str)}
     except HTTPException as error:
-        words = "This form cannot be read." if error.status_code == 400 else error.detail
+        words = NO_FORM if error.status_code == 400 else error.detail
         raise HTTPException(error.status_code, words) from error
 
 
@@ -99,12 +101,17 @@ register_url_convertor("id", RowId())
 
 
 class FormLimit:
-    """Middleware: a body of more than `LARGEST_FORM` bytes is answered 413 and not read further."""
+    """Middleware: a body of more than `LARGEST_FORM` bytes is answered 413 and not read further,
+    and one whose label is longer than any is answered 400.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        labels = [value for name, value in scope.get("headers", ()) if name == b"content-type"]
+        if sum(map(len, labels)) > LONGEST_LABEL:  # it costs much to read
+            raise HTTPException(400, NO_FORM)
         seen = 0
 
         async def bounded() -> Message:

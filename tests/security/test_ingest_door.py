@@ -87,6 +87,23 @@ def test_a_known_key_in_a_property_lets_nobody_in(small_house: Site):
     assert count_of(small_house.services.store, events) == 0
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"type": "page", "userId": "ana", "writeKey": "wk_\\u0073erver"}',
+        b'{"batch": [{"type": "page", "userId": "ana"}, {"writeKey": "wk_server"}]}',
+    ],
+    ids=["escaped", "of the second message"],
+)
+def test_a_key_where_no_sdk_puts_it_lets_nobody_in_and_it_is_said_where_it_belongs(
+    small_house: Site, body: bytes
+):
+    answer = small_house.client.post("/v1/batch", content=body)
+
+    assert answer.status_code == 401
+    assert "first message, without escapes" in answer.json()["message"]
+
+
 @pytest.mark.parametrize("body", [LARGE.encode(), gzip.compress(LARGE.encode())])
 def test_what_is_large_is_unpacked_and_parsed_apart(
     small_house: Site, threads: list[str], body: bytes

@@ -75,6 +75,7 @@ def test_a_form_that_is_none_is_refused_in_our_words(small_house: Site):
         (multipart, b"--y\r\n"),
         (multipart, b"--x\r\nA\r\n\r\n"),
         (multipart, b"--x\r\nContent-Disposition: form-data\r\n\r\na"),
+        (multipart + "; a=b" * 10_000, b"--x--\r\n"),
         ("application/x-www-form-urlencoded", b"a=b&" * 200),
     )
     message = small_house.message(small_house.customer())
@@ -83,3 +84,15 @@ def test_a_form_that_is_none_is_refused_in_our_words(small_house: Site):
             answer = small_house.client.post(address, content=body, headers={"content-type": label})
             assert answer.status_code < 500
             assert is_ours(answer.text), answer.text
+
+
+def test_the_label_of_a_form_is_no_longer_than_any(small_house: Site):
+    bearer = {"authorization": f"Bearer {API_KEY}"}
+    label = {"content-type": "multipart/form-data; boundary=x" + "; a=b" * 1_000}
+    path = small_house.survey_path(small_house.message(small_house.customer()))
+    for address in ("/sign-in", path):
+        answer = small_house.client.post(address, content=b"--x--\r\n", headers=label)
+        assert (answer.status_code, "cannot be read" in answer.text) == (400, True), address
+
+    called = small_house.client.put("/api/v1/customers/a", content=b"{}", headers=label | bearer)
+    assert called.status_code == 201  # its label is not looked at

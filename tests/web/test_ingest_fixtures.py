@@ -60,6 +60,16 @@ def client(services: Services) -> Iterator[TestClient]:
 
 
 @pytest.mark.parametrize("capture", CAPTURES)
+def test_a_captured_call_without_its_header_is_known_by_the_key_that_it_bears(
+    shared: Path, client: TestClient, capture: str
+):
+    for request in load_requests(shared, capture):
+        body = request.get("body_json")
+        if request["method"] == "POST" and body and "writeKey" in body:
+            assert client.post(request["path"], json=body).status_code == 200
+
+
+@pytest.mark.parametrize("capture", CAPTURES)
 def test_every_captured_request_is_stored_as_expected_and_only_once(
     shared: Path, client: TestClient, services: Services, capture: str
 ):
