@@ -204,6 +204,25 @@ class Breaker(Part):
     after: int = Field(200, ge=1)  # mails; before that a share says nothing
 
 
+def _as_names(written: object) -> object:
+    return [written] if isinstance(written, str) else written
+
+
+class Stranger(Part):
+    """Who of our people is told of an event that no customer is found for; `where` as in a segment
+    asks of its properties.
+    """
+
+    event: Annotated[
+        tuple[str, ...],
+        Field(min_length=1),
+        BeforeValidator(_as_names, json_schema_input_type=str | list[str]),
+    ]
+    where: Mapping[str, Any] = Field(default_factory=dict)
+    notify: str
+    message: str = "{{ event.name }}: somebody who is no customer yet."
+
+
 class Limits(Part):
     """What one `apply` may set in motion before it asks."""
 
@@ -264,6 +283,7 @@ class Settings(Part):
     keep_emails: Duration = timedelta(days=730)  # what they said, for reading them in a browser
     keep_parked: Duration = timedelta(days=365)  # events that no customer was found for
     people: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    strangers: tuple[Stranger, ...] = ()
     limits: Limits = Limits()
 
     def patience_for(self, topic: str) -> timedelta:

@@ -15,6 +15,8 @@ from store.records import Enrollment, EnrollmentId
 from store.tables import effects
 from store.upserts import insert_or_skip
 
+NO_ENROLLMENT = EnrollmentId(0)  # of a notice about somebody who is no customer
+
 
 @dataclass(frozen=True)
 class NewEffect:

@@ -9,7 +9,7 @@ from rekindle.clock import seconds_running
 from rekindle.errors import ProviderRefused, ProviderUnavailable, RekindleError, TemplateFailed
 from rekindle.logs import get_logger
 from store.alarms import EFFECT, raise_alarm
-from store.effects import DueEffect, finish_effect, let_go
+from store.effects import NO_ENROLLMENT, DueEffect, finish_effect, let_go
 from store.enrollments import find_place
 from store.receivers import Receiver, forget_receivers, load_receivers, save_receivers
 from workers.notices import Errand
@@ -107,8 +107,11 @@ class Book:
     def _give_up(self, effect: DueEffect, claim: str, error: RekindleError) -> None:
         if not finish_effect(self.tx, effect.id, claim, "failed", error=str(error)):
             return
-        place = find_place(self.tx, effect.enrollment_id)
-        subject = f"{place.journey}/{effect.step}"
-        words = f"a {effect.kind} of the journey {place.journey} failed: {error}"
+        if effect.enrollment_id == NO_ENROLLMENT:
+            subject, whose = effect.step, "about a stranger"
+        else:
+            place = find_place(self.tx, effect.enrollment_id)
+            subject, whose = f"{place.journey}/{effect.step}", f"of the journey {place.journey}"
+        words = f"a {effect.kind} {whose} failed: {error}"
         raise_alarm(self.tx, EFFECT, subject, words, self.now)
         log.error("effect.failed", effect=effect.id, kind=effect.kind)

@@ -13,7 +13,7 @@ from rekindle.errors import TemplateFailed
 from rekindle.logs import get_logger
 from rekindle.workspace.library import Library
 from store.alarms import PLAINLY, clear_alarms, raise_alarm
-from store.effects import DueEffect
+from store.effects import NO_ENROLLMENT, DueEffect
 from store.enrollments import find_place
 from store.messages import queue_messages
 from store.records import NOBODY
@@ -64,6 +64,8 @@ def _words_of(tx: Connection, library: Library, effect: DueEffect, now: datetime
 
     The alarm is gone once words of the same step can be written again.
     """
+    if effect.enrollment_id == NO_ENROLLMENT:  # was written when it happened
+        return str(effect.payload["message"])
     place = find_place(tx, effect.enrollment_id)
     subject = f"{place.journey}/{effect.step}"
     words = str(effect.payload["message"])

@@ -45,6 +45,7 @@ from workers.evaluate import evaluate_changes, evaluate_due
 from workers.parked import forget_parked
 from workers.passes import Report, evaluate_everybody, find_due, unheard
 from workers.retake import forget_changes, retake_claims
+from workers.strangers import tell_of_strangers
 from workers.unwritten import forget_failures
 from workers.watching import forget_news, watch_clock, watch_segments, watch_work
 
@@ -148,6 +149,7 @@ def run_until_idle(services: Services, pool: ChannelPool, report: Report = unhea
     total = retake_claims(services, pool, now) + evaluate_everybody(services, now, report)
     total += follow_versions(services, now)
     keep_calendars(services, now)
+    tell_of_strangers(services, now)
     forget_failures(services, now)
     while (due := _look(services, now := services.clock.now(), pool)).is_any:
         done = _do(services, pool, due, now)
@@ -245,6 +247,7 @@ def sweep(services: Services, pool: ChannelPool, now: datetime) -> None:
     if is_outdated or find_due(services, now).is_any:
         services.wake.everybody()
     keep_calendars(services, now)
+    tell_of_strangers(services, now)
     due = _look(services, now, pool)
     if due.changes or due.checks or due.calendars:
         services.wake.changed()

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from yaml.nodes import ScalarNode
 
 from adapters.email.base import adapter_names
@@ -15,6 +15,7 @@ from rekindle.workspace.library import Reading
 from rekindle.workspace.notice_targets import check_targets, may_be_read
 from rekindle.workspace.problems import Problem, unknown_name
 from rekindle.workspace.yaml import Document, Path
+from segments.conditions.event import Event
 
 ALL = "all"  # the cap over every topic
 
@@ -31,6 +32,7 @@ def check_settings(reading: Reading, environment: Mapping[str, str]) -> Iterator
         yield from _check_addresses(document, settings)
         yield from check_targets(document, settings, environment)
         yield from _check_quiet_hours(document, settings)
+        yield from _check_strangers(document, settings)
 
 
 def masked_text(document: Document) -> str:
@@ -108,3 +110,16 @@ def _check_quiet_hours(document: Document, settings: Settings) -> Iterator[Probl
     if hours is not None and hours.begins == hours.ends:
         said = "these quiet hours never open: nothing could ever be sent."
         yield Problem(document.place(("quiet_hours",)), said)
+
+
+def _check_strangers(document: Document, settings: Settings) -> Iterator[Problem]:
+    """Rules that ask what no event can be asked, or tell nobody."""
+    for index, rule in enumerate(settings.strangers):
+        if rule.notify not in settings.people:
+            place = document.place(("strangers", index, "notify"))
+            yield unknown_name(place, "group of people", rule.notify, settings.people)
+        try:
+            Event.model_validate({"event": list(rule.event), "where": dict(rule.where)})
+        except ValidationError as error:
+            said = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+            yield Problem(document.place(("strangers", index, "where")), f"{said}.")
