@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from adapters.documents import storable_text
 from rekindle.services import Services
 from web.visits import Visitor
 
@@ -67,13 +68,15 @@ async def _submitted(services: Services, work: Work[T_co]) -> T_co:
 
 
 async def read_form(request: Request) -> Mapping[str, str]:
-    """The text fields of a form, of either encoding; files and repeated names are passed over.
+    """The text fields of a form, of either encoding; files and repeated names are passed over, and
+    so is what no database holds (NUL).
 
     Raises HTTPException 400 for what is none.
     """
     try:
         async with request.form(max_files=5, max_fields=100) as form:
-            return {name: value for name, value in form.items() if isinstance(value, str)}
+            texts = [(name, value) for name, value in form.items() if isinstance(value, str)]
+            return {name: storable_text(value) for name, value in texts}
     except HTTPException as error:
         words = NO_FORM if error.status_code == 400 else error.detail
         raise HTTPException(error.status_code, words) from error

@@ -138,3 +138,31 @@ def test_a_page_for_strangers_asks_the_database_once(small_house: Site):
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
 
     assert len(asked) == 1, asked
+
+
+FORMS = {
+    "/sign-in": ("email", "password"),
+    "/approvals": ("says", "approval", "newest", "journey", "step"),
+    "/s/{csat}": ("score", "comment", "solved", "action"),
+    "/u/{offers}": ("action", "topic.offers", "List-Unsubscribe"),
+}
+
+
+def test_no_form_holds_what_no_database_holds(house: Site):
+    sign_in(house)
+    ana = house.customer("ana")
+    message = house.message(ana, survey="csat")
+    signer = house.services.signer
+    tokens = {
+        "csat": signer.sign_survey(message, "csat"),
+        "offers": signer.sign_unsubscribe(message, ana, "offers"),
+    }
+    for address, fields in FORMS.items():
+        for odd in ("%00", "a%00b", "%ff", "%ed%a0%80", "%F4%90%80%80"):
+            for form in ("&".join(f"{field}={odd}" for field in fields), f"{odd}={odd}"):
+                answer = house.client.post(
+                    address.format(**tokens),
+                    content=form,
+                    headers={"content-type": "application/x-www-form-urlencoded"},
+                )
+                assert answer.status_code < 500, (address, form)
