@@ -58,7 +58,8 @@ def parse_json(body: bytes) -> Any:
         raise Malformed("the body is not JSON: it is nested too deep.") from error
     if text.count("{") + text.count("[") > DEEPEST and _is_deeper(document, DEEPEST):
         raise Malformed(f"the body is nested deeper than {DEEPEST} levels.")
-    return _storable(document) if any(sign in text for sign in NUL_OR_SURROGATE) else document
+    is_sound = "\\u" not in text or not any(sign in text for sign in NUL_OR_SURROGATE)
+    return document if is_sound else _storable(document)
 
 
 def _count_signs(body: bytes) -> int:
@@ -69,7 +70,7 @@ def _count_signs(body: bytes) -> int:
 def _parse(text: str) -> Any:
     """Raises json.JSONDecodeError, RecursionError, Malformed."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        return _decode(text)
     except json.JSONDecodeError:
         raise
     except ValueError:  # a number with too many digits; to look at each of them takes longer
@@ -96,6 +97,9 @@ def _finite(digits: str) -> float | None:
 
 def _short(digits: str) -> int | None:
     return int(digits) if len(digits) <= MOST_DIGITS else None
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
 
 
 def _is_deeper(value: object, levels: int) -> bool:

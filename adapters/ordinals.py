@@ -2,7 +2,7 @@
 
 from array import array
 
-SMALLEST = 64  # slots of a new table; a power of two, as all sizes
+SMALLEST = 512  # slots of a new table; a power of two, as all sizes
 FULLEST = 0.7  # of a table's slots, before it grows
 TABLES = 256  # that grow one by one, so that no growth needs twice the memory of all
 
@@ -60,7 +60,11 @@ class _Table:
         return True
 
     def _grow(self) -> None:
-        larger = _Table(2 * len(self.slots))
+        size = 2 * len(self.slots)
+        slots, mask = array("Q", bytes(8 * size)), size - 1
         for number in filter(None, self.slots):
-            larger.add(number)
-        self.slots = larger.slots
+            at = (number // TABLES) & mask
+            while slots[at]:
+                at = (at + 1) & mask
+            slots[at] = number
+        self.slots = slots

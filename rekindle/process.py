@@ -2,7 +2,6 @@
 the end.
 """
 
-import gc
 import threading
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -14,6 +13,7 @@ from dramatiq import Broker, Worker
 
 from adapters.email.base import open_adapter
 from rekindle.errors import RekindleError, describe
+from rekindle.garbage import spare_what_stays
 from rekindle.lane import Lane
 from rekindle.logs import get_logger
 from rekindle.services import Services
@@ -36,7 +36,6 @@ log = get_logger()
 SWEEP_SECONDS = 1.0
 SOURCES_SECONDS = 5.0
 STANDBY_AFTER = timedelta(seconds=15)  # of silence, another scheduler takes over
-OBJECTS_A_COLLECTION = 10_000  # new ones, before the collector looks at them
 THREADS = 4  # of each lane in one process; the database and the provider are what they wait for
 STOP_SECONDS = 10  # for what runs to finish; what does not is taken over by another process
 EMAILS_STOP_SECONDS = 45  # a provider may be slow to answer about what is gone
@@ -167,14 +166,3 @@ class Process:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-
-
-def spare_what_stays() -> None:
-    """Have the collector never look again at what a long process has loaded by now, and come by
-    once for a batch of rows, not ten times.
-
-    Otherwise each of its full collections costs as much as a few thousand steps of journeys.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(OBJECTS_A_COLLECTION)

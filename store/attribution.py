@@ -5,6 +5,7 @@ merges; an id that belongs to nobody simply links; only an alias, or an identify
 ids, of a trusted source merges.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,8 +29,9 @@ class Directory:
         owners = self.current_owners(identity)
         return next(iter(owners)) if len(owners) == 1 else NOBODY
 
-    def current_owners(self, identity: Identity) -> set[CustomerId]:
-        return {self.survivor(owner) for owner in self.owners.get(identity, ())}
+    def current_owners(self, identity: Identity) -> Collection[CustomerId]:
+        owners = self.owners.get(identity, ())
+        return {self.survivor(owner) for owner in owners} if self.merged else owners
 
     def survivor(self, customer: CustomerId) -> CustomerId:
         """Who this customer is after the merges so far."""
@@ -48,9 +50,11 @@ class Directory:
 
 def attribute(event: IncomingEvent, directory: Directory, known_at: datetime) -> CustomerId:
     """Whose `event` is, or NOBODY; what it proves about identities is entered in `directory`."""
-    owners = (directory.only_owner(identity) for identity in event.identities)
-    customer = next(filter(None, owners), NOBODY)
-    if not customer:
+    customer = NOBODY
+    for identity in event.identities:
+        if customer := directory.only_owner(identity):
+            break
+    else:
         return NOBODY
     for identity in event.identities:
         _learn(event, identity, customer, directory, known_at)
@@ -66,8 +70,8 @@ def _learn(
     directory: Directory,
     known_at: datetime,
 ) -> None:
-    owners = directory.current_owners(identity)
     if identity.kind in PERSONAL:
+        owners = directory.current_owners(identity)
         if not owners:
             directory.link(identity, customer, known_at)
         elif customer not in owners and _may_merge(event):

@@ -15,7 +15,6 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 Query = Select[*tuple[Any, ...]]
 Statement = Insert | Update | Delete | Query | ReturningInsert[Any]
-MOST_VALUES = 30_000  # of one statement; SQLite takes 32,766
 Row = Mapping[str, Any]
 Convert = Callable[[Any], Any]
 
@@ -70,30 +69,6 @@ def write_many(tx: Connection, statement: Statement, rows: Sequence[Row]) -> Non
     if not rows:
         return
     _prepared(statement, tx.dialect, tuple(rows[0])).run(tx, rows)
-
-
-def insert_returning(
-    tx: Connection, statement: ReturningInsert[Any], rows: Sequence[Row]
-) -> list[tuple[Any, ...]]:
-    """Insert `rows`, which all have the same keys, and return what the statement tells of each.
-
-    SQLite takes many rows in one statement: its `VALUES (…)` is repeated for each of them. Columns
-    come back as the driver gives them.
-    """
-    prepared = _prepared(statement, tx.dialect, tuple(rows[0]))
-    if not prepared.is_positional:
-        return [tuple(row) for row in tx.execute(statement, rows)]
-    width = len(prepared.binds)
-    group = f"({', '.join('?' * width)})"
-    found: list[tuple[Any, ...]] = []
-    size = MOST_VALUES // width
-    for start in range(0, len(rows), size):
-        some = rows[start : start + size]
-        lines = zip(*(bind.column(some) for bind in prepared.binds), strict=True)
-        sql = prepared.sql.replace(group, ", ".join([group] * len(some)), 1)
-        result = tx.exec_driver_sql(sql, tuple(value for line in lines for value in line))
-        found += [tuple(row) for row in result]
-    return found
 
 
 def read_columns(connection: Connection, statement: Query, values: Row) -> list[Sequence[Any]]:

@@ -35,8 +35,7 @@ def make_from_rows(
     """
     wanted = [row.external_id for row in rows]
     unknown = set(wanted) - ids_of(tx, wanted).keys()
-    make_customers(tx, dict.fromkeys(wanted, EPOCH))
-    ids = ids_of(tx, wanted)
+    ids = make_customers(tx, dict.fromkeys(wanted, EPOCH))
     files = _load_files(tx, set(ids.values()), now)
     for row in rows:
         _compare(row, ids[row.external_id], files, now, is_new=row.external_id in unknown)

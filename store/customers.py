@@ -14,14 +14,12 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    update,
 )
 
-from store.bulk import write_many
 from store.records import Customer, CustomerId
 from store.session import sees_until
-from store.tables import consents, customers, traits
-from store.upserts import insert_or_skip
+from store.sets import change_rows, find_rows, insert_new_rows
+from store.tables import consents, customers, microseconds, traits
 
 LONGEST_LIST = 10_000  # ids in one statement
 
@@ -46,13 +44,13 @@ def _in_force(table: Table, what: Column[str], said: Column[Any], *only: Any) ->
 
 
 IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-EXTERNAL_IDS: BindParameter[Any] = bindparam("external_ids", expanding=True)
-KNOWN_SINCE = select(customers.c.external_id, customers.c.known_at).where(
-    customers.c.external_id.in_(EXTERNAL_IDS)
+KNOWN = (
+    customers.c.external_id,
+    customers.c.id,
+    customers.c.merged_into,
+    customers.c.known_at,
 )
-IDS_OF = select(
-    customers.c.external_id, func.coalesce(customers.c.merged_into, customers.c.id)
-).where(customers.c.external_id.in_(EXTERNAL_IDS))
+MADE = (customers.c.external_id, customers.c.known_at)
 EXTERNAL_IDS_OF = select(customers.c.id, customers.c.external_id).where(customers.c.id.in_(IDS))
 TRAITS = _in_force(traits, traits.c.name, traits.c.value)
 SOME_TRAITS = _in_force(
@@ -61,20 +59,26 @@ SOME_TRAITS = _in_force(
 CONSENTS = _in_force(consents, consents.c.topic, consents.c.status)
 
 
-def make_customers(tx: Connection, since: Mapping[str, datetime]) -> None:
-    """See to it that every external id has its customer, known since that instant or earlier."""
-    rows = tx.execute(KNOWN_SINCE, {"external_ids": list(since)})
-    known = {row.external_id: row.known_at for row in rows}
-    new = [{"external_id": i, "known_at": at} for i, at in since.items() if i not in known]
-    write_many(tx, insert_or_skip(tx, customers), new)
-    earlier = [{"id_": i, "at": since[i]} for i, at in known.items() if since[i] < at]
-    if earlier:  # history that was imported late
-        tx.execute(
-            update(customers)
-            .where(customers.c.external_id == bindparam("id_"))
-            .values(known_at=bindparam("at")),
-            earlier,
-        )
+def make_customers(tx: Connection, since: Mapping[str, datetime]) -> dict[str, CustomerId]:
+    """See to it that every external id has its customer, known since that instant or earlier.
+
+    Returns who has each, as `ids_of`.
+    """
+    rows = find_rows(tx, customers.c.external_id, since, KNOWN)
+    ids = {external_id: CustomerId(into or id_) for external_id, id_, into, _ in rows}
+    new = [(external_id, microseconds(at)) for external_id, at in since.items()
+           if external_id not in ids]  # fmt: skip
+    made = insert_new_rows(tx, MADE, new, customers.c.external_id)
+    ids |= {external_id: CustomerId(id_) for external_id, id_ in made.items()}
+    earlier = [
+        (microseconds(since[external_id]), id_)
+        for external_id, id_, _, at in rows
+        if microseconds(since[external_id]) < at
+    ]
+    change_rows(tx, (customers.c.known_at, customers.c.id), earlier)  # history that comes late
+    if len(ids) < len(since):  # another process made some meanwhile
+        ids |= ids_of(tx, since.keys() - ids.keys())
+    return ids
 
 
 def make_numbered(tx: Connection, id_: CustomerId, external_id: str, known_at: datetime) -> None:
@@ -84,8 +88,8 @@ def make_numbered(tx: Connection, id_: CustomerId, external_id: str, known_at: d
 
 def ids_of(connection: Connection, external_ids: Iterable[str]) -> dict[str, CustomerId]:
     """The customer behind each known external id; a merged one is who it was merged into."""
-    rows = connection.execute(IDS_OF, {"external_ids": list(external_ids)})
-    return {external_id: CustomerId(number) for external_id, number in rows}
+    rows = find_rows(connection, customers.c.external_id, list(external_ids), KNOWN)
+    return {external_id: CustomerId(into or id_) for external_id, id_, into, _ in rows}
 
 
 def find_living(connection: Connection, ids: Collection[CustomerId]) -> list[CustomerId]:

@@ -1,33 +1,42 @@
 """Events: written once each by `message_id`, read along a customer's timeline."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
-from store.bulk import insert_returning, write_many
 from store.kinds import Kind, intern_kinds
 from store.records import Actor, CustomerId, EventId, StoredEvent
-from store.tables import event_kinds, events, pending_changes
-from store.upserts import insert_or_skip_returning
+from store.sets import find_rows, insert_new_rows, insert_rows
+from store.tables import event_kinds, events, microseconds, pending_changes, write_json
 
-STORED = select(events.c.message_id, events.c.id).where(
-    events.c.message_id.in_(bindparam("message_ids", expanding=True))
-)
 LATEST = (
     select(events.c.properties)
     .where(events.c.kind_id == bindparam("kind"))
     .order_by(events.c.occurred_at.desc())
     .limit(200)
 )
-NOTE = pending_changes.insert()
+NOTED = (
+    pending_changes.c.customer_id,
+    pending_changes.c.event_id,
+    pending_changes.c.is_evaluated,
+)
+STORED = (
+    events.c.customer_id,
+    events.c.kind_id,
+    events.c.occurred_at,
+    events.c.received_at,
+    events.c.known_at,
+    events.c.message_id,
+    events.c.source,
+    events.c.original_name,
+    events.c.properties,
+)
 OWN = "rekindle"  # source of our own facts; nobody else's message id may begin with it and a colon
 
 
-@dataclass(frozen=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """An event that is ready to be stored: its customer, or nobody yet, is decided."""
 
     customer_id: CustomerId
@@ -40,10 +49,11 @@ class NewEvent:
     properties: Mapping[str, Any]
 
 
-def find_events(connection: Connection, message_ids: Iterable[str]) -> dict[str, EventId]:
+def find_events(connection: Connection, message_ids: Collection[str]) -> dict[str, EventId]:
     """The events that are already stored under these message ids."""
-    rows = connection.execute(STORED, {"message_ids": list(message_ids)})
-    return {message_id: EventId(number) for message_id, number in rows}
+    columns = (events.c.message_id, events.c.id)
+    found = find_rows(connection, events.c.message_id, message_ids, columns)
+    return {message_id: EventId(number) for message_id, number in found}
 
 
 def insert_events(
@@ -53,36 +63,28 @@ def insert_events(
     if not items:
         return {}
     kinds = intern_kinds(tx, (item.kind for item in items))
+    received = microseconds(received_at)
     rows = [
-        {
-            "customer_id": item.customer_id,
-            "kind_id": kinds[item.kind],
-            "occurred_at": item.occurred_at,
-            "received_at": received_at,
-            "known_at": item.known_at,
-            "message_id": item.message_id,
-            "source": item.source,
-            "original_name": item.original_name,
-            "properties": item.properties,
-        }
+        (
+            item.customer_id,
+            kinds[item.kind],
+            microseconds(item.occurred_at),
+            received,
+            microseconds(item.known_at),
+            item.message_id,
+            item.source,
+            item.original_name,
+            write_json(item.properties),
+        )
         for item in items
     ]
-    insert = insert_or_skip_returning(tx, events, events.c.message_id, events.c.id)
-    written = insert_returning(tx, insert, rows)
-    return {message_id: EventId(number) for message_id, number in written}
+    written = insert_new_rows(tx, STORED, rows, events.c.message_id)
+    return {message_id: EventId(number) for message_id, number in written.items()}
 
 
 def note_changes(tx: Connection, changes: Iterable[tuple[CustomerId, EventId | None]]) -> None:
     """Leave word that these customers must be looked at again, and because of which event."""
-    write_many(
-        tx,
-        NOTE,
-        [
-            {"customer_id": customer, "event_id": event, "is_evaluated": False}
-            for customer, event in changes
-            if customer
-        ],
-    )
+    insert_rows(tx, NOTED, [(customer, event, 0) for customer, event in changes if customer])
 
 
 def is_more_known(connection: Connection, customer_id: CustomerId, at: datetime) -> bool:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, false, or_, select
@@ -48,14 +49,22 @@ def addresses_in(traits: Mapping[str, Any]) -> list[Identity]:
 
 
 def load_owners(
-    connection: Connection, wanted: Collection[Identity]
+    connection: Connection,
+    wanted: Collection[Identity],
+    known: Mapping[str, CustomerId] = MappingProxyType({}),
 ) -> dict[Identity, set[CustomerId]]:
-    """Who has each identity; nobody may, and several may share an address."""
+    """Who has each identity; nobody may, and several may share an address.
+
+    `known` are those whose external ids were looked up already.
+    """
     owners: dict[Identity, set[CustomerId]] = defaultdict(set)
     external = {identity for identity in wanted if identity.kind == EXTERNAL}
-    if external:
-        for external_id, customer in ids_of(connection, (i.value for i in external)).items():
-            owners[Identity(EXTERNAL, external_id)] = {customer}
+    ids = dict(known)
+    if unknown := {identity.value for identity in external} - known.keys():
+        ids |= ids_of(connection, unknown)
+    for identity in external:
+        if customer := ids.get(identity.value):
+            owners[identity] = {customer}
     if others := set(wanted) - external:
         rows = connection.execute(
             select(identities.c.kind, identities.c.value, identities.c.customer_id).where(

@@ -7,7 +7,7 @@ Long because all ways in (events, files, programs, people) end by freeing what w
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -63,8 +63,7 @@ class OwnEvent:
     actor: Actor = Actor.REKINDLE
 
 
-@dataclass(frozen=True)
-class Attributed:
+class Attributed(NamedTuple):
     """A foreign event, and whose it turned out to be."""
 
     event: IncomingEvent
@@ -85,9 +84,11 @@ def record_events(
     usual = {name: settings.channel_for(name) for name in {event.name for event in fresh}}
     stored = insert_events(tx, [_as_new(item, usual) for item in attributed], now)
     taken = [item for item in attributed if item.event.message_id in stored]
+    owned = [item for item in taken if item.customer_id]
     candidates = _settle(tx, directory, now)
-    candidates |= {i for item in taken if item.customer_id for i in item.event.identities}
-    candidates |= set(learn(tx, [_told(item) for item in taken if item.customer_id], now))
+    candidates |= {identity for item in owned for identity in item.event.identities}
+    told = [_told(item) for item in owned if item.event.traits or item.event.consents]
+    candidates |= set(learn(tx, told, now))
     park(tx, _waits(taken, stored))
     joined = _join(tx, candidates, now, now)
     changes = [(item.customer_id, stored[item.event.message_id]) for item in taken]
@@ -140,8 +141,7 @@ def record_changes(
     """
     wanted = {row.external_id for row, _ in changes}
     unknown = wanted - ids_of(tx, wanted).keys()
-    make_customers(tx, dict.fromkeys(wanted, now))
-    ids = ids_of(tx, wanted)
+    ids = make_customers(tx, dict.fromkeys(wanted, now))
     names = {name for row, _ in changes for name in row.traits}
     latest = load_latest_told(tx, set(ids.values()), names)
     held = load_traits(tx, set(ids.values()), now, names=names) if names else {}
@@ -194,8 +194,7 @@ def record_told(
 
     What stands already is not written again.
     """
-    make_customers(tx, {external_id: now})
-    customer = ids_of(tx, [external_id])[external_id]
+    customer = make_customers(tx, {external_id: now})[external_id]
     held = _traits(tx, customer, traits, now) if traits else {}
     stand = load_consents(tx, [customer], now).get(customer, {})
     news = Told(
@@ -301,7 +300,8 @@ def _waits(
 
 def _known_at(event: IncomingEvent, now: datetime) -> datetime:
     """History is known since it happened; what it dates ahead, from now on."""
-    return min(event.occurred_at, now) if event.is_known_since_occurred else now
+    is_past = event.is_known_since_occurred and event.occurred_at < now
+    return event.occurred_at if is_past else now
 
 
 def _by_address(
@@ -333,7 +333,7 @@ def _by_address(
     if not addresses:
         return list(events)
     return [
-        replace(event, identities=tuple(addresses.get(i, i) for i in event.identities))
+        event._replace(identities=tuple(addresses.get(i, i) for i in event.identities))
         for event in events
     ]
 
@@ -341,13 +341,18 @@ def _by_address(
 def _open_directory(tx: Connection, events: Sequence[IncomingEvent], now: datetime) -> Directory:
     """Everybody the batch speaks of; a user id makes its customer, unless it is a helpdesk's."""
     since: dict[str, datetime] = {}
+    helpdesk = Trust.HELPDESK
     for event in events:
         known_at = _known_at(event, now)
         for identity in event.identities:
-            if identity.kind == EXTERNAL and event.trust is not Trust.HELPDESK:
-                since[identity.value] = min(since.get(identity.value, now), known_at)
-    make_customers(tx, since)
-    return Directory(prefer_current(tx, load_owners(tx, _mentioned(events)), now))
+            if (
+                identity.kind == EXTERNAL
+                and event.trust is not helpdesk
+                and known_at < since.setdefault(identity.value, now)
+            ):
+                since[identity.value] = known_at
+    ids = make_customers(tx, since)
+    return Directory(prefer_current(tx, load_owners(tx, _mentioned(events), ids), now))
 
 
 def _mentioned(events: Sequence[IncomingEvent]) -> set[Identity]:
@@ -363,11 +368,13 @@ def _attribute_all(
     events: Sequence[IncomingEvent], directory: Directory, now: datetime
 ) -> list[Attributed]:
     """In the order of arrival, because each event may tell whose the next one is."""
-    found = [attribute(event, directory, _known_at(event, now)) for event in events]
-    return [
-        Attributed(event, directory.survivor(customer), _known_at(event, now))
-        for event, customer in zip(events, found, strict=True)
+    known = [_known_at(event, now) for event in events]
+    found = [
+        attribute(event, directory, known_at) for event, known_at in zip(events, known, strict=True)
     ]
+    if directory.merged:
+        found = [directory.survivor(customer) for customer in found]
+    return list(map(Attributed, events, found, known))
 
 
 def _as_new(item: Attributed, usual_channels: Mapping[str, str]) -> NewEvent:

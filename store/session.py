@@ -5,7 +5,6 @@ is submitted while a commit runs shares the next one. Readers have their own rea
 and never wait for the writer.
 """
 
-import json
 import secrets
 import sqlite3
 import threading
@@ -28,7 +27,7 @@ from rekindle.logs import get_logger
 from rekindle.private_files import make_private_file
 from store.alarms import DISK, REMEDIES
 from store.faults import BUSY_TIMEOUT_MS, first_failure, refusal_of
-from store.tables import EPOCH, FOREVER, alarms
+from store.tables import EPOCH, FOREVER, alarms, write_json
 from store.turns import Turn
 
 log = get_logger()
@@ -301,7 +300,7 @@ def _postgres_engine(url: URL) -> Engine:
             pool_size=10,
             max_overflow=20,
             pool_pre_ping=True,
-            json_serializer=_as_json,
+            json_serializer=write_json,
             hide_parameters=True,
         )
     except (NoSuchModuleError, ModuleNotFoundError) as error:
@@ -320,18 +319,13 @@ def _postgres_engine(url: URL) -> Engine:
     return engine
 
 
-def _as_json(value: Any) -> str:
-    """Keys as they are: SQLite before 3.45 does not find one that was written with escapes."""
-    return json.dumps(value, ensure_ascii=False)
-
-
 def _sqlite_engine(url: URL, synchronous: str = "OFF", *, read_only: bool = False) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
         pool_size=8 if read_only else 1,
         max_overflow=16 if read_only else 0,
-        json_serializer=_as_json,
+        json_serializer=write_json,
         hide_parameters=True,
         connect_args={
             "timeout": BUSY_TIMEOUT_MS / 1000,

@@ -4,11 +4,13 @@ Values are what the database itself takes and gives: instants are microseconds, 
 default.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Column, Connection, Dialect, Executable
+
+from store.tables import write_json
 
 Row = tuple[Any, ...]
 Columns = tuple[Column[Any], ...]
@@ -29,6 +31,47 @@ def insert_rows(tx: Connection, columns: Columns, rows: Sequence[Row]) -> None:
     """Add rows to the table of `columns`, whose values each of them has in their order."""
     if rows:
         _write(tx, _insertion(columns, tx.dialect), columns, rows)
+
+
+def insert_new_rows(
+    tx: Connection, columns: Columns, rows: Sequence[Row], key: Column[Any]
+) -> dict[Any, int]:
+    """Add the rows whose `key`, one of `columns`, nobody has yet; return the id of each by its key.
+
+    Ids are given in the order of `rows`. `tx` writes: on SQLite nobody else does meanwhile.
+    """
+    if not rows:
+        return {}
+    at, sql = columns.index(key), _new_insertion(columns, key, tx.dialect)
+    if tx.dialect.name != "sqlite":
+        found = tx.exec_driver_sql(sql, tuple(map(write_array, zip(*rows, strict=True))))
+        return {row[0]: row[1] for row in found}
+    table = key.table.name
+    last = tx.exec_driver_sql(f"SELECT coalesce(max(id), 0) FROM {table}").scalar_one()
+    numbered = [(number, *row) for number, row in enumerate(rows, last + 1)]
+    if tx.exec_driver_sql(sql, numbered).rowcount == len(rows):
+        return {row[at]: number for number, row in enumerate(rows, last + 1)}
+    added = tx.exec_driver_sql(f"SELECT {key.name}, id FROM {table} WHERE id > ?", (last,))
+    return {row[0]: row[1] for row in added}
+
+
+def find_rows(
+    connection: Connection, key: Column[Any], wanted: Collection[str], columns: Columns
+) -> Sequence[Sequence[Any]]:
+    """Return `columns`, as the driver gives them, of the rows whose text `key` is `wanted`."""
+    if not wanted:
+        return []
+    names = ", ".join(column.name for column in columns)
+    sql = f"SELECT {names} FROM {key.table.name} WHERE {key.name}"
+    if connection.dialect.name == "sqlite":
+        listed, sql = write_json(list(wanted)), f"{sql} IN (SELECT value FROM json_each(?))"
+    else:
+        listed, sql = write_array(list(wanted)), f"{sql} = ANY(%s::text[])"
+    result = connection.exec_driver_sql(sql, (listed,))
+    assert result.cursor is not None  # a query has rows
+    rows: Sequence[Sequence[Any]] = result.cursor.fetchall()
+    result.close()
+    return rows
 
 
 def change_rows(
@@ -55,6 +98,15 @@ def _insertion(columns: Columns, dialect: Dialect) -> str:
     if dialect.name == "sqlite":
         return f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' for _ in columns)})"
     return f"INSERT INTO {table} ({names}) SELECT * FROM {_arrays(columns, dialect)}"
+
+
+@lru_cache(maxsize=100)
+def _new_insertion(columns: Columns, key: Column[Any], dialect: Dialect) -> str:
+    sql = _insertion(columns, dialect)
+    if dialect.name == "sqlite":
+        sql = sql.replace("(", "(id, ", 1).replace("(?", "(?, ?", 1)
+        return f"{sql} ON CONFLICT DO NOTHING"
+    return f"{sql} ON CONFLICT DO NOTHING RETURNING {key.name}, id"
 
 
 @lru_cache(maxsize=100)

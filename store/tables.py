@@ -6,6 +6,7 @@ every database. Histories (traits, consents, suppressions, definitions, priors) 
 says when it became known.
 """
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,6 +31,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)  # what is known by then is all that is committed
 MICROSECOND = timedelta(microseconds=1)
+# keys as they are: SQLite before 3.45 does not find one that was written with escapes
+write_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def microseconds(instant: datetime) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
@@ -24,6 +24,8 @@ REMEMBERED = 1.0  # seconds: how long settings that were just applied may be unk
 # so that it is stored whole or not at all
 MOST_EVENTS = 500
 MOST_EVENTS_A_CALL = 2_500  # databases take so many values in a statement, and no more
+# what one of several events may cause; anything else, such as a database that is away, all meet
+OF_CONTENT = (SQLAlchemyError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Collector:
             work = partial(self._write, self.settings(), [parcel for parcel, _ in taken])
             receipt = await write(self.services, work)
         except Exception as error:
-            if len(taken) > 1 and isinstance(error, SQLAlchemyError):
+            if len(taken) > 1 and isinstance(error, OF_CONTENT):
                 for one in taken:
                     await self._store([one])
             else:
@@ -142,5 +144,5 @@ def store_together(
 def _by_now(event: IncomingEvent, parcel: Parcel, now: datetime) -> IncomingEvent:
     """What had happened when its request came has happened now, though the clock was set back."""
     if now < event.occurred_at <= parcel.received_at:
-        return replace(event, occurred_at=now)
+        return event._replace(occurred_at=now)
     return event

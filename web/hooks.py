@@ -4,7 +4,6 @@ A genuine webhook is answered 200 whatever it holds, because vendors repeat or s
 fails; what we cannot map is noted in `rejects`.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -113,7 +112,7 @@ def _in_known_channels(
     """A channel that the workspace does not have is the default of the event's name."""
     known = settings.known_channels
     return tuple(
-        event if event.channel in known else replace(event, channel=None) for event in events
+        event if event.channel in known else event._replace(channel=None) for event in events
     )
 
 

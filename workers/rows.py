@@ -19,6 +19,8 @@ from store.intake import record_customers, record_events
 from store.records import IncomingCustomer, IncomingEvent, Receipt
 from store.tables import EPOCH
 
+KNOWN_BY_ADDRESS = (IncomingCustomer, IncomingEvent)
+
 
 @dataclass(frozen=True)
 class Noted:
@@ -87,9 +89,9 @@ def parse_rows(chunk: Sequence[Line], rows: Rows) -> Batch:
 
 def _why_unusable(item: object) -> str:
     """Why nobody can be reached by the address that a row gives; empty where it gives none."""
-    if not isinstance(item, IncomingCustomer | IncomingEvent):
+    if not isinstance(item, KNOWN_BY_ADDRESS) or "email" not in item.traits:
         return ""
-    given = item.traits.get("email")
+    given = item.traits["email"]
     if given in (None, ""):
         return ""
     try:

@@ -300,7 +300,7 @@ class _Reader:
 
 
 def _as_news(event: IncomingEvent) -> IncomingEvent:
-    return replace(event, is_known_since_occurred=False)
+    return event._replace(is_known_since_occurred=False)
 
 
 def _note_failure(services: Services, source: SqlSource, error: str) -> None:

@@ -36,14 +36,16 @@ def name_columns(cells: Sequence[str], place: str) -> tuple[str, ...]:
 
 def rows_of(records: Iterable[Cells], columns: tuple[str, ...], encoding: str) -> Iterator[Line]:
     """Records as rows by column; empty cells are left out, and records that have no other."""
-    width = len(columns)
+    width, are_named = len(columns), all(columns)
     for record in records:
         if record.problem:
             yield Line(record.number, None, record.problem, storable_text(record.text))
             continue
         if record.is_clean and len(record.cells) <= width:
             filled = zip(columns, record.cells, strict=False)
-            if row := {name: cell for name, cell in filled if cell and name}:
+            if are_named and "" not in record.cells:
+                yield Line(record.number, dict(filled))
+            elif row := {name: cell for name, cell in filled if cell and name}:
                 yield Line(record.number, row)
             continue
         if not all(map(is_readable, record.cells)):

@@ -13,6 +13,7 @@ SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)  # Excel's own; no 
 # A quoted cell may hold lines, but one that never closes would hold the rest of the file.
 LONGEST_CELL = 1 << 20
 LONGEST_SHOWN = 40
+NEVER = "\n\n"  # what no line holds
 UNCLEAN = r"[^\x20-\x7e]|(?:^|{0})[ =']| (?:{0}|$)"  # blanks at an edge, or anything rare
 
 
@@ -134,10 +135,10 @@ def read_records(
     """
     ahead = Lines(iter(lines), number)
     reader = RecordReader(dialect)
-    special = [sign for sign in (dialect.quote, dialect.escape) if sign]
+    quote, escape = dialect.quote or NEVER, dialect.escape or NEVER
     find_unclean = re.compile(UNCLEAN.format(re.escape(dialect.separator))).search
     while (line := ahead.next()) is not None:
-        if not any(sign in line for sign in special):
+        if quote not in line and escape not in line:
             if not (text := line.rstrip("\r\n")):
                 continue
             is_clean = find_unclean(text) is None
@@ -189,7 +190,11 @@ def has_width(cells: list[str], columns: int | None) -> bool:
 
 
 def guess_separator(head: str, quote: str) -> str:
-    """The separator that gives most records of the file's beginning as many cells as the first."""
+    """The separator that gives most records of the file's beginning as many cells as the first.
+
+    One by which the header cannot be read, as where its quotes close before another sign, comes
+    after those by which it can.
+    """
     lines = head.splitlines(keepends=True)
     if len(lines) > 1 and not head.endswith(("\n", "\r")):
         lines.pop()  # it may be cut
@@ -197,9 +202,10 @@ def guess_separator(head: str, quote: str) -> str:
     return max(scores)[-1]
 
 
-def _score(lines: list[str], separator: str, quote: str) -> tuple[bool, int, int]:
-    records = read_records(lines, Dialect(separator, quote))
+def _score(lines: list[str], separator: str, quote: str) -> tuple[bool, bool, int, int]:
+    records = list(read_records(lines, Dialect(separator, quote)))
     widths = [len(record.cells) for record in records if not record.problem]
     if not widths or widths[0] < 2:
-        return False, 0, 0
-    return True, sum(width == widths[0] for width in widths[1:]), widths[0]
+        return False, False, 0, 0
+    alike = sum(width == widths[0] for width in widths[1:])
+    return True, not records[0].problem, alike - (len(records) - len(widths)), widths[0]

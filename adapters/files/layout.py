@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from functools import cached_property
 from typing import Any
 
 from adapters.documents import parse_json
@@ -32,6 +34,17 @@ REST = {"events": "properties", "customers": "traits", "suppressions": ""}
 TEXTS = frozenset(("customer_id", "event", "channel", "message_id", "email", "phone", "locale",
                    "zone", "reason"))  # fmt: skip
 YES = ("true", "yes", "y", "t", "1", "ja", "oui", "si", "sí")
+
+
+MOST_NAMES = 10_000  # that are remembered; rows of JSON may have names without end
+
+
+class Home(Enum):
+    """Where the value of a column goes."""
+
+    FIELDS = auto()
+    REST = auto()  # properties of an event, traits of a customer
+    NONE = auto()
 
 
 class ColumnsDoNotFit(WrongUse):
@@ -65,15 +78,13 @@ class Layout:
         """The fields that `row` fills, and what it says besides: properties, or traits."""
         fields: dict[str, Any] = {}
         rest: dict[str, Any] = {}
-        used, known = self._used, FIELDS[self.kind]
+        homes, known = self._homes, FIELDS[self.kind]
+        of_fields, of_rest = Home.FIELDS, Home.REST  # looked up once: there are many cells
         for column, value in row.items():
-            if column in used:
-                continue
-            if column in known and column not in self.columns and column not in self.constants:
+            home = homes.get(column) or self._home_of(column)
+            if home is of_fields:
                 fields[column] = value
-            elif (column == ITEMS and self.items) or (
-                ANY not in self.ignored and column not in self.ignored
-            ):
+            elif home is of_rest:
                 rest[column] = value
         for name, column in self.columns.items():
             if (value := look_up(row, column)) is None:
@@ -86,20 +97,34 @@ class Layout:
             (fields if name in known else rest)[name] = value
         return fields, rest
 
+    def _home_of(self, column: str) -> "Home":
+        """Where a column that keeps its name goes."""
+        is_field = column in FIELDS[self.kind]
+        if column in self._used:
+            home = Home.NONE
+        elif is_field and column not in self.columns and column not in self.constants:
+            home = Home.FIELDS
+        else:
+            home = Home.REST if self._is_kept(column) else Home.NONE
+        if len(self._homes) < MOST_NAMES:
+            self._homes[column] = home
+        return home
+
     def _is_kept(self, column: str) -> bool:
         if column == ITEMS and self.items:
             return True
         return ANY not in self.ignored and column not in self.ignored
 
-    @property
+    @cached_property
+    def _homes(self) -> dict[str, "Home"]:
+        """Where the columns go that were seen so far."""
+        return {}
+
+    @cached_property
     def _used(self) -> Collection[str]:
         """Columns that do not stay under their own names."""
-        found = self.__dict__.get("_used_columns")
-        if found is None:
-            found = {*self.columns.values(), *self.items.values()}
-            found |= {one.column for one in self.consents.values() if one.column}
-            self.__dict__["_used_columns"] = found
-        return found
+        consented = {consent.column for consent in self.consents.values() if consent.column}
+        return {*self.columns.values(), *self.items.values(), *consented}
 
     def column_of(self, name: str) -> str:
         """The column of a field."""

@@ -45,6 +45,7 @@ EXCEL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001  # day 0 of the 1900 date s
 EXCEL_DAYS = range(10_000, 80_000)  # 1927 to 2119
 # a Unix time in these units has at least so many digits; before that it is one of the unit above
 UNITS = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3), (10**8, 1))
+ISO = "ISO 8601"
 CENTURY = 70  # two digits of a year from here on are of the last century
 
 
@@ -222,7 +223,7 @@ def _from_iso(text: str) -> Moment:
     is_day = ":" not in text and "T" not in text.upper()
     has_offset = re.search(r"(Z|UTC|[+-]\d{2}:?\d{2}|[+-]\d{2})$", text[10:], re.IGNORECASE)
     at = found if has_offset else found.replace(tzinfo=None)
-    return Moment(at, "ISO 8601", is_day=is_day, is_iso=True)
+    return Moment(at, ISO, is_day=is_day, is_iso=True)
 
 
 def _at(day: date, found: re.Match[str], kind: str) -> Moment:

@@ -16,6 +16,7 @@ from adapters.files.declared_types import Declared
 from adapters.files.moments import (
     BY_NAMES,
     BY_NUMBERS,
+    ISO,
     YEARLESS,
     MomentFormat,
     guess_order,
@@ -341,7 +342,8 @@ def kinds_of_moments(cells: Iterable[str], format_: MomentFormat) -> Iterator[st
     seen: dict[str, None] = {}
     for cell in cells:
         try:
-            seen.setdefault(parse_moment(cell, format_.order).kind)
+            is_iso = cell[4:5] == "-" and cell[10:11] == "T"  # as most are: told at a glance
+            seen.setdefault(ISO if is_iso else parse_moment(cell, format_.order).kind)
         except ValueError:
             continue
     yield from seen

@@ -6,7 +6,6 @@ Source: chatwoot/chatwoot `webhook_listener.rb`, `event_data_presenter.rb`, read
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -127,7 +126,7 @@ def _read_score(body: Body, request: RawRequest) -> IncomingEvent:
     )
     # every later change of this message brings the same answer again, each time as a new delivery
     content = hashlib.sha256(repr((body["id"], *said.values())).encode()).hexdigest()
-    return replace(event, message_id=f"{NAME}:csat:{content}")
+    return event._replace(message_id=f"{NAME}:csat:{content}")
 
 
 READERS: Mapping[str, Callable[[Body, RawRequest], IncomingEvent]] = {

@@ -17,6 +17,7 @@ from typing import Any
 from adapters.files.packing import Source
 from rekindle.cli.importing import Wishes, import_file, prepare_file
 from rekindle.clock import FixedClock
+from rekindle.garbage import spare_what_stays
 from rekindle.migrating import upgrade
 from rekindle.services import open_services
 from store.session import Store
@@ -54,6 +55,7 @@ def ours(_kind: str, file: Path, database: Path) -> tuple[float, int]:
     services = open_services(
         database.parent, FixedClock(NOW), database=f"sqlite:///{database}", environment={}
     )
+    spare_what_stays()  # as the command does
     begun = time.process_time()
     prepared = prepare_file(Source(file), Wishes(), services.settings)
     outcome = import_file(services, prepared, lambda _line: None)

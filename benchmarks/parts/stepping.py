@@ -19,8 +19,8 @@ from sqlalchemy import text, update
 from benchmarks.parts.report import clock_of
 from rekindle.cli.first_apply import apply_once
 from rekindle.clock import FixedClock
+from rekindle.garbage import spare_what_stays
 from rekindle.migrating import upgrade
-from rekindle.process import spare_what_stays
 from rekindle.services import Services, open_services
 from store.records import DefinitionId
 from store.session import Store

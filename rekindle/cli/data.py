@@ -43,6 +43,7 @@ from rekindle.cli.tables import Row, TableFormat, flatten, place_of, write_table
 from rekindle.cli.traits import find_traits
 from rekindle.counting import counted
 from rekindle.errors import WrongUse
+from rekindle.garbage import spare_what_stays
 from rekindle.services import Services
 from rekindle.settings import Settings
 from rekindle.workspace.library import read_settings
@@ -154,6 +155,7 @@ def _tell_how(file: Prepared) -> None:
 
 def _import_all(services: Services, files: list[Prepared]) -> list[Outcome]:
     outcomes = []
+    spare_what_stays()
     with _bar() as bar:
         for file in files:
             task = bar.add_task(Path(file.source.shown).name, total=file.lines)

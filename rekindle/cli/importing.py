@@ -27,7 +27,7 @@ from store.imports import Progress, load_progress, save_progress
 from store.records import Receipt
 from workers.rows import Noted, parse_rows
 
-CHUNK_ROWS = 1_000  # some 70 ms on SQLite: other writers wait no longer than that
+CHUNK_ROWS = 2_000  # some 50 ms on SQLite: other writers wait no longer than that
 Parse = Callable[[Row], Any]
 Record = Callable[[Connection, Sequence[Any]], Receipt]
 

@@ -176,7 +176,7 @@ class Walk:
         """Each event twice: the second time changes nothing."""
         acts = [_acted(f"act {n}", a) for n, a in enumerate(self.born.acts) if a.known_at == at]
         said = [_said(f"said {n}", s) for n, s in enumerate(self.born.said) if s.known_at == at]
-        again = [replace(event, name="cart.updated", properties={}) for event in acts]
+        again = [event._replace(name="cart.updated", properties={}) for event in acts]
         record_events(
             self.tx, [*acts, *again, *said], now=at, settings=self.services.library().settings
         )

@@ -3,8 +3,8 @@
 from sqlalchemy import select
 
 from store.session import Store
-from store.sets import change_rows, fetch_rows, insert_rows
-from store.tables import decisions, positions
+from store.sets import change_rows, fetch_rows, find_rows, insert_new_rows, insert_rows
+from store.tables import customers, decisions, positions
 
 AWKWARD = ['say "no"', "back\\slash", "{a, b}", "", "NULL", "it's\na\ttab", "بازگشت 💌", "%s ? :id"]
 DECIDED = (
@@ -61,3 +61,28 @@ def test_no_rows_are_no_statement(store: Store):
         found = fetch_rows(tx, select(*DECIDED), {})
 
     assert list(found) == []
+
+
+NEW = (customers.c.external_id, customers.c.known_at)
+
+
+def test_new_rows_are_numbered_in_their_order_and_taken_keys_are_left_alone(store: Store):
+    with store.begin() as tx:
+        first = insert_new_rows(tx, NEW, [("b", 1), ("a", 1)], customers.c.external_id)
+
+        second = insert_new_rows(tx, NEW, [("c", 2), ("a", 2), ("d", 2)], customers.c.external_id)
+
+        found = find_rows(tx, customers.c.external_id, {"a", "c", "d", "x"}, NEW)
+    assert first["b"] < first["a"] < second["c"] < second["d"]
+    assert second.keys() == {"c", "d"}
+    assert sorted(tuple(row) for row in found) == [("a", 1), ("c", 2), ("d", 2)]
+
+
+def test_rows_are_found_by_texts_of_any_kind(store: Store):
+    with store.begin() as tx:
+        made = insert_new_rows(tx, NEW, [(text, 1) for text in AWKWARD], customers.c.external_id)
+
+        found = find_rows(tx, customers.c.external_id, AWKWARD, NEW)
+
+        assert find_rows(tx, customers.c.external_id, [], NEW) == []
+    assert {row[0] for row in found} == made.keys() == set(AWKWARD)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from rekindle.clock import SystemClock
+from rekindle.garbage import spare_what_stays
 from rekindle.presence import find_running
-from rekindle.process import spare_what_stays
 from store.session import Store
 from tests.deployments import (
     DEPLOYMENTS,

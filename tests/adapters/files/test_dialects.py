@@ -4,7 +4,7 @@ import csv
 from io import StringIO
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from adapters.files.dialects import LONGEST_CELL, Cells, Dialect, guess_separator, read_records
@@ -80,6 +80,8 @@ def test_so_does_one_without_quotes(table: list[list[str]], separator: str):
 
 @given(table=tables(QUOTED, least=2), separator=st.sampled_from(",;|\t"),
        quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))  # fmt: skip
+@example(table=[["x"] * 4, *(["x"] * (4 - n) + ["x,\nx"] * n for n in (2, 2, 3, 4))],
+         separator=";", quoting=csv.QUOTE_ALL)  # fmt: skip
 @settings(max_examples=200, deadline=None)
 def test_the_separator_is_told_by_the_records(table: list[list[str]], separator: str, quoting: int):
     table = [[f"name{at}" for at in range(len(table[0]))], *table]
