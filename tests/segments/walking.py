@@ -60,6 +60,16 @@ SIGNER = Signer("for tests")
 CLAIM = "a claim@here/1/1"
 
 
+def as_reported(world: World) -> World:
+    """With mails that had left by what their provider was first heard to say of them."""
+    return replace(world, mails=tuple(replace(m, sent_at=_left_at(m)) for m in world.mails))
+
+
+def _left_at(mail: Mail) -> datetime | None:
+    told = [one.known_at for one in mail.reports if one.kind in ("delivered", "bounced")]
+    return min([*told, *([mail.sent_at] if mail.sent_at else [])], default=None)
+
+
 class OneTransaction(Store):
     """A store all of whose transactions are savepoints of one."""
 
@@ -103,7 +113,8 @@ class Walk:
         clock, library = FixedClock(at), library_of(world, rules)
         library.lexicon.prepared.update(WINDINGS[world.zone.key])
         services = Services(OneTransaction(tx), clock, lambda: SIGNER, Path(), {}, _library=library)
-        walk = cls(tx, world, clock, services, {c: found[str(c)] for c in CUSTOMERS}, world)
+        ids = {c: found[str(c)] for c in CUSTOMERS}
+        walk = cls(tx, as_reported(world), clock, services, ids, world)
         history = History(tx)
         for number, mail in enumerate(world.mails, 1):
             known = {
@@ -159,8 +170,9 @@ class Walk:
     def receive(self, at: datetime) -> None:
         """What comes to be known at that instant."""
         self._receive_events(at)
-        for mail, number in zip(self.world.mails, self.mails, strict=True):
-            if mail.sent_at == at:
+        sent_at = [mail.sent_at for mail in self.born.mails]
+        for mail, number, is_sent_at in zip(self.world.mails, self.mails, sent_at, strict=True):
+            if is_sent_at == at:
                 self._send(mail, number, at)
             for place, report in enumerate(mail.reports):
                 self._receive_report(mail, number, report, 100 * number + place, at)
