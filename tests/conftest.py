@@ -9,13 +9,15 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from ipaddress import ip_address
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url
 from sqlalchemy.engine import URL
 
 from rekindle.migrating import upgrade
@@ -153,6 +155,9 @@ def _emptied(url: str) -> str:
     return url
 
 
+_FILLED = " UNION ALL ".join(
+    f"(SELECT '{t.name}' FROM {t.name} LIMIT 1)" for t in metadata.sorted_tables
+)
 _COUNT_FROM_ONE = """
 SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false)
 FROM pg_sequences WHERE schemaname = current_schema() AND last_value IS NOT NULL
@@ -160,15 +165,19 @@ FROM pg_sequences WHERE schemaname = current_schema() AND last_value IS NOT NULL
 
 
 def _empty(url: str) -> None:
-    tables = metadata.sorted_tables
-    probes = " UNION ALL ".join(f"(SELECT '{t.name}' FROM {t.name} LIMIT 1)" for t in tables)
-    store = Store(url)
-    with store.begin() as tx:
-        if filled := tx.execute(text(probes)).scalars().all():
-            tx.execute(text(f"TRUNCATE {', '.join(filled)}"))
-        # What was taken back, or deleted again, used numbers too.
-        tx.execute(text(_COUNT_FROM_ONE))
-    store.close()
+    broom = _broom(url)
+    filled = [name for (name,) in broom.execute(_FILLED)]
+    if filled:
+        broom.execute(f"TRUNCATE {', '.join(filled)}")
+    # What was taken back, or deleted again, used numbers too.
+    broom.execute(_COUNT_FROM_ONE)
+
+
+@cache
+def _broom(url: str) -> psycopg.Connection[Any]:
+    """Stay connected: a new connection would read the catalogue anew before each test."""
+    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(address, autocommit=True, prepare_threshold=1)
 
 
 @pytest.fixture
