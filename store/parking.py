@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, literal, select, update
+from sqlalchemy import Connection, bindparam, case, delete, literal, select, update
 
 from store.identities import (
     ADDRESSES,
@@ -163,13 +163,15 @@ def _prove(
 def _give(tx: Connection, found: Mapping[EventId, CustomerId], known_at: datetime) -> list[Joined]:
     numbers = list(found)
     is_earlier = events.c.known_at < known_at
+    # many executions of one statement: a CASE of thousands would be walked for every row
     tx.execute(
         update(events)
-        .where(events.c.id.in_(numbers))
+        .where(events.c.id == bindparam("id_"))
         .values(
-            customer_id=case(dict(found), value=events.c.id),
+            customer_id=bindparam("owner"),
             known_at=case((is_earlier, literal(known_at, Instant)), else_=events.c.known_at),
-        )
+        ),
+        [{"id_": event, "owner": customer} for event, customer in found.items()],
     )
     tx.execute(delete(parked_events).where(parked_events.c.event_id.in_(numbers)))
     rows = tx.execute(
