@@ -11,6 +11,9 @@ each customer again. Everything is asked about in the same database, and must fi
   incremental_narrow   the same; limit: probes over the narrow table
   incremental_vs_full  ours both: how many times dearer everybody is than the 1,000
   growth_10x           200 who changed in the whole base; limit: ours, in a tenth of the base
+  nested_full          everybody, where the category of any product of an order is asked; limit: the
+                       same people, where the order bears its category itself
+  nested_incremental   the same two for the 1,000 who changed
   idle_tick_ms         a look with nothing changed and nothing due; limit: one bare query
   ten_segments         ten rules over those events, with other counts, shorter windows and other
                        times of quiet, all at once; limit: ours, the rule alone
@@ -60,11 +63,14 @@ TEN = ((2, 90, 21), (3, 90, 21), (2, 60, 21), (2, 90, 14), (2, 30, 14),
        (4, 90, 30), (3, 60, 21), (2, 45, 30), (3, 60, 7), (2, 45, 10))  # fmt: skip
 
 
-def rule(at_least: int, days: int, quiet_days: int) -> dict[str, Any]:
+def rule(
+    at_least: int, days: int, quiet_days: int, where: dict[str, Any] | None = None
+) -> dict[str, Any]:
     visits = ["page.viewed", "app.opened"]
+    often = {"at_least": at_least, "within": f"{days} days", "where": where or {}}
     return {
         "all": [
-            {"event": "order.completed", "at_least": at_least, "within": f"{days} days"},
+            {"event": "order.completed", **often},
             {"not": {"event": visits, "within": f"{quiet_days} days"}},
             {
                 "not": {
@@ -81,6 +87,10 @@ LIBRARY = Library(
     segments={
         f"rule_{number}": Segment.model_validate({"segment": f"rule_{number}", "match": rule(*one)})
         for number, one in enumerate(TEN)
+    }
+    | {
+        name: Segment.model_validate({"segment": name, "match": rule(*TEN[0], {property_: "c1"})})
+        for name, property_ in (("flat", "category"), ("nested", "products[].category"))
     }
 )
 ONE = ["rule_0"]
@@ -145,7 +155,11 @@ def _read_only(base: Base, connection: Connection, repeats: int) -> dict[str, li
     ours, narrow = by_hand.words_of(connection.dialect.name)
     work: dict[str, Callable[[], Any]] = {
         "full": lambda: base.everybody(connection, ONE)[0],
-        "ten": lambda: base.everybody(connection, list(LIBRARY.segments)),
+        "ten": lambda: base.everybody(connection, [f"rule_{n}" for n in range(len(TEN))]),
+        "flat_full": lambda: base.everybody(connection, ["flat"])[0],
+        "nested_full": lambda: base.everybody(connection, ["nested"])[0],
+        "flat_incremental": lambda: ask(connection, ["flat"], ids)[0],
+        "nested_incremental": lambda: ask(connection, ["nested"], ids)[0],
         "incremental": lambda: ask(connection, ONE, ids)[0],
         "by_hand_incremental": by_hand.some(connection, ours, ids),
         "narrow_incremental": by_hand.some(connection, narrow, ids),
@@ -169,6 +183,9 @@ def _check_equal(work: dict[str, Callable[[], Any]]) -> None:
         assert work[f"{side}_full"]() == members, f"{side}: other members"
         assert work[f"{side}_incremental"]() == some, f"{side}: others of the changed"
     assert work["ten"]()[0] == members, "together: other members"
+    for extent in ("full", "incremental"):
+        flat, nested = work[f"flat_{extent}"](), work[f"nested_{extent}"]()
+        assert flat == nested, f"nested {extent}: other members"
     print(
         f"{len(members):,} members, the same for all; {len(some):,} of the changed", file=sys.stderr
     )
@@ -239,6 +256,8 @@ def figures(
         figure("incremental", whole["incremental"], whole["by_hand_incremental"]),
         figure("incremental_narrow", whole["incremental"], whole["narrow_incremental"]),
         figure("incremental_vs_full", whole["full"], whole["incremental"], more=True),
+        figure("nested_full", whole["nested_full"], whole["flat_full"]),
+        figure("nested_incremental", whole["nested_incremental"], whole["flat_incremental"]),
         figure("idle_tick_ms", [looks], [bare]),
         figure("ten_segments", whole["ten"], whole["full"]),
         figure("full_stored", stored["full"], whole["by_hand_full"]),

@@ -47,6 +47,7 @@ from journeys.triggers import (
 )
 from rekindle.durations import Duration, parse_duration
 from rekindle.settings import Cap, parse_cap, parse_share
+from segments.conditions.fields import OneProperty, PropertyName
 from segments.conditions.logic import All, AnyOf, Not
 from segments.conditions.occurrences import Occurrences
 from segments.definition import Condition, ConditionBase
@@ -72,7 +73,7 @@ class Goal(Part):
 
     condition: Condition
     within: Duration
-    value: str | None = None  # the property that is summed in reports
+    value: PropertyName | None = None  # the property that is summed in reports
 
     @property
     def is_absence(self) -> bool:
@@ -140,7 +141,7 @@ class Journey(Part):
     topic: str
     start: tuple[Trigger, ...] = Field(min_length=1)
     backfill: bool = False
-    per: str | None = None
+    per: OneProperty | None = None
     again: Annotated[Again, BeforeValidator(parse_again, json_schema_input_type=str)] = Again(
         rule="never"
     )

@@ -20,8 +20,8 @@ from pydantic import (
 from journeys.parts import Name, Part, TimeOfDay
 from rekindle.durations import Duration
 from rekindle.settings import near_zone
-from segments.conditions.acts import Where
 from segments.conditions.fields import EventNames
+from segments.conditions.properties import Where
 from segments.definition import Condition
 
 BRAND = "brand"  # the zone of a calendar start that names none

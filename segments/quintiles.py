@@ -12,7 +12,8 @@ from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, sele
 from segments.instants import instant, micros
 from segments.kinds import goal_kinds
 from segments.lexicon import Lexicon
-from segments.values import JsonValue
+from segments.paths import parse_path
+from segments.values import total_at
 from store.tables import QUINTILE_FIGURES, customers, events
 
 SHARES = (0.2, 0.4, 0.6, 0.8)
@@ -58,7 +59,7 @@ def fifths(lexicon: Lexicon, as_of: datetime) -> Select[Any]:
 
 def purchases(lexicon: Lexicon) -> tuple[ColumnElement[Any], ...]:
     """The figures over a group of events: the last instant, how many, and what they amount to."""
-    value = JsonValue.named(events.c.properties, lexicon.value).number
+    value = total_at(events.c.properties, parse_path(lexicon.value))
     kept = case((value > LARGEST, LARGEST), (value < -LARGEST, -LARGEST), else_=value)
     amount = cast(func.round(func.coalesce(kept, 0) * UNIT), BigInteger)
     return (

@@ -2,6 +2,8 @@
 
 Each reading is NULL where the value is missing or of another type, so that no comparison ever meets
 a value it was not meant for: numbers are JSON numbers only, true is not 1, "1" is not 1.
+
+Long because each reading stands beside how both databases say it.
 """
 
 import json
@@ -11,10 +13,28 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Float, Integer, Text, func, literal, or_
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Float,
+    Integer,
+    Select,
+    TableValuedAlias,
+    Text,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy import column as sql_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
+
+from segments.paths import PLACE, PropertyPath, parse_path
 
 PlainJson = bool | int | float | str
 # PostgreSQL raises where a number does not fit a double; every other engine gives infinity
@@ -22,75 +42,53 @@ LARGEST = "1e308"
 ID_NAME = re.compile(r"(?:(?:^|[\W_])[iI][dD]|[a-z]I[dD])$")  # id, ticket_id, orderId, "Order ID"
 
 
-# a quoted key, or one to which a dot belongs that ends it or stands before a blank: `No. of items`
-KEY = re.compile(r'"([^"]+)"|((?:[^."]|\.(?=\s|$))+)')
-
-
-def split_name(written: str) -> tuple[str, ...]:
-    """The keys of a name, which walks nested objects by dots.
-
-    `company.name` are two, `"company.name"` and `Bestell-Nr.` one. Raises ValueError.
-    """
-    keys: list[str] = []
-    at = 0
-    while key := KEY.match(written, at):
-        keys.append(key[1] or key[2])
-        at = key.end() + 1
-        if key.end() == len(written):
-            return tuple(keys)
-        if written[key.end()] != ".":
-            break
-    raise ValueError(f"{written!r} cannot be the name of a property")
-
-
 @dataclass(frozen=True)
 class JsonValue:
-    """The value at `path` inside nested objects of `column`; lists are never entered."""
+    """The value at `path` inside objects, and at places of lists, of `column`."""
 
     column: ColumnElement[Any]
     path: tuple[str, ...] = ()
 
     @classmethod
-    def named(cls, column: ColumnElement[Any], dotted: str) -> "JsonValue":
-        """The value of a property whose name may walk nested objects by dots."""
-        return cls(column, split_name(dotted))
+    def named(cls, column: ColumnElement[Any], path: str) -> "JsonValue":
+        """The single value at a path. Raises ValueError for one that means each of a list."""
+        return cls(column, parse_path(path).keys)
 
     @cached_property
-    def _arguments(self) -> tuple[ColumnElement[Any], ...]:
-        place = "$" + "".join(f'."{key}"' for key in self.path)
-        return (self.column, literal(place, Text), *(literal(key, Text) for key in self.path))
+    def arguments(self) -> tuple[ColumnElement[Any], ...]:
+        return (self.column, _place(self.column, self.path), *map(_key, self.path))
 
     @property
     def text(self) -> ColumnElement[str]:
-        return _JsonText(*self._arguments)
+        return _JsonText(*self.arguments)
 
     @property
     def number(self) -> ColumnElement[float]:
-        return _JsonNumber(*self._arguments)
+        return _JsonNumber(*self.arguments)
 
     @property
     def boolean(self) -> ColumnElement[bool]:
-        return _JsonBoolean(*self._arguments)
+        return _JsonBoolean(*self.arguments)
 
     @property
     def is_present(self) -> ColumnElement[bool]:
         """False for what is missing or null; never NULL."""
-        return _JsonPresent(*self._arguments)
+        return _JsonPresent(*self.arguments)
 
     @property
     def plain(self) -> ColumnElement[str]:
         """The value as a text, whatever its type; NULL if missing."""
-        return _JsonPlain(*self._arguments)
+        return _JsonPlain(*self.arguments)
 
     @property
     def as_id(self) -> ColumnElement[Any]:
         """As `identity`, but a number is the same as the text of its digits: 7 and "7" are one."""
-        return _JsonAsId(*self._arguments)
+        return _JsonAsId(*self.arguments)
 
     @property
     def identity(self) -> ColumnElement[Any]:
         """Equal exactly where the values are: 1 and 1.0 are one, 1 and "1" two; NULL if missing."""
-        return _JsonIdentity(*self._arguments)
+        return _JsonIdentity(*self.arguments)
 
     def equals(self, value: PlainJson) -> ColumnElement[bool]:
         """False for other types and for what is missing; never NULL."""
@@ -111,7 +109,7 @@ class JsonValue:
 
     def contains(self, value: PlainJson) -> ColumnElement[bool]:
         """A list with an equal element or, for a text, a text around it; never NULL."""
-        column, place, *keys = self._arguments
+        column, place, *keys = self.arguments
         in_list = _JsonListContains(column, place, literal(json.dumps(value), Text), *keys)
         if not isinstance(value, str):
             return in_list
@@ -128,7 +126,7 @@ class JsonValue:
 
     def _of_type(self, value: PlainJson) -> ColumnElement[Any]:
         if self._is_id and not isinstance(value, bool):
-            return _JsonIdText(*self._arguments)
+            return _JsonIdText(*self.arguments)
         match value:
             case bool():
                 return self.boolean
@@ -136,6 +134,82 @@ class JsonValue:
                 return self.number
             case str():
                 return self.text
+
+
+@dataclass(frozen=True)
+class JsonElements:
+    """A value of each element of a list: a row for each, of lists in lists joined from the outside,
+    and what is meant in it.
+    """
+
+    rows: tuple[TableValuedAlias, ...]
+    value: JsonValue
+
+    @classmethod
+    def at(cls, column: ColumnElement[Any], path: PropertyPath) -> "JsonElements":
+        """What a path means; what is no list has no elements. Made anew for each time it is read.
+
+        For a list within a list, there is a row for each element of the inner one.
+        """
+        keys, *inner = path.stretches
+        tables: list[TableValuedAlias] = []
+        for keys_inside in inner:
+            listed = _ElementRows(*JsonValue(column, keys).arguments)
+            rows = listed.table_valued(sql_column("value", Text), sql_column("type", Text))
+            tables.append(rows)
+            column, keys = _Element(rows.c.value, rows.c.type), keys_inside
+        return cls(tuple(tables), JsonValue(column, keys))
+
+    def joined_to(self, statement: Select[Any]) -> Select[Any]:
+        """The statement with a row for each element; without the rows that have none."""
+        for rows in self.rows:
+            statement = statement.join(rows, true())
+        return statement
+
+    def read(self, of: ColumnElement[Any], *where: ColumnElement[bool]) -> Select[Any]:
+        """A figure over the elements, for use inside a statement that has the list's column."""
+        first, *inner = self.rows
+        statement = select(of).select_from(first)
+        for rows in inner:
+            statement = statement.join(rows, true())
+        return statement.where(*where).correlate_except(*self.rows)
+
+    def any(self, where: ColumnElement[bool]) -> ColumnElement[bool]:
+        """Whether there is such an element; never NULL."""
+        return self.read(literal_column("1"), where).exists()
+
+
+def total_at(column: ColumnElement[Any], path: PropertyPath) -> ColumnElement[float]:
+    """The number that lies there, or what those of all elements of a list add up to."""
+    if not path.means_several:
+        return JsonValue(column, path.keys).number
+    elements = JsonElements.at(column, path)
+    return elements.read(func.sum(elements.value.number)).scalar_subquery()
+
+
+def _place(column: ColumnElement[Any], path: Sequence[str]) -> ColumnElement[str]:
+    """The path as SQLite writes it; a number is a place where it meets a list, else a key."""
+    place: ColumnElement[str] = literal("$", Text)
+    plain = "$"
+    for key in path:
+        if PLACE.fullmatch(key):
+            is_list = func.json_type(column, place) == "array"
+            place = case(
+                (is_list, place.concat(literal(f"[{key}]", Text))),
+                else_=place.concat(literal(f'."{key}"', Text)),
+            )
+            plain = ""
+        elif plain:
+            plain += f'."{key}"'
+            place = literal(plain, Text)
+        else:
+            place = place.concat(literal(f'."{key}"', Text))
+    return place
+
+
+def _key(key: str) -> ColumnElement[Any]:
+    """One step for PostgreSQL: a number where a list may have that place."""
+    return literal_column(key, Integer) if PLACE.fullmatch(key) else literal(key, Text)
 
 
 def _digits(value: PlainJson) -> PlainJson:
@@ -173,24 +247,21 @@ class _Reading(FunctionElement[Any]):
     """column, path as SQLite writes it, and then the keys of the path one by one for PostgreSQL."""
 
     inherit_cache = True
-    sqlite: str  # of {c}, the column, and {p}, the path
+    sqlite: str  # of {t}, the type, and {v}, the value
     postgresql: str  # of {n}, the value itself
 
 
 class _JsonText(_Reading):
     type = Text()
     inherit_cache = True
-    sqlite = "CASE json_type({c}, {p}) WHEN 'text' THEN json_extract({c}, {p}) END"
+    sqlite = "CASE {t} WHEN 'text' THEN {v} END"
     postgresql = "CASE jsonb_typeof({n}) WHEN 'string' THEN {n} #>> '{{}}' END"
 
 
 class _JsonNumber(_Reading):
     type = Float()
     inherit_cache = True
-    sqlite = (
-        "CASE WHEN json_type({c}, {p}) IN ('integer', 'real')"
-        " THEN CAST(json_extract({c}, {p}) AS REAL) END"
-    )
+    sqlite = "CASE WHEN {t} IN ('integer', 'real') THEN CAST({v} AS REAL) END"
     postgresql = (
         "CASE jsonb_typeof({n}) WHEN 'number' THEN"
         f" LEAST(GREATEST(({{n}} #>> '{{{{}}}}')::numeric, -{LARGEST}), {LARGEST})::float8 END"
@@ -200,24 +271,21 @@ class _JsonNumber(_Reading):
 class _JsonBoolean(_Reading):
     type = Boolean()
     inherit_cache = True
-    sqlite = "CASE json_type({c}, {p}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
+    sqlite = "CASE {t} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
     postgresql = "CASE jsonb_typeof({n}) WHEN 'boolean' THEN ({n} #>> '{{}}')::boolean END"
 
 
 class _JsonPresent(_Reading):
     type = Boolean()
     inherit_cache = True
-    sqlite = "(COALESCE(json_type({c}, {p}), 'null') <> 'null')"
+    sqlite = "(COALESCE({t}, 'null') <> 'null')"
     postgresql = "(COALESCE(jsonb_typeof({n}), 'null') <> 'null')"
 
 
 class _JsonPlain(_Reading):
     type = Text()
     inherit_cache = True
-    sqlite = (
-        "CASE json_type({c}, {p}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'"
-        " ELSE CAST(json_extract({c}, {p}) AS TEXT) END"
-    )
+    sqlite = "CASE {t} WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST({v} AS TEXT) END"
     postgresql = "({n} #>> '{{}}')"
 
 
@@ -227,15 +295,15 @@ class _JsonIdentity(_Reading):
     type = Text()
     inherit_cache = True
     sqlite = (
-        "CASE json_type({c}, {p})"
-        " WHEN 'text' THEN 't' || json_extract({c}, {p})"
-        " WHEN 'integer' THEN 'n' || json_extract({c}, {p})"
+        "CASE {t}"
+        " WHEN 'text' THEN 't' || {v}"
+        " WHEN 'integer' THEN 'n' || {v}"
         " WHEN 'real' THEN CASE"
-        " WHEN json_extract({c}, {p}) = CAST(json_extract({c}, {p}) AS INTEGER)"
-        " THEN 'n' || CAST(json_extract({c}, {p}) AS INTEGER)"
-        " ELSE 'n' || printf('%!.17g', json_extract({c}, {p})) END"
+        " WHEN {v} = CAST({v} AS INTEGER)"
+        " THEN 'n' || CAST({v} AS INTEGER)"
+        " ELSE 'n' || printf('%!.17g', {v}) END"
         " WHEN 'null' THEN NULL"
-        " ELSE json_type({c}, {p}) || json_extract({c}, {p}) END"
+        " ELSE {t} || {v} END"
     )
     postgresql = "NULLIF({n}, 'null'::jsonb)"
 
@@ -259,12 +327,12 @@ class _JsonIdText(_Reading):
     type = Text()
     inherit_cache = True
     sqlite = (
-        "CASE json_type({c}, {p}) WHEN 'text' THEN json_extract({c}, {p})"
-        " WHEN 'integer' THEN CAST(json_extract({c}, {p}) AS TEXT)"
+        "CASE {t} WHEN 'text' THEN {v}"
+        " WHEN 'integer' THEN CAST({v} AS TEXT)"
         " WHEN 'real' THEN CASE"
-        " WHEN json_extract({c}, {p}) = CAST(json_extract({c}, {p}) AS INTEGER)"
-        " THEN CAST(CAST(json_extract({c}, {p}) AS INTEGER) AS TEXT)"
-        " ELSE CAST(json_extract({c}, {p}) AS TEXT) END END"
+        " WHEN {v} = CAST({v} AS INTEGER)"
+        " THEN CAST(CAST({v} AS INTEGER) AS TEXT)"
+        " ELSE CAST({v} AS TEXT) END END"
     )
     postgresql = (
         "CASE jsonb_typeof({n}) WHEN 'string' THEN {n} #>> '{{}}'"
@@ -288,8 +356,12 @@ class _text_position(FunctionElement[int]):  # noqa: N801  # a SQL function
 
 @compiles(_Reading, "sqlite")
 def _reading_in_sqlite(element: _Reading, compiler: SQLCompiler, **kw: Any) -> str:
-    column, place, *_ = (compiler.process(clause, **kw) for clause in element.clauses)
-    return element.sqlite.format(c=column, p=place)
+    column, place, *keys = element.clauses
+    if isinstance(column, _Element) and not keys:
+        value, kind = (compiler.process(clause, **kw) for clause in column.clauses)
+        return element.sqlite.format(t=kind, v=value)
+    c, p = compiler.process(column, **kw), compiler.process(place, **kw)
+    return element.sqlite.format(t=f"json_type({c}, {p})", v=f"json_extract({c}, {p})")
 
 
 @compiles(_Reading, "postgresql")
@@ -323,7 +395,54 @@ def _list_contains_in_postgresql(
 
 
 def _node(parts: Sequence[ColumnElement[Any]], compiler: SQLCompiler, **kw: Any) -> str:
-    return "(" + " -> ".join(compiler.process(part, **kw) for part in parts) + ")"
+    column, *keys = parts
+    node = compiler.process(column, **kw)
+    for key in keys:
+        step = compiler.process(key, **kw)
+        is_place = isinstance(key.type, Integer)
+        node = (
+            f"COALESCE({node} -> {step}, {node} -> '{step}')" if is_place else f"{node} -> {step}"
+        )
+    return f"({node})"
+
+
+class _ElementRows(FunctionElement[Any]):
+    """As a reading; a row for each element of the list: its value, and in SQLite its type."""
+
+    inherit_cache = True
+
+
+@compiles(_ElementRows, "sqlite")
+def _rows_in_sqlite(element: _ElementRows, compiler: SQLCompiler, **kw: Any) -> str:
+    column, place, *_ = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"json_each(CASE json_type({column}, {place}) WHEN 'array' THEN {column} END, {place})"
+
+
+@compiles(_ElementRows, "postgresql")
+def _rows_in_postgresql(element: _ElementRows, compiler: SQLCompiler, **kw: Any) -> str:
+    column, _, *keys = list(element.clauses)
+    node = _node([column, *keys], compiler, **kw)
+    is_list = f"jsonb_typeof({node}) WHEN 'array'"
+    return f"jsonb_array_elements(CASE {is_list} THEN {node} ELSE '[]'::jsonb END)"
+
+
+class _Element(FunctionElement[Any]):
+    """An element of a list, from its value and its type, so that something inside can be read."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(_Element, "sqlite")
+def _element_in_sqlite(element: _Element, compiler: SQLCompiler, **kw: Any) -> str:
+    value, kind = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"CASE WHEN {kind} IN ('object', 'array') THEN {value} END"
+
+
+@compiles(_Element, "postgresql")
+def _element_in_postgresql(element: _Element, compiler: SQLCompiler, **kw: Any) -> str:
+    value, _ = element.clauses
+    return str(compiler.process(value, **kw))
 
 
 @compiles(_text_position, "sqlite")

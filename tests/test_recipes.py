@@ -80,4 +80,4 @@ def test_the_page_of_recipes_lists_each():
     page = (RECIPES / "README.md").read_text("utf-8")
 
     assert sorted(re.findall(r"\]\((\w+)/README.md\)", page)) == [one.name for one in FOLDERS]
-    assert len(FOLDERS) == 15
+    assert len(FOLDERS) == 16

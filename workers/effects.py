@@ -19,6 +19,7 @@ from journeys.advance import (
     Tell,
 )
 from rekindle.workspace.library import Library
+from segments.paths import nest, parse_path
 from segments.subjects import BY_STEP
 from store.approvals import Asking, ask_approvals
 from store.effects import NewEffect, add_effects
@@ -123,7 +124,7 @@ def _event(library: Library, one: Enrollment, effect: EmitEvent, now: datetime) 
     """Tied to this enrollment by its key, so that the journey's own conditions see it."""
     graph = library.graph(one.version_id)
     per = graph.journey.per if graph else None
-    key = {per: one.key} if per else {}
+    key = nest(parse_path(per).keys, one.key) if per else {}
     ours = {**key, **effect.properties, "journey": one.journey, "enrollment_id": one.id}
     message_id = f"emit:{one.id}:{one.step}:{one.visit}"
     return OwnEvent(one.customer_id, effect.name, now, message_id, ours)

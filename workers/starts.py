@@ -14,6 +14,7 @@ from journeys.permission import Refused
 from rekindle.errors import NotFound
 from rekindle.workspace.library import Library
 from segments.definition import parse_condition
+from segments.paths import parse_path, walk_keys
 from segments.subjects import Sort
 from store.enrollments import (
     NewEnrollment,
@@ -107,7 +108,7 @@ def _key(journey: Journey, event: FreshEvent) -> str | None:
     """The value of `per` as text; an event without it starts nothing."""
     if journey.per is None:
         return ""
-    value = event.properties.get(journey.per)
+    value = walk_keys(event.properties, parse_path(journey.per).keys)
     return None if value is None else str(value)
 
 
@@ -292,7 +293,8 @@ def start_by_hand(
         raise NotFound(f"no journey is called {wanted.journey!r}.")
     if not any(isinstance(trigger, OnApi) for trigger in journey.start):
         return Refused(f"{wanted.journey} has no start 'api'")
-    key = "" if journey.per is None else wanted.properties.get(journey.per)
+    per = parse_path(journey.per).keys if journey.per else None
+    key = "" if per is None else walk_keys(wanted.properties, per)
     if key is None:
         return Refused(f"the properties have no {journey.per!r}, which tells its trips apart")
     occurrence = wanted.occurrence

@@ -26,6 +26,7 @@ KINDS = (
 )  # fmt: skip
 SHARES = (0.55, 0.15, 0.06, 0.01, 0.0095, 0.15, 0.0705)
 ORDERED, TICKET_OPENED, TICKET_CLOSED = 2, 3, 4
+CATEGORIES = 2
 ROWS_A_CHUNK = 100_000
 EVENT_COLUMNS = (
     "id, customer_id, kind_id, occurred_at, received_at, known_at, message_id, source, properties"
@@ -164,5 +165,17 @@ def _rows(history: History, first: int, end: int) -> Iterator[tuple[Row, int]]:
     for number, (customer, kind, seconds, ticket) in enumerate(listed, first + 1):
         at = seconds * 1_000_000
         properties = json.dumps({"ticket_id": f"t{ticket}"}) if ticket else "{}"
+        if kind == ORDERED:
+            properties = _basket(number)
         row = (number, customer, kind + 1, at, at, at, f"m{number:010}", "import", properties)
         yield row, ticket
+
+
+def _basket(number: int) -> str:
+    """An order's properties: one category for all of it, and one to five products with the same."""
+    category = f"c{number % CATEGORIES}"
+    products = [
+        {"sku": f"s{number % 997}-{place}", "category": category, "price": 10.5 + place}
+        for place in range(1 + number % 5)
+    ]
+    return json.dumps({"category": category, "products": products})

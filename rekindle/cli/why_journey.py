@@ -29,6 +29,7 @@ from rekindle.services import Services
 from rekindle.workspace.library import Library
 from segments.conditions.base import ConditionBase
 from segments.definition import parse_condition
+from segments.paths import parse_path, walk_keys
 from segments.prepared import parameters, prepare
 from segments.subjects import Sort
 from store.customers import find_customer
@@ -217,7 +218,8 @@ class _Asked:
         return other_way if self.trips else never
 
     def _has_key(self, one: StoredEvent) -> bool:
-        return self.journey.per is None or one.properties.get(self.journey.per) is not None
+        per = self.journey.per
+        return per is None or walk_keys(one.properties, parse_path(per).keys) is not None
 
     def _fits(self, trigger: OnEvent, one: StoredEvent) -> bool:
         statement = prepare(_condition(trigger), Sort.EVENT, self.library.lexicon)

@@ -9,7 +9,7 @@ from typing import Any
 from rekindle.workspace.library import Reading
 from rekindle.workspace.problems import Place, Problem, did_you_mean
 from rekindle.workspace.references import rules_of
-from segments.values import split_name
+from segments.paths import parse_path
 
 ANY = "any"
 # what the engine says itself comes sooner or later
@@ -103,7 +103,7 @@ def _check_trait(
     if not seen.traits or not isinstance(name, str):
         return
     try:
-        first = split_name(name)[0]
+        first = parse_path(name).first
     except ValueError:  # told where the rule is read
         return
     if first not in seen.traits:

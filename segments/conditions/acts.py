@@ -1,10 +1,10 @@
 """Events counted, summed up, or looked at for the first or the last of them."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 from sqlalchemy import CTE, ColumnElement, FromClause, Select, and_, case, func, or_, select
 
 from segments.compilation import Compilation, Verdict
@@ -12,38 +12,20 @@ from segments.conditions.dated import place
 from segments.conditions.fields import Number, PropertyName
 from segments.conditions.occurrences import AMOUNTS, Occurrences, Window
 from segments.conditions.operators import Operators
+from segments.conditions.properties import Where, tell_where
 from segments.counting import FIGURES, bounded, count, edge, figure
 from segments.instants import NULL_INSTANT, Micros, as_instant, greatest, length, micros, soonest
 from segments.newest import Meant
+from segments.paths import parse_path
 from segments.tallying import Tallied
-from segments.values import JsonValue
-from segments.wording import bounds, moment, sentence, shortfall, times, values, window
+from segments.values import JsonElements, JsonValue
+from segments.wording import bounds, moment, sentence, shortfall, times, window
 from store.tables import events
 
 FIGURE_NAMES = {
     "sum_of": "the sum of", "average_of": "the average of", "highest_of": "the highest",
     "lowest_of": "the lowest", "distinct": "how many different",
 }  # fmt: skip
-
-
-def _value_or_operators(written: object) -> object:
-    if isinstance(written, list | tuple):
-        raise ValueError("a list is not a value here; write {in: […]}")
-    if isinstance(written, Mapping | Operators):
-        return written
-    return {"is": written}
-
-
-Asked = Annotated[
-    Operators,
-    BeforeValidator(
-        _value_or_operators, json_schema_input_type=bool | int | float | str | dict[str, Any]
-    ),
-]
-
-Where = Annotated[
-    Mapping[PropertyName, Asked], AfterValidator(lambda asked: dict(sorted(asked.items())))
-]
 
 
 class Acts(Occurrences):
@@ -76,8 +58,8 @@ class Acts(Occurrences):
 
     @property
     def sentence(self) -> str:
-        asked = [f"{name} {values(operators.asked)}" for name, operators in self.where.items()]
-        meant = sentence(self.meant, f"(where {' and '.join(asked)})" if asked else "")
+        asked = tell_where(self.where)
+        meant = sentence(self.meant, f"(where {asked})" if asked else "")
         when = window(self.within, self.older_than, self.since, self.until)
         if edge := self.first or self.last:
             place = "first" if self.first else "latest"
@@ -164,7 +146,7 @@ class Acts(Occurrences):
     def _where(self, one: FromClause) -> list[ColumnElement[bool]]:
         """What `where` asks of a row of events."""
         return [
-            operators.ask(JsonValue.named(one.c.properties, name))
+            operators.ask_at(one.c.properties, parse_path(name))
             for name, operators in self.where.items()
         ]
 
@@ -204,25 +186,37 @@ class Acts(Occurrences):
         return select(own.id, total).where(counts).group_by(own.id)
 
     def stretches(self, compilation: Compilation) -> CTE:
-        """What is counted: id, at, begins, ends and the columns of `values`."""
+        """What is counted: id, at, begins, ends and what is read of each."""
         occurred_at = micros(events.c.occurred_at)
         columns: list[ColumnElement[Any]] = [
             self.begins(occurred_at, _seen_at(compilation)).label("begins"),
             self.ends(occurred_at).label("ends"),
         ]
-        return self.found(compilation).add_columns(*columns, *self.values()).cte()
+        return self.read(compilation).add_columns(*columns).cte()
 
-    def values(self) -> list[ColumnElement[Any]]:
-        """What is read of each event: `value` for a figure, and the dates that `where` asks."""
-        read: list[ColumnElement[Any]] = [
-            JsonValue.named(events.c.properties, name).text.label(_date_column(name))
-            for name in self._dated()
-        ]
+    def read(self, compilation: Compilation) -> Select[Any]:
+        """The events that are found, with what is read of them: `value` for a figure, and dates.
+
+        Where a figure is over the elements of a list there is a row for each of these.
+        """
+        found = self.found(compilation).add_columns(
+            *(
+                JsonValue.named(events.c.properties, name).text.label(_date_column(name))
+                for name in self._dated()
+            )
+        )
         if self.figure is None:
-            return read
+            return found
         name, of = self.figure
-        held = JsonValue.named(events.c.properties, of)
-        return [*read, (held.identity if name == "distinct" else held.number).label("value")]
+        elements = JsonElements.at(events.c.properties, parse_path(of))
+        held = elements.value
+        value = held.identity if name == "distinct" else held.number
+        return elements.joined_to(found).add_columns(value.label("value"))
+
+    @property
+    def columns_read(self) -> list[str]:
+        """What `read` adds to what it finds."""
+        return [*map(_date_column, self._dated()), *(["value"] if self.figure else [])]
 
     def _dated(self) -> dict[str, Operators]:
         return {name: asked for name, asked in self.where.items() if asked.asks_dates}
@@ -257,8 +251,8 @@ class Acts(Occurrences):
         """When each happened, and during which time that is known: id, at, moment, begins, ends."""
         occurred_at = micros(events.c.occurred_at)
         known = _seen_at(compilation).label("begins")
-        found = self.found(compilation).add_columns(
-            occurred_at.label("moment"), known, NULL_INSTANT.label("ends"), *self.values()
+        found = self.read(compilation).add_columns(
+            occurred_at.label("moment"), known, NULL_INSTANT.label("ends")
         )
         return self._placed(found.cte(), compilation.lexicon.zone)
 

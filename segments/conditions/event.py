@@ -13,6 +13,7 @@ from sqlalchemy import (
     case,
     func,
     literal_column,
+    null,
     or_,
     select,
     union_all,
@@ -20,7 +21,7 @@ from sqlalchemy import (
 
 from segments.compilation import Compilation
 from segments.conditions.acts import Acts
-from segments.conditions.fields import EventNames, PropertyName
+from segments.conditions.fields import EventNames, OneProperty
 from segments.instants import NULL_INSTANT, Micros, micros, soonest
 from segments.kinds import kinds_named, own_kinds
 from segments.newest import Meant
@@ -42,7 +43,7 @@ class Event(Acts):
     without_later: EventNames | None = Field(
         None, description="count only what no later event of these names answers"
     )
-    same: PropertyName | None = Field(None, description="the property by which an event answers")
+    same: OneProperty | None = Field(None, description="the property by which an event answers")
 
     @property
     def is_any(self) -> bool:
@@ -149,11 +150,10 @@ class Event(Acts):
     def _asked(self, compilation: Compilation) -> Select[Any]:
         occurred_at = micros(events.c.occurred_at)
         seen_at = compilation.seen_at(occurred_at, micros(events.c.known_at))
-        return self.found(compilation).add_columns(
+        return self.read(compilation).add_columns(
             self.begins(occurred_at, seen_at).label("begins"),
             self.ends(occurred_at).label("ends"),
             *self._order(is_answer=0),
-            *self.values(),
         )
 
     def _answering(self, compilation: Compilation) -> Select[Any]:
@@ -163,10 +163,10 @@ class Event(Acts):
             select(
                 mine.id,
                 mine.at,
+                *(null().label(name) for name in self.columns_read),
                 compilation.seen_at(occurred_at, micros(events.c.known_at)).label("begins"),
                 NULL_INSTANT.label("ends"),
                 *self._order(is_answer=1),
-                *self.values(),
             )
             .join(events, events.c.customer_id == looked_up_by(mine.customer_id))
             .where(events.c.kind_id.in_(kinds_named(self.without_later or ())))

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from rekindle.durations import Duration
-from segments.values import split_name
+from segments.paths import parse_path
 
 LARGEST = 2**53  # whole numbers beyond it are not told apart
 YEARS = range(1000, 9000)  # with room for windows on either side
@@ -112,8 +112,15 @@ def _parse_event_name(written: object) -> str:
 def _parse_property(written: object) -> str:
     if not isinstance(written, str):
         raise ValueError(f"{written!r} cannot be the name of a property")
-    split_name(written)
+    parse_path(written)
     return written
+
+
+def _parse_one_property(written: object) -> str:
+    name = _parse_property(written)
+    if parse_path(name).means_several:
+        raise ValueError(f"{name!r} means each of a list, and one value is needed here")
+    return name
 
 
 def _parse_range(written: object) -> object:
@@ -155,6 +162,7 @@ EventNames = Annotated[
     BeforeValidator(_parse_names, json_schema_input_type=str | list[str]),
 ]
 PropertyName = Annotated[str, BeforeValidator(_parse_property, json_schema_input_type=str)]
+OneProperty = Annotated[str, BeforeValidator(_parse_one_property, json_schema_input_type=str)]
 DayOrInstant = Annotated[
     date | datetime,
     PlainValidator(_parse_date),

@@ -5,10 +5,11 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from segments.conditions.acts import Acts, Where
+from segments.conditions.acts import Acts
 from segments.conditions.channel import Channel
 from segments.conditions.event import Event
 from segments.conditions.fields import EventNames
+from segments.conditions.properties import Where
 
 
 class Happening(BaseModel):

@@ -60,7 +60,7 @@ class Operators(BaseModel):
 
     @model_validator(mode="after")
     def _says_something_possible(self) -> Self:
-        if not self.written_operators:
+        if not self.written_operators and not self._says_more:
             raise ValueError("at least one operator is needed, for example exists: true")
         if self.in_ == () or self.not_in == ():
             raise ValueError("the list is empty")
@@ -71,6 +71,11 @@ class Operators(BaseModel):
         check_dates(self.asked)
         check_bounds(Amount.of(self))
         return self
+
+    @property
+    def _says_more(self) -> bool:
+        """Whether anything is asked beside the operators."""
+        return False
 
     @property
     def written_operators(self) -> tuple[str, ...]:

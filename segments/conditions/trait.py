@@ -2,20 +2,25 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, select
+from pydantic import model_validator
+from sqlalchemy import CTE, ColumnElement, Select, Text, and_, case, cast, func, null, select
 
 from segments.compilation import Compilation, Verdict
 from segments.conditions.base import ConditionBase
 from segments.conditions.dated import Placed, place
 from segments.conditions.fields import PropertyName
 from segments.conditions.operators import Operators
+from segments.conditions.properties import check_asks_elements
 from segments.instants import Micros, micros, soonest, still_ahead
+from segments.paths import PropertyPath, parse_path
 from segments.planning import looked_up_by
-from segments.values import JsonValue, split_name
+from segments.values import JsonElements, JsonValue
 from segments.wording import values
 from store.tables import traits
+
+MOST_TOLD = 5  # of the values in a list
 
 
 class Trait(Operators, ConditionBase):
@@ -35,17 +40,18 @@ class Trait(Operators, ConditionBase):
         newest = (
             select(traits.c.value)
             .join(compilation.subjects, mine.customer_id == traits.c.customer_id)
-            .where(traits.c.name == split_name(self.trait)[0], known_at <= mine.at)
+            .where(traits.c.name == parse_path(self.trait).first, known_at <= mine.at)
             .order_by(traits.c.occurred_at.desc(), traits.c.id.desc())
             .limit(1)
         )
         return {"value": newest}
 
     def tell(self, found: Mapping[str, Any]) -> str:
-        value = found["value"]
-        for key in split_name(self.trait)[1:]:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        return "missing" if value is None else json.dumps(value, ensure_ascii=False)
+        path = parse_path(self.trait).inside()
+        values = [value for value in path.find(found["value"]) if value is not None]
+        if not values:
+            return "missing"
+        return ", ".join(json.dumps(value, ensure_ascii=False) for value in values[:MOST_TOLD])
 
     def lacks(self, found: Mapping[str, Any]) -> str:
         return f"needed: one that {values(self.asked)}"
@@ -57,13 +63,17 @@ class Trait(Operators, ConditionBase):
 
     @property
     def _asks_for_absence(self) -> bool:
-        return self.exists is False and self.written_operators == ("exists",)
+        return (
+            self.exists is False
+            and self.written_operators == ("exists",)
+            and not parse_path(self.trait).means_several
+        )
 
     def _leaf(self, compilation: Compilation) -> Select[Any]:
         """In force is the version of the latest timestamp; of equal ones, the later arrival."""
-        name, *inside = split_name(self.trait)
-        held = JsonValue(traits.c.value, tuple(inside))
-        versions = _versions(compilation, name, held.text, self.ask(held))
+        path = parse_path(self.trait)
+        text, fits = self._read(path.inside())
+        versions = _versions(compilation, path.first, text, fits)
         placed = self._placed(versions, compilation)
         own = placed.table.c
         in_force = and_(own.begins <= own.at, own.place == 1)
@@ -79,6 +89,19 @@ class Trait(Operators, ConditionBase):
                 func.min(still_ahead(own.begins, own.at)), func.min(case((in_force, turns)))
             ).label("next_check_at"),
         ).group_by(own.id)
+
+    def _read(self, path: PropertyPath) -> tuple[ColumnElement[str], ColumnElement[bool]]:
+        """The text that dates are read from, and whether the value, or any of a list, fits."""
+        if path.means_several:
+            elements = JsonElements.at(traits.c.value, path)
+            return cast(null(), Text), elements.any(self.ask(elements.value))
+        held = JsonValue(traits.c.value, path.keys)
+        return held.text, self.ask(held)
+
+    @model_validator(mode="after")
+    def _asks_what_elements_can_tell(self) -> Self:
+        check_asks_elements(self.trait, self)
+        return self
 
     def _placed(self, versions: CTE, compilation: Compilation) -> Placed:
         if not self.asks_dates:

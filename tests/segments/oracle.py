@@ -23,6 +23,7 @@ from segments.conditions.logic import All, AnyOf, Not
 from segments.conditions.message import Message
 from segments.conditions.occurrences import Occurrences
 from segments.conditions.operators import Operators
+from segments.conditions.properties import ElementOperators, PropertyOperators
 from segments.conditions.rfm import Rfm
 from segments.conditions.segment import InSegment
 from segments.conditions.sequence import Sequence
@@ -32,6 +33,11 @@ from segments.definition import Condition, ConditionBase
 
 OURS = ("customer.", "message.", "segment.", "enrollment.", "survey.")
 MISSING = object()
+EACH = "[]"
+OVER_ELEMENTS = {
+    "count": "", "sum": "sum_of", "average": "average_of", "highest": "highest_of",
+    "lowest": "lowest_of", "distinct": "distinct",
+}  # fmt: skip
 DAY = timedelta(days=1)
 
 
@@ -203,7 +209,8 @@ def holds(world: World, condition: ConditionBase, customer: int, t: datetime) ->
         case InSegment():
             return holds(world, world.segments[condition.segment], customer, t)
         case Trait():
-            return fits(trait_of(world, condition.trait, customer, t), condition, t, world.zone)
+            values = trait_of(world, condition.trait, customer, t)
+            return any(fits(value, condition, t, world.zone) for value in values)
         case Event() | Channel():
             return acts_fit(world, condition, customer, t)
         case _:
@@ -213,8 +220,8 @@ def holds(world: World, condition: ConditionBase, customer: int, t: datetime) ->
 # --- traits and values ---------------------------------------------------------------------------
 
 
-def trait_of(world: World, dotted: str, customer: int, t: datetime) -> Any:
-    name, *inside = dotted.split(".")
+def trait_of(world: World, dotted: str, customer: int, t: datetime) -> list[Any]:
+    name, *inside = spelled(dotted)
     versions = [
         (said.occurred_at, arrival, said.value)
         for arrival, said in enumerate(world.said)
@@ -222,16 +229,87 @@ def trait_of(world: World, dotted: str, customer: int, t: datetime) -> Any:
         if said.occurred_at <= t and said.known_at <= t
     ]
     if not versions:
-        return MISSING
-    return inside_of(max(versions, key=lambda version: version[:2])[2], inside)
+        return [] if EACH in inside else [MISSING]
+    return reached(max(versions, key=lambda version: version[:2])[2], inside)
 
 
-def inside_of(value: Any, path: Iterable[str]) -> Any:
-    for key in path:
-        if not isinstance(value, dict) or key not in value:
-            return MISSING
-        value = value[key]
-    return MISSING if value is None else value
+def spelled(name: str) -> list[str]:
+    """The keys of a name, and EACH where every element of a list is meant; letter by letter."""
+    keys, key, is_quoted, rest = [], "", False, list(name)
+    while rest:
+        letter = rest.pop(0)
+        if letter == '"':
+            is_quoted = not is_quoted
+        elif letter == "." and not is_quoted and rest and rest[0] != " ":
+            keys.append(key)
+            key = ""
+        elif letter == "[" and not is_quoted:
+            rest.pop(0)
+            keys += [key, EACH] if key else [EACH]
+            key = ""
+            if rest and rest[0] == ".":
+                rest.pop(0)
+        else:
+            key += letter
+    return [*keys, key] if key else keys
+
+
+def reached(value: Any, keys: list[str]) -> list[Any]:
+    """Every value to which the keys lead, MISSING among them."""
+    if not keys:
+        return [MISSING if value is None else value]
+    key, *further = keys
+    if key == EACH:
+        elements = value if isinstance(value, list) else []
+        return [found for element in elements for found in reached(element, further)]
+    if isinstance(value, dict):
+        return reached(value.get(key), further)
+    if isinstance(value, list) and key in [str(place) for place in range(len(value))]:
+        return reached(value[int(key)], further)
+    return reached(None, further)
+
+
+def meant_by(properties: Any, name: str) -> list[Any]:
+    return reached(properties, spelled(name))
+
+
+def property_fits(
+    properties: Any, name: str, asked: PropertyOperators, t: datetime, zone: ZoneInfo
+) -> bool:
+    """Whether what the name means has all that is asked of it."""
+    values = meant_by(properties, name)
+    if EACH not in spelled(name):
+        return fits(values[0], asked, t, zone)
+
+    def of_which(part: ElementOperators) -> list[bool]:
+        return [element_fits(value, part, t, zone) for value in values]
+
+    answers = []
+    chosen = values
+    is_chosen = bool(asked.written_operators or asked.where)
+    if is_chosen:
+        chosen = [v for v, does in zip(values, of_which(asked), strict=True) if does]
+        if not any(getattr(asked, figure) for figure in OVER_ELEMENTS):
+            answers.append(bool(chosen))
+    answers += [True in of_which(asked.any_)] if asked.any_ else []
+    answers += [bool(values) and False not in of_which(asked.all_)] if asked.all_ else []
+    answers += [True not in of_which(asked.none)] if asked.none else []
+    for written, figure in OVER_ELEMENTS.items():
+        if bounds := getattr(asked, written):
+            if written == "count":
+                counted = chosen if is_chosen else [v for v in chosen if v is not MISSING]
+                number: float | None = len(counted)
+            else:
+                number = figure_over(chosen, figure)
+            answers.append(number is not None and is_enough(number, bounds))
+    return all(answers)
+
+
+def element_fits(value: Any, asked: ElementOperators, t: datetime, zone: ZoneInfo) -> bool:
+    inside = None if value is MISSING else value
+    return fits(value, asked, t, zone) and all(
+        property_fits(inside, name, part, t, zone) for name, part in (asked.where or {}).items()
+    )
 
 
 def kind_of(value: Any) -> str:
@@ -401,7 +479,7 @@ def matching_acts(
         if act.customer == customer and act.occurred_at <= t and act.known_at <= t
         if is_meant(world, asked, act)
         if all(
-            fits(inside_of(act.properties, name.split(".")), operators, t, world.zone)
+            property_fits(act.properties, name, operators, t, world.zone)
             for name, operators in asked.where.items()
         )
     ]
@@ -466,7 +544,7 @@ def in_window(instant: datetime, window: Any, t: datetime) -> bool:
 def is_answered(world: World, asked: Event, arrival: int, act: Act, t: datetime) -> bool:
     if asked.without_later is None or asked.same is None:
         return False
-    tie = inside_of(act.properties, asked.same.split("."))
+    tie = meant_by(act.properties, asked.same)[0]
     if tie is MISSING:
         return False
     return any(
@@ -475,7 +553,7 @@ def is_answered(world: World, asked: Event, arrival: int, act: Act, t: datetime)
         and other.known_at <= t
         and (other.occurred_at, place) > (act.occurred_at, arrival)
         and any(name_matches(pattern, other.name) for pattern in asked.without_later)
-        and equal(as_id(tie), as_id(inside_of(other.properties, asked.same.split("."))))
+        and equal(as_id(tie), as_id(meant_by(other.properties, asked.same)[0]))
         for place, other in enumerate(world.acts)
     )
 
@@ -485,7 +563,12 @@ def figure_of(counted: list[Act], asked: Acts) -> float | None:
     if asked.figure is None:
         return len(counted)
     name, of = asked.figure
-    values = [inside_of(act.properties, of.split(".")) for act in counted]
+    values = [value for act in counted for value in meant_by(act.properties, of)]
+    return figure_over(values, name)
+
+
+def figure_over(values: list[Any], name: str) -> float | None:
+    """Sum and `distinct` of nothing are 0, all others are missing."""
     present = [value for value in values if value is not MISSING]
     if name == "distinct":
         different: list[Any] = []
@@ -514,7 +597,7 @@ def happened(world: World, asked: Happening, customer: int, t: datetime) -> list
         if act.customer == customer and act.occurred_at <= t and act.known_at <= t
         if is_happening(world, asked, act)
         if all(
-            fits(inside_of(act.properties, name.split(".")), operators, t, world.zone)
+            property_fits(act.properties, name, operators, t, world.zone)
             for name, operators in asked.where.items()
         )
     ]

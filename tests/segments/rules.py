@@ -275,6 +275,117 @@ def edges(draw: st.DrawFn) -> dict[str, Any]:
     return asked | {end: window}
 
 
+SKUS: tuple[Any, ...] = ("cheese", "wine", "Wine", "ä", "", 1, 2.5, -1, True, None, [1], {"a": 1})
+KEYS = ("is", "all", "none", "0", "a b", "a-b", "a.b", "ä")  # some called as operators are
+LISTED = ("a[]", "a[].is", "a[].all", "a[].0", "a[].a b", "a[].a-b", 'a[]."a.b"', "a[].ä",
+          "a[][]", "a[].ä[]", "a[].ä[].is", '"a"[].none')  # fmt: skip
+SINGLE = ("a.0", "a.1.is", "a.0.ä.0", "a.ä.is", 'a.0."a.b"', "a.00", "a.-1")
+
+
+def elements() -> st.SearchStrategy[Any]:
+    """What may stand in a list: texts, numbers, objects, lists, and nothing at all."""
+    plain = st.sampled_from(SKUS)
+    return st.one_of(
+        plain,
+        st.dictionaries(st.sampled_from(KEYS), plain, max_size=4),
+        st.lists(plain, max_size=2),
+        st.fixed_dictionaries(
+            {"ä": st.lists(st.fixed_dictionaries({"is": plain}), max_size=2)},
+            optional={"is": plain},
+        ),
+    )
+
+
+def payloads() -> st.SearchStrategy[Any]:
+    """Mostly lists, and sometimes what stands where a list is meant."""
+    lists = st.lists(elements(), max_size=4)
+    return st.one_of(lists, lists, elements())
+
+
+@st.composite
+def nested_worlds(draw: st.DrawFn) -> World:
+    """Everybody's orders and traits have lists and objects inside."""
+    found, payload = draw(worlds()), payloads()
+    acts = [replace(act, properties={"a": draw(payload)}) for act in found.acts]
+    said = [replace(one, value=draw(payload)) for one in found.said]
+    return replace(found, acts=tuple(acts), said=tuple(said))
+
+
+@st.composite
+def inside_lists(draw: st.DrawFn) -> dict[str, Any]:
+    """Counts, figures and others whose properties are asked inside lists and objects."""
+    if draw(st.integers(0, 5)) == 0:
+        traits_inside = st.tuples(st.sampled_from((*LISTED, *SINGLE)), undated())
+        told = traits_inside.map(lambda pair: {"trait": pair[0], **pair[1]})
+        return draw(told.filter(_is_possible_rule))
+    asked: dict[str, Any] = draw(st.one_of(counts(), figures(), sequences()))
+    if "sequence" in asked:
+        asked["sequence"][0]["where"] = draw(wheres())
+        return asked
+    asked.pop("where", None)
+    for figure in ("sum_of", "average_of", "highest_of", "lowest_of", "distinct"):
+        if figure in asked:
+            asked[figure] = draw(st.sampled_from((*LISTED, *SINGLE)))
+    if "same" in asked:
+        asked["same"] = draw(st.sampled_from(SINGLE))
+    return asked | ({"where": draw(wheres())} if draw(st.booleans()) else {})
+
+
+def wheres() -> st.SearchStrategy[dict[str, Any]]:
+    single = st.dictionaries(st.sampled_from(SINGLE), undated(), min_size=1, max_size=1)
+    several = st.dictionaries(st.sampled_from(LISTED), of_elements(), min_size=1, max_size=2)
+    return st.one_of(several, several, several, single).filter(_is_possible_where)
+
+
+@st.composite
+def of_elements(draw: st.DrawFn) -> dict[str, Any]:
+    """What is asked of the elements of a list."""
+    own, figure = draw(st.booleans()), draw(st.booleans())
+    asked = draw(of_one()) if own or not figure else {}
+    if draw(st.booleans()):
+        asked[draw(st.sampled_from(("any", "all", "none")))] = draw(of_one())
+    if figure:
+        name = draw(st.sampled_from(("count", "sum", "average", "highest", "lowest", "distinct")))
+        bound = draw(st.sampled_from(("at_least", "at_most", "exactly", "more_than")))
+        asked[name] = {bound: draw(st.sampled_from((0, 1, 2)))}
+    return asked
+
+
+@st.composite
+def of_one(draw: st.DrawFn) -> dict[str, Any]:
+    names = st.sampled_from(("is", "all", "a b", "ä[].is", "ä", "0"))
+    inner = st.dictionaries(names, undated(), min_size=1, max_size=2)
+    if draw(st.integers(0, 2)) == 0:
+        return {"where": draw(inner.filter(_is_possible_where))}
+    return draw(undated())
+
+
+@st.composite
+def undated(draw: st.DrawFn) -> dict[str, Any]:
+    plain = st.sampled_from(tuple(v for v in SKUS if isinstance(v, bool | int | float | str)))
+    number, lists = st.sampled_from(NUMBERS), st.lists(plain, min_size=1, max_size=3)
+    of = {
+        "is": plain, "is_not": plain, "in": lists, "not_in": lists, "contains": plain,
+        "at_least": number, "less_than": number, "between": st.just([0, 2]),
+        "starts_with": st.sampled_from(("c", "", "W")), "ends_with": st.sampled_from(("e", "ä")),
+        "exists": st.booleans(),
+    }  # fmt: skip
+    name = draw(st.sampled_from(sorted(of)))
+    return {name: draw(of[name])}
+
+
+def _is_possible_where(asked: dict[str, Any]) -> bool:
+    return _is_possible_rule({"event": "any", "where": asked})
+
+
+def _is_possible_rule(asked: dict[str, Any]) -> bool:
+    try:
+        parse_condition(asked)
+    except ValueError:
+        return False
+    return True
+
+
 def traits() -> st.SearchStrategy[dict[str, Any]]:
     names = st.sampled_from(("a", "b", "a.city", "a.since", "c"))
     return st.tuples(names, operators()).map(lambda pair: {"trait": pair[0], **pair[1]})

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from segments.compile import Scope, Subjects
 from segments.definition import parse_condition
-from segments.values import split_name
+from segments.paths import parse_path
 from store.records import Actor
 from store.standings import note_turns
 from store.tables import ANSWERED, REPORTED, answers, delivery_events, events
@@ -563,4 +563,4 @@ def test_names_with_dots_can_be_asked_about(history: History, name: str, stored:
 @pytest.mark.parametrize("name", ["", ".a", "a..b", '"a', 'a"b"', '""', 'a.""'])
 def test_what_cannot_be_a_name_is_refused(name: str):
     with pytest.raises(ValueError, match="cannot be the name of a property"):
-        split_name(name)
+        parse_path(name)

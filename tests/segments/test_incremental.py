@@ -13,7 +13,7 @@ from segments.definition import Condition, parse_condition, walk
 from store.session import Store
 from tests.segments.judging import Judge
 from tests.segments.oracle import World
-from tests.segments.rules import conditions, worlds
+from tests.segments.rules import conditions, inside_lists, nested, nested_worlds, worlds
 from tests.segments.test_oracle import TICK, few, many, turning_points
 from tests.segments.walking import Walk
 
@@ -32,6 +32,23 @@ def test_what_refreshes_keep_is_what_the_oracle_says(
 @settings(many, max_examples=1_500)
 @given(world=worlds(), written=conditions(), data=st.data())
 def test_what_refreshes_keep_is_what_the_oracle_says_many_times(
+    store: Store, world: World, written: dict[str, Any], data: st.DataObject
+):
+    _walk(store, world, written, data)
+
+
+@settings(few, max_examples=10)
+@given(world=nested_worlds(), written=inside_lists(), data=st.data())
+def test_what_refreshes_keep_of_what_lies_inside_lists_is_what_the_oracle_says(
+    store: Store, world: World, written: dict[str, Any], data: st.DataObject
+):
+    _walk(store, world, written, data)
+
+
+@pytest.mark.deep
+@settings(many, max_examples=1_500)
+@given(world=nested_worlds(), written=nested(inside_lists()), data=st.data())
+def test_what_refreshes_keep_of_what_lies_inside_lists_is_what_the_oracle_says_many_times(
     store: Store, world: World, written: dict[str, Any], data: st.DataObject
 ):
     _walk(store, world, written, data)

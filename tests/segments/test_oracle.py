@@ -30,7 +30,10 @@ from tests.segments.rules import (
     counts,
     drifts,
     in_journeys,
+    inside_lists,
     messages,
+    nested,
+    nested_worlds,
     sequences,
     tickets,
     trends,
@@ -53,6 +56,7 @@ few = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 many = settings(few, max_examples=2_000)
+most = settings(few, max_examples=8_000)
 some = settings(few, max_examples=500)
 
 
@@ -139,6 +143,23 @@ def test_without_events_of_the_future_drift_and_sequences_are_exact_too_many_tim
     store: Store, world: World, written: dict[str, Any], data: st.DataObject
 ):
     _compare_from_noon(store, world, parse_condition(written), data)
+
+
+@few
+@given(world=nested_worlds(), written=inside_lists(), data=st.data())
+def test_what_is_asked_inside_of_lists_is_what_the_oracle_finds_there(
+    store: Store, world: World, written: dict[str, Any], data: st.DataObject
+):
+    _compare(store, world, parse_condition(written), data, is_exact=False)
+
+
+@pytest.mark.deep
+@most
+@given(world=nested_worlds(), written=nested(inside_lists()), data=st.data())
+def test_what_is_asked_inside_of_lists_is_what_the_oracle_finds_there_many_times(
+    store: Store, world: World, written: dict[str, Any], data: st.DataObject
+):
+    _compare(store, world, parse_condition(written), data, is_exact=False)
 
 
 def _compare_exactly(store: Store, world: World, condition: Condition, data: st.DataObject) -> None:
@@ -280,10 +301,10 @@ def _values(model: Any) -> list[Any]:
 
 
 def _written_dates(world: World) -> set[str]:
-    texts = {said.value for said in world.said if isinstance(said.value, str)}
-    texts |= {v for act in world.acts for v in act.properties.values() if isinstance(v, str)}
-    nested = [said.value for said in world.said if isinstance(said.value, dict)]
-    return texts | {v for value in nested for v in value.values()}
+    values = [said.value for said in world.said]
+    values += [value for act in world.acts for value in act.properties.values()]
+    inside = [v for value in values if isinstance(value, dict) for v in value.values()]
+    return {value for value in (*values, *inside) if isinstance(value, str)}
 
 
 def _asks_dates(condition: Condition) -> bool:
