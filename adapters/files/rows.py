@@ -13,6 +13,7 @@ from adapters.actors import read_actor
 from adapters.consents import STATUSES, split_consents
 from adapters.documents import require_whole
 from adapters.files.base import Line, Table
+from adapters.files.grouping import group_rows
 from adapters.files.layout import CONSENT, ITEMS, Layout, look_up
 from adapters.files.moments import MomentFormat
 from adapters.files.numbers import PLAIN
@@ -200,26 +201,16 @@ class Rows:
             raise Malformed("the row has no address")
         return EmailAddress.parse(written).canonical, str(fields.get("reason") or "")
 
-    def group(self, lines: Iterable[Line]) -> Iterator[Line]:
-        """Rows that follow each other with the same key as one row with its `items`."""
-        return self._grouped(lines) if self.layout.items else iter(lines)
-
-    def _grouped(self, lines: Iterable[Line]) -> Iterator[Line]:
-        group: list[Line] = []
-        for line in lines:
-            if line.row is None:
-                yield from self._merged(group)
-                yield line
-                group = []
-                continue
-            if group and self._key_of(line.row) != self._key_of(group[0].row or {}):
-                yield from self._merged(group)
-                group = []
-            group.append(line)
-        yield from self._merged(group)
+    def group(self, read: Callable[[], Iterable[Line]]) -> Iterator[Line]:
+        """Rows with the same key as one row with its `items`, wherever in the file they stand."""
+        if not self.layout.items:
+            return iter(read())
+        groups = group_rows(read, self._key_of)
+        return (line for group in groups for line in self._merged(group))
 
     def _merged(self, group: Sequence[Line]) -> Iterator[Line]:
-        if not group:
+        if group[0].row is None:
+            yield from group
             return
         columns = self.layout.items
         row: dict[str, Any] = {}

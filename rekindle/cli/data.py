@@ -47,6 +47,7 @@ from rekindle.garbage import spare_what_stays
 from rekindle.services import Services
 from rekindle.settings import Settings
 from rekindle.workspace.library import read_settings
+from store.definitions import newest_definition
 from store.exports import TRAITS_OF, choose_traits, export_columns, export_rows, with_traits
 from store.knowledge import load_trait_names
 from store.nouns import NOUNS
@@ -56,6 +57,9 @@ from store.records import EventId
 
 MOST_REASONS = 8
 LONGEST_REASON = 120
+NEXT_STEPS = (
+    "What next: 'rekindle drift' shows who drifts away, 'rekindle plan' what applying would do."
+)
 
 
 def import_(
@@ -104,8 +108,7 @@ def import_(
         with services.store.read() as connection:
             newest = newest_event(connection)
         outcomes = _import_all(services, prepared)
-        waiting = _find_waiting(services, newest, prepared)
-    _report(outcomes, prepared, waiting)
+        _report(services, outcomes, prepared, newest)
     if any(outcome.progress.rejected for outcome in outcomes):
         leave(1)
 
@@ -127,10 +130,10 @@ def _prepare(source: Source, wishes: Wishes, settings: Settings) -> Prepared:
     except ColumnsDoNotFit as error:
         name = find_mapping(error.columns, load_mappings(options().workspace))
         shown = "-" if source.name else shlex.quote(str(source.path))
-        hint = f"'rekindle import --look {shown}' shows what is in it."
         if name and wishes.mapping is None:
-            command = f"rekindle import --as {name} {shown}"
-            hint = f"It looks like a file of imports/{name}.yaml: {command}"
+            said = f"{source.shown} looks like a file of imports/{name}.yaml. To import it so:"
+            raise WrongUse(f"{said}\n  rekindle import --as {name} {shown}") from error
+        hint = f"'rekindle import --look {shown}' shows what is in it."
         raise WrongUse(f"{error}\n{hint}") from error
 
 
@@ -177,7 +180,12 @@ def _find_waiting(services: Services, after: EventId, files: list[Prepared]) -> 
         return summarize_parked(connection, since, Which(), after=after, sources=origins)
 
 
-def _report(outcomes: list[Outcome], files: list[Prepared], waiting: list[Waiting]) -> None:
+def _report(
+    services: Services, outcomes: list[Outcome], files: list[Prepared], newest: EventId
+) -> None:
+    waiting = _find_waiting(services, newest, files)
+    with services.store.read() as connection:
+        is_applied = newest_definition(connection) is not None
     names = ("accepted", "duplicates", "rejected", "unusable_addresses")
     totals = {name: sum(getattr(o.progress, name) for o in outcomes) for name in names}
     duplicates = counted(totals["duplicates"], "duplicate")
@@ -186,7 +194,8 @@ def _report(outcomes: list[Outcome], files: list[Prepared], waiting: list[Waitin
         words += f" {unusable:,} without a usable address: nobody is emailed there."
     noted = [str(file.rejects) for file in files if file.rejects.exists()]
     where = f" See {', '.join(noted)}." if (totals["rejected"] or unusable) and noted else ""
-    lines = (words + where, *_reasons(outcomes), *_say_waiting(waiting))
+    next_steps = () if is_applied or not totals["accepted"] else (NEXT_STEPS,)
+    lines = (words + where, *_reasons(outcomes), *_say_waiting(waiting), *next_steps)
     document: dict[str, object] = {**totals}
     if waiting:
         document["waiting"] = {one.reason.value: one.events for one in waiting}

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from adapters.files.base import Line, Table, find_format, scan_file
-from adapters.files.declared_types import parse_zone
+from adapters.files.base import Line, Table
 from adapters.files.definition import Import
-from adapters.files.encodings import parse_encoding
 from adapters.files.layout import (
     REQUIRED,
     SIGNS_OF_CUSTOMERS,
@@ -24,7 +22,7 @@ from adapters.files.moments import parse_moment
 from adapters.files.packing import Source
 from adapters.files.types import SAMPLE_ROWS, TEXT, ColumnType, Typing, is_missing
 from rekindle.addresses import EmailAddress
-from rekindle.cli.importing import Wishes, options_of
+from rekindle.cli.importing import Wishes, open_source, typing_of
 from rekindle.counting import counted
 from rekindle.errors import NotAnAddress, WrongUse
 from rekindle.settings import Settings
@@ -115,9 +113,7 @@ def look_at(
     source: Source, wishes: Wishes, mappings: Mapping[str, Import], settings: Settings
 ) -> Look:
     """Look at a file without bringing anything in. Raises WrongUse, Malformed."""
-    encoding = wishes.encoding or (wishes.mapping.encoding if wishes.mapping else "")
-    scan = scan_file(source, parse_encoding(encoding) if encoding else "")
-    table = find_format(source).open_table(source, scan, options_of(wishes.mapping))
+    scan, table = open_source(source, wishes)
     lines = list(islice(table.read(), SAMPLE_ROWS))
     rows = [line.row for line in lines if line.row is not None]
     names = [name for name in table.columns or _names_in(rows) if name]
@@ -130,8 +126,7 @@ def look_at(
     guessed = [] if mapping else guess_maps(kind, names, wishes.maps)
     layout = parse_layout((*guessed, *wishes.maps), kind, wishes.types, base)
     look = Look(source.shown, kind, table.notes, scan.lines, len(rows), mapping=fitting)
-    zone = parse_zone(mapping.zone) if mapping and mapping.zone else None
-    typing = Typing(settings.brand.tz, zone, layout.declared)
+    typing = typing_of(mapping, layout, settings)
     look.columns = [_column(name, rows, table, layout, typing) for name in names]
     look.problems = [
         *_missing(layout, names, mapping),

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from adapters.files.base import Line, Options, Table, find_format, scan_file
+from adapters.files.base import Line, Options, Scan, Table, find_format, scan_file
 from adapters.files.declared_types import parse_zone
 from adapters.files.definition import Import
 from adapters.files.encodings import parse_encoding
@@ -70,6 +70,11 @@ class Wishes:
     encoding: str = ""
     mapping: Import | None = None
 
+    @property
+    def named_encoding(self) -> str:
+        """As the command or the mapping says; empty where neither does."""
+        return self.encoding or (self.mapping.encoding if self.mapping else "")
+
 
 @dataclass
 class Outcome:
@@ -89,25 +94,36 @@ class Outcome:
 def prepare_file(source: Source, wishes: Wishes, settings: Settings) -> Prepared:
     """Look at all of a file before any of it is used. Raises WrongUse, Malformed."""
     mapping = wishes.mapping
-    encoding = wishes.encoding or (mapping.encoding if mapping else "")
-    format_ = find_format(source)
-    scan = scan_file(source, parse_encoding(encoding) if encoding else "")
-    table = format_.open_table(source, scan, options_of(mapping))
+    scan, table = open_source(source, wishes)
     base = layout_of(mapping, settings.topics) if mapping else None
     kind = wishes.kind or (mapping.kind if mapping else guess_kind(table.columns, wishes.maps))
     layout = parse_layout(wishes.maps, kind, wishes.types, base)
     if table.columns is not None:
         check_columns(layout, table.columns, source.shown)
-    zone = parse_zone(mapping.zone) if mapping and mapping.zone else None
-    types = types_of(table, layout, Typing(settings.brand.tz, zone, layout.declared))
+    types = types_of(table, layout, typing_of(mapping, layout, settings))
     origin = wishes.source or (mapping.source if mapping else "") or "import"
-    way = "\n".join((layout.kind, origin, *sorted(wishes.maps), *sorted(wishes.types), encoding))
+    way = "\n".join(
+        (layout.kind, origin, *sorted(wishes.maps), *sorted(wishes.types), wishes.named_encoding)
+    )
     way += mapping.model_dump_json() if mapping else ""
     digest = hashlib.sha256(f"{scan.digest}\n{way}".encode()).hexdigest()
     return Prepared(source, table, layout, types, digest, scan.lines, origin)
 
 
-def options_of(mapping: Import | None) -> Options:
+def open_source(source: Source, wishes: Wishes) -> tuple[Scan, Table]:
+    """Read all of a file once, and open it as it is written. Raises WrongUse, Malformed."""
+    encoding = wishes.named_encoding
+    scan = scan_file(source, parse_encoding(encoding) if encoding else "")
+    return scan, find_format(source).open_table(source, scan, _options_of(wishes.mapping))
+
+
+def typing_of(mapping: Import | None, layout: Layout, settings: Settings) -> Typing:
+    """What is known of the types of a file's cells before any is read."""
+    zone = parse_zone(mapping.zone) if mapping and mapping.zone else None
+    return Typing(settings.brand.tz, zone, layout.declared)
+
+
+def _options_of(mapping: Import | None) -> Options:
     """How a mapping says that its files are written."""
     if mapping is None:
         return Options()
@@ -124,8 +140,8 @@ def import_file(services: Services, file: Prepared, show: Callable[[int], None])
         progress = load_progress(connection, file.digest, file.source.path.name)
     _forget_rejects(file, progress)
     outcome = Outcome(progress)
-    rows_seen = 0
-    for chunk in _chunks(rows.group(file.table.read())):
+    rows_seen = done = 0
+    for chunk in _chunks(rows.group(file.table.read)):
         batch = parse_rows(chunk, rows)  # done ones too: equal rows are counted
         rows_seen += len(chunk)
         if rows_seen > progress.rows_done:
@@ -137,7 +153,8 @@ def import_file(services: Services, file: Prepared, show: Callable[[int], None])
                 rejected = len(batch.noted) - unusable
                 progress = progress.after(len(chunk), receipt, rejected, unusable)
                 save_progress(tx, progress)
-        show(chunk[-1].number)
+        done = max(done, chunk[-1].number)  # rows that stood apart come last
+        show(done)
     with services.store.begin() as tx:
         save_progress(tx, progress, finished_at=now)
     outcome.progress = progress
