@@ -20,6 +20,11 @@ CANDIDATES = (
 )  # fmt: skip
 NAMES = {"cp1252": "Windows-1252", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "utf-32": "UTF-32"}
 SAMPLE_BYTES = 1 << 16
+HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
+WESTERN = frozenset(
+    "ÄÖÜäöüßàáâãåæçèéêëìíîïñòóôõøùúûÀÁÂÅÆÇÈÉÊËÍÑÓÔØÚœŒ€£§°«»„“”‘’–…\xa0".encode("cp1252")
+)
+MOST_UNCOUNTED = 40  # bytes beyond ASCII; charset-normalizer is right from some dozens on
 UNDECODED = re.compile("[\udc80-\udcff]")  # bytes that were no characters
 
 
@@ -104,7 +109,19 @@ def _marked(head: bytes) -> str:
     return ""
 
 
+def _is_western(sample: bytes) -> bool:
+    """Whether a few letters among ASCII are those of Western Europe: too few to count, as names in
+    a short list are, so that any guess by frequency would be chance.
+    """
+    runs = HIGH_BYTES.findall(sample)
+    if sum(map(len, runs)) > MOST_UNCOUNTED or any(len(run) > 2 for run in runs):
+        return False
+    return all(byte in WESTERN for run in runs for byte in run)
+
+
 def _guessed(sample: bytes) -> str:
+    if _is_western(sample):
+        return "cp1252"
     from charset_normalizer import from_bytes  # slow, and most files say what they are
 
     best = from_bytes(sample, cp_isolation=list(CANDIDATES)).best()

@@ -37,7 +37,7 @@ BY_NAMES = tuple(
     re.compile(form + TIME, re.IGNORECASE)
     for form in (
         rf"{WEEKDAY}{DAY}[\s-]+(?:de\s+)?{NAME}[\s,-]+(?:de\s+)?{YEAR}",
-        rf"{WEEKDAY}{NAME}\s+{DAY},?\s+{YEAR}",
+        rf"{WEEKDAY}{NAME}[\s-]+{DAY}[,\s-]\s*{YEAR}",
     )
 )
 YEARLESS = re.compile(r"(?:--)?(\d{1,2})[./-](\d{1,2})\.?", re.ASCII)

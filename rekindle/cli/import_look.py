@@ -34,20 +34,27 @@ FITS = 0.5  # of a mapping's columns that a file of its kind has at least; expor
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "customer_id": (
         "customer id", "user id", "userid", "client id", "contact id", "member id", "external id",
-        "customer number", "customer no", "kundennummer", "kunden nr", "kunde", "customer", "id",
+        "customer number", "customer no", "kundennummer", "kunden nr", "buyer user id",
+        "buyer username", "customer", "id",
     ),
     "email": (
         "email", "e mail", "email address", "mail", "customer email", "user email", "contact email",
-        "requester email", "e mail adresse", "correo", "courriel",
+        "requester email", "e mail adresse", "correo", "courriel", "email billing", "billing email",
+        "buyer email", "e mail 1 value",
     ),
     "occurred_at": (
-        "occurred at", "timestamp", "event time", "time", "ts", "datetime", "date", "created at",
-        "created", "order date", "ordered at", "purchase date", "paid at", "completed at", "datum",
+        "occurred at", "timestamp", "event time", "ts", "datetime", "date", "time", "created at",
+        "created", "order date", "ordered at", "purchase date", "sale date", "date created",
+        "submit date utc", "paid at", "completed at", "datum",
         "bestelldatum", "fecha",
     ),
     "event": ("event", "event name", "event type", "action", "activity"),
     "phone": ("phone", "phone number", "mobile", "telefon", "telephone"),
 }  # fmt: skip
+# of an event these are its own number, and what a person is called
+NO_ID_OF_EVENTS = ("customer", "id")
+COMMON = frozenset((*(word for words in SYNONYMS.values() for word in words), "first name",
+                    "last name", "name", "city", "country", "status"))  # fmt: skip
 ORDER_WORDS = (
     "order", "orders", "total", "lineitem", "purchase", "amount", "bestellung", "bestelldatum",
     "betrag", "umsatz", "pedido", "commande",
@@ -139,7 +146,7 @@ def look_at(
 
 
 def find_mapping(names: Iterable[str], mappings: Mapping[str, Import]) -> str:
-    """The mapping whose columns a file has; empty if there is none."""
+    """The mapping whose columns a file has, not only common ones; empty if there is none."""
     found = set(names)
     scores: list[tuple[int, str]] = []
     for name, mapping in mappings.items():
@@ -148,7 +155,8 @@ def find_mapping(names: Iterable[str], mappings: Mapping[str, Import]) -> str:
         fields = (mapping.fields.get(name) for name in ("occurred_at", "customer_id", "email"))
         needed = [*[one.column for one in fields if one and one.column][:1], *mapping.key]
         has_needed = all(c in found or c.partition(".")[0] in found for c in needed)
-        if wanted and has_needed and len(had) >= max(2, FITS * len(wanted)):
+        is_its_own = any(_plain(column) not in COMMON for column in had)
+        if wanted and has_needed and is_its_own and len(had) >= max(2, FITS * len(wanted)):
             scores.append((len(had), name))
     best = max(scores, default=(0, ""))
     return best[1]
@@ -162,9 +170,14 @@ def guess_maps(kind: str, names: Sequence[str], maps: Sequence[str]) -> list[str
     for field_ in OF_KINDS[kind]:
         if field_ in names or field_ in mapped:
             continue
-        found = next((by_plain[s] for s in SYNONYMS[field_] if s in by_plain), None)
+        words = [word for word in SYNONYMS[field_] if word in by_plain]
+        if kind == "events" and field_ == "customer_id":
+            words = [word for word in words if word not in NO_ID_OF_EVENTS]
+        found = by_plain[words[0]] if words else None
         if found is not None and found not in (one.partition("=")[2] for one in guessed):
             guessed.append(f"{field_}={found}")
+    if kind == "customers":
+        guessed += _guess_ids(names, mapped, guessed)
     if (
         kind == "events"
         and not {"event"} & (mapped | set(names))
@@ -173,6 +186,18 @@ def guess_maps(kind: str, names: Sequence[str], maps: Sequence[str]) -> list[str
         name = "order.completed" if _speaks_of_orders(names) else "…"
         guessed.append(f"event=const:{name}")
     return guessed
+
+
+def _guess_ids(names: Sequence[str], mapped: set[str], guessed: Sequence[str]) -> list[str]:
+    """Where nothing else is an id, people are told by their addresses."""
+    found = dict(written.split("=", 1) for written in guessed)
+    if "customer_id" in {*names, *mapped, *found}:
+        return []
+    column = found.get("email") or ("email" if "email" in names and "email" not in mapped else "")
+    if not column:
+        return []
+    email = [] if "email" in found else [f"email={column}"]
+    return [f"customer_id={column}", *email]
 
 
 def _guess_kind(names: Sequence[str]) -> str:
