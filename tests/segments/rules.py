@@ -133,12 +133,13 @@ def reports(draw: st.DrawFn, sent_at: datetime) -> Report:
     kind = draw(st.sampled_from(("delivered", "opened", "clicked", "bounced")))
     occurred_at = draw(st.one_of(soon_after, soon_after, moments()))
     known_at = occurred_at + draw(st.sampled_from((0, 0, 9, -9))) * HOUR
-    is_judged_anew = kind in ("opened", "clicked") and known_at == occurred_at
+    may_be_a_machine = kind in ("opened", "clicked")
+    is_judged_anew = may_be_a_machine and known_at == occurred_at
     return Report(
         kind=kind,
         occurred_at=occurred_at,
         known_at=known_at,
-        is_machine=draw(st.booleans()),
+        is_machine=may_be_a_machine and draw(st.booleans()),
         turned_at=draw(turns(known_at)) if is_judged_anew else None,
     )
 
