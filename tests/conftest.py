@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import settings
 from sqlalchemy import make_url
 from sqlalchemy.engine import URL
 
@@ -38,6 +39,8 @@ SHARED = ROOT.parent / "shared"
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 share_compiled_statements()
+settings.register_profile("rekindle", deadline=None)  # no test asks how long anything takes
+settings.load_profile("rekindle")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

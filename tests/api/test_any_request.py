@@ -30,7 +30,6 @@ ROUTING = {404, 405}  # of an address that the words have made another one
 
 @settings(
     max_examples=80,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -35,7 +35,7 @@ def test_every_record_is_accepted_a_duplicate_or_rejected(tmp_path: Path):
     with open_shop(tmp_path) as services:
 
         @given(st.lists(RECORDS, max_size=12), st.none() | st.integers(0, 12))
-        @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=40, suppress_health_check=list(HealthCheck))
         def check(records: list[str], stray: int | None):
             if stray is not None and records:  # one quote that opens and never closes
                 records[stray % len(records)] = 'c9,cart.viewed,2026-01-02,"oops\n'

@@ -11,7 +11,6 @@ from tests.workers.machine import machine_on
 MANY = settings(
     max_examples=150,
     stateful_step_count=25,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 

@@ -14,7 +14,7 @@ from tests.journeys.builders import MONDAY
 Written = dict[str, Any]
 
 # how fast examples are made says more about the machine than about the code
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+unhurried = settings(suppress_health_check=[HealthCheck.too_slow])
 
 ZONES = (
     "UTC", "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Apia", "America/Sao_Paulo",

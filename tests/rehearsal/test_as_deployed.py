@@ -172,14 +172,14 @@ def as_the_engine_does(edits: list[tuple[str, str]]) -> None:
         assert decided_again(deployed) == decided_live(engine, "back")
 
 
-@settings(max_examples=2, deadline=None, derandomize=True)
+@settings(max_examples=2, derandomize=True)
 @given(st.lists(TEXTS, min_size=3, max_size=8))
 def test_what_is_deployed_decides_as_the_engine_does_now(edits: list[tuple[str, str]]) -> None:
     as_the_engine_does(edits)
 
 
 @pytest.mark.deep
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(TEXTS, min_size=1, max_size=10))
 def test_any_edits_and_applies_decide_as_the_engine_does_now(edits: list[tuple[str, str]]) -> None:
     as_the_engine_does(edits)

@@ -52,7 +52,6 @@ class Answer(NamedTuple):
 
 few = settings(
     max_examples=30,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 many = settings(few, max_examples=2_000)

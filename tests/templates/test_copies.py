@@ -10,7 +10,7 @@ from tests.templates.conftest import a_mail, rendered
 texts = st.text(max_size=300)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(texts, texts, texts, st.text(max_size=2_000))
 def test_a_copy_comes_back_as_it_was_packed(subject: str, html: str, text: str, source: str):
     packed = pack_copy(subject, html, text, outline_of(source))

@@ -1,7 +1,7 @@
 """The bytes of a mail, read back by the standard library."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rekindle.errors import Unsupported
@@ -46,7 +46,6 @@ def test_lines_end_as_mail_does_and_are_short():
     assert parsed(mime)["Subject"] == "ы" * 500
 
 
-@settings(deadline=None)  # each is a template to compile, on a machine that may be busy
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=200))
 def test_any_subject_reads_back(subject):
     message = parsed(build(RenderedMail(subject, "x", "y"), an_envelope()))

@@ -15,7 +15,6 @@ NOW = timedelta(0)
 SLICE = settings(
     max_examples=5,
     stateful_step_count=10,
-    deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )

@@ -204,7 +204,7 @@ def skews(*seconds: float) -> st.SearchStrategy[tuple[float, ...]]:
 
 
 @pytest.mark.deep
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(
     skews=st.builds(
         Skews,

@@ -46,7 +46,6 @@ CUSTOMERS = (1, 2, 3)
 CORRECTION = Recalibration(0.2, 0.8, 0.3, -0.4, 0.25, 0.15, sample=1_000)
 few = settings(
     max_examples=8,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -50,7 +50,7 @@ def read(text: str, dialect: Dialect, columns: int | None = None) -> list[Cells]
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
     escape=st.sampled_from(["", "\\"]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_table_comes_back_as_it_was_written(
     table: list[list[str]], separator: str, quote: str, ending: str, quoting: int, escape: str
 ):
@@ -67,7 +67,7 @@ def test_any_table_comes_back_as_it_was_written(
 
 @given(table=tables(CELLS.filter(lambda text: "\n" not in text and "\r" not in text)),
        separator=st.sampled_from(",;|"))  # fmt: skip
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_so_does_one_without_quotes(table: list[list[str]], separator: str):
     assume(all(row != [""] for row in table))
     text = write(table, delimiter=separator, quoting=csv.QUOTE_NONE, escapechar="\\",
@@ -82,7 +82,7 @@ def test_so_does_one_without_quotes(table: list[list[str]], separator: str):
        quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))  # fmt: skip
 @example(table=[["x"] * 4, *(["x"] * (4 - n) + ["x,\nx"] * n for n in (2, 2, 3, 4))],
          separator=";", quoting=csv.QUOTE_ALL)  # fmt: skip
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_separator_is_told_by_the_records(table: list[list[str]], separator: str, quoting: int):
     table = [[f"name{at}" for at in range(len(table[0]))], *table]
 
@@ -90,7 +90,7 @@ def test_the_separator_is_told_by_the_records(table: list[list[str]], separator:
 
 
 @given(data=st.data(), quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_quote_too_many_or_too_few_loses_nothing_else(data: st.DataObject, quoting: int):
     table = data.draw(tables(QUOTED, least=2))
     records = [write([row], quoting=quoting, lineterminator="\n") for row in table]
@@ -119,7 +119,7 @@ def test_a_quote_too_many_or_too_few_loses_nothing_else(data: st.DataObject, quo
 
 
 @given(data=st.data(), quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_file_that_was_cut_off_loses_its_last_record_at_most(data: st.DataObject, quoting: int):
     table = data.draw(tables(QUOTED, least=2))
     text = write(table, quoting=quoting, lineterminator="\n")

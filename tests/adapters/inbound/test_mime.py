@@ -109,7 +109,7 @@ def test_a_hostile_mail_is_cheap_or_refused(attack: str):
     assert costs(HOSTILE[attack](MANY if attack != "depth" else 5000)) < MOST_CALLS
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     pieces=st.lists(
         st.sampled_from(
@@ -129,7 +129,7 @@ def test_whatever_is_put_together_is_read_or_refused(pieces: list[bytes], times:
     assert costs(b"".join(pieces) * times) < MOST_CALLS
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=400))
 def test_bytes_are_read_or_refused(raw: bytes):
     assert costs(raw) < MOST_CALLS
