@@ -105,10 +105,12 @@ def load_other_addresses(connection: Connection, known: Collection[Identity]) ->
     if not known:
         return set()
     mine, theirs = identities.alias(), identities.alias()
+    # by customer: SQLite would walk all addresses there are for each of `mine`, were it free to
+    kind = theirs.c.kind.concat("")
     rows = connection.execute(
         select(theirs.c.kind, theirs.c.value)
         .join_from(mine, theirs, theirs.c.customer_id == mine.c.customer_id)
-        .where(identity_in(mine, known), theirs.c.kind.in_(ADDRESSES))
+        .where(identity_in(mine, known), kind.in_(ADDRESSES))
         .distinct()
     )
     return {Identity(kind, value) for kind, value in rows} - set(known)

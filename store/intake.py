@@ -163,8 +163,8 @@ def record_changes(
         if said or asked or row.external_id in unknown:
             unknown.discard(row.external_id)
             latest |= {(customer, name): at for name in said}
-            held = {**held, customer: {**before, **said}}
-            stand = {**stand, customer: {**stand.get(customer, {}), **asked}}
+            held[customer] = {**before, **said}
+            stand[customer] = {**stand.get(customer, {}), **asked}
             news.append(Told(customer, said, asked, source, at, now))
     addresses = learn(tx, news, now)
     candidates = {Identity(EXTERNAL, external_id) for external_id in ids} | set(addresses)

@@ -6,17 +6,18 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
-    FromClause,
     Select,
     Subquery,
     and_,
     case,
     delete,
     distinct,
-    exists,
     func,
+    or_,
     select,
+    true,
 )
 
 from rekindle.counting import counted
@@ -169,10 +170,12 @@ def find_parked(
     after which the next page begins; None where there is none.
     """
     query = (
-        select(events.c.id)
+        select(parked_events.c.event_id)
+        .distinct()
+        .join(events, events.c.id == parked_events.c.event_id)
         .join(event_kinds, event_kinds.c.id == events.c.kind_id)
-        .where(events.c.id > after, _is_parked(events))
-        .order_by(events.c.id)
+        .where(parked_events.c.event_id > after)
+        .order_by(parked_events.c.event_id)
         .limit(limit_rows)
     )
     ids = [EventId(number) for number in connection.scalars(_of_events(query, which))]
@@ -215,10 +218,6 @@ def drop_parked(tx: Connection, ids: Sequence[EventId]) -> int:
     return gone.rowcount
 
 
-def _is_parked(table: FromClause) -> Any:
-    return exists(select(1).where(parked_events.c.event_id == table.c.id))
-
-
 def _of_events(query: Select[Any], which: Which) -> Select[Any]:
     if which.names:
         query = query.where(event_kinds.c.name.in_(which.names))
@@ -236,7 +235,10 @@ def _of_events(query: Select[Any], which: Which) -> Select[Any]:
 
 def _main(with_visitors: bool) -> Subquery:
     """Of each parked event the identity that tells why it waits, with the rank of the reason."""
-    waited_for = select(parked_events.c.kind, parked_events.c.value).distinct().subquery()
+    meant = true() if with_visitors else _is_named()
+    waited_for = (
+        select(parked_events.c.kind, parked_events.c.value).where(meant).distinct().subquery()
+    )
     owned = (
         select(identities.c.kind, identities.c.value, func.count().label("owners"))
         .join(
@@ -258,16 +260,22 @@ def _main(with_visitors: bool) -> Subquery:
         partition_by=parked_events.c.event_id,
         order_by=(rank, parked_events.c.kind, parked_events.c.value),
     )
-    query = select(
-        parked_events.c.event_id,
-        parked_events.c.kind,
-        parked_events.c.value,
-        rank,
-        place.label("place"),
-    ).outerjoin(
-        owned, and_(owned.c.kind == parked_events.c.kind, owned.c.value == parked_events.c.value)
+    is_owned = and_(owned.c.kind == parked_events.c.kind, owned.c.value == parked_events.c.value)
+    ranked = (
+        select(
+            parked_events.c.event_id,
+            parked_events.c.kind,
+            parked_events.c.value,
+            rank,
+            place.label("place"),
+        )
+        .outerjoin(owned, is_owned)
+        .where(meant)
+        .subquery()
     )
-    if not with_visitors:
-        query = query.where(parked_events.c.kind != ANONYMOUS)
-    ranked = query.subquery()
     return select(ranked).where(ranked.c.place == 1).subquery()
+
+
+def _is_named() -> ColumnElement[bool]:
+    """True for what waits for no visitor, as two ranges of the index: these may be few of many."""
+    return or_(parked_events.c.kind < ANONYMOUS, parked_events.c.kind > ANONYMOUS)

@@ -81,7 +81,7 @@ def _notices(
             events.c.occurred_at > now - LATELY,
             events.c.occurred_at <= now,
             events.c.customer_id == NOBODY,
-            *condition_of(rule)._where(events),
+            *condition_of(rule).asks(events),
             ~told.exists(),
         )
         .order_by(events.c.id)

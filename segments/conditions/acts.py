@@ -140,10 +140,10 @@ class Acts(Occurrences):
         return Meant(
             kinds=self.kinds(compilation),
             bounds=lambda happened_at, at: self.bounds(happened_at, at, zone),
-            asks=lambda one, _at: self._where(one),
+            asks=lambda one, _at: self.asks(one),
         )
 
-    def _where(self, one: FromClause) -> list[ColumnElement[bool]]:
+    def asks(self, one: FromClause) -> list[ColumnElement[bool]]:
         """What `where` asks of a row of events."""
         return [
             operators.ask_at(one.c.properties, parse_path(name))
@@ -245,7 +245,7 @@ class Acts(Occurrences):
         statement = view.events_of(self.kinds(view), since_step=steps[0] if steps else None)
         own = compilation.subjects.c
         bounds = self.bounds(micros(events.c.occurred_at), own.at, compilation.lexicon.zone)
-        return statement.where(*bounds, *self._where(events)).add_columns(own.id, own.at)
+        return statement.where(*bounds, *self.asks(events)).add_columns(own.id, own.at)
 
     def moments(self, compilation: Compilation) -> CTE:
         """When each happened, and during which time that is known: id, at, moment, begins, ends."""
