@@ -59,6 +59,8 @@ def create_app(
             Exception: _say_sorry,
         },
     )
+    # its redirect would lead to whatever host was asked for, before that is judged
+    app.router.redirect_slashes = False
     app.state.services = services
     app.state.shared = {Faults: (faults := Faults(services))}
     app.state.pages = Pages(services, faults)

@@ -125,6 +125,13 @@ def test_no_address_for_events_redirects(small_house: Site):
             assert answer.status_code not in (301, 302, 307, 308), (method, path)
 
 
+@pytest.mark.parametrize("path", ["/sign-in/", "/healthz/", "/dashboard/customers/", "/v1/track/"])
+def test_a_slash_too_many_leads_nobody_to_a_host_of_his_own(small_house: Site, path: str):
+    answer = small_house.client.get(path, headers={"host": "evil.example"}, follow_redirects=False)
+
+    assert "evil.example" not in answer.headers.get("location", "")
+
+
 def test_a_page_for_strangers_asks_the_database_once(small_house: Site):
     asked = []
 
