@@ -41,7 +41,8 @@ REMEDIES: Mapping[str, str] = {
     " 'sendgrid.webhook_public_key' is the key with which it signs them.",
     EFFECT: "'rekindle why CUSTOMER JOURNEY' says what the receiver answered; what failed is not"
     " made again.",
-    RECEIVER: "See to the receiver; what waits for it is sent once it answers, for three days.",
+    RECEIVER: "See to the receiver, or let calls reach it where the reason says so; "
+    "what waits for it is sent once it answers, for three days.",
     STANDSTILL: "Start a worker for this lane; where one runs, its log says what it is doing.",
     REFUSED: "See that its secret in rekindle.yaml is the one with which it signs, and have it send"
     " one again; if you do not use it, take its part out of the settings.",
