@@ -106,6 +106,8 @@ def test_what_is_not_bought_at_all_adds_up_to_nothing(history: History):
         ({"where": {"items[0].sku": "a"}}, r"write the place in a list as 'items\.0\.sku'"),
         ({"where": {"items[].": "a"}}, "cannot be the name"),
         ({"where": {"[]": "a"}}, "cannot be the name"),
+        ({"where": {r"a\b": "a"}}, "a backslash cannot be asked"),
+        ({"where": {r'items[]."a\b"': "a"}}, "a backslash cannot be asked"),
         ({"where": {"products": {"count": 2}}}, r"of the elements of a list; write products\[\]"),
         ({"where": {"a[].b": {"before": "today"}}}, r"dates .* as in a\.0\.b"),
         ({"where": {"a[]": {"where": {"b": {"in_last": "3 days"}}}}}, "dates"),
