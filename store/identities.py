@@ -104,13 +104,13 @@ def load_other_addresses(connection: Connection, known: Collection[Identity]) ->
     """Return the further addresses of whoever has one of `known`."""
     if not known:
         return set()
-    mine, theirs = identities.alias(), identities.alias()
-    # by customer: SQLite would walk all addresses there are for each of `mine`, were it free to
-    kind = theirs.c.kind.concat("")
+    # by customer, each once: SQLite would walk all addresses there are, were it free to, and who
+    # has a thousand of `known` would be asked a thousand times for all of theirs
+    theirs = identities.alias()
+    owners = select(identities.c.customer_id).where(identity_in(identities, known))
     rows = connection.execute(
         select(theirs.c.kind, theirs.c.value)
-        .join_from(mine, theirs, theirs.c.customer_id == mine.c.customer_id)
-        .where(identity_in(mine, known), kind.in_(ADDRESSES))
+        .where(theirs.c.customer_id.in_(owners), theirs.c.kind.concat("").in_(ADDRESSES))
         .distinct()
     )
     return {Identity(kind, value) for kind, value in rows} - set(known)

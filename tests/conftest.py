@@ -101,6 +101,8 @@ def postgres_database(postgres_server: URL, worker: int) -> Iterator[str]:
         upgrade(store)
         store.close()
         yield address
+        _broom(address).close()
+        _broom.cache_clear()
 
 
 @pytest.fixture
